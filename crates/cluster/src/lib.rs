@@ -1,0 +1,2 @@
+//! Cluster state, its transactional store, and persistent tasks
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Index life cycle, document and search operations over the shards of an index
+#![forbid(unsafe_code)]

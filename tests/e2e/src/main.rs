@@ -1,0 +1,2 @@
+//! End-to-end scenarios over real processes.
+fn main() {}
