@@ -1,0 +1,5 @@
+//! Dates: formats, parsing, and date math.
+
+mod format;
+
+pub use format::DateFormat;

@@ -1,0 +1,249 @@
+//! One field of a mapping.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::date::DateFormat;
+use crate::document::FieldValue;
+
+/// The type of a field that holds values. Objects are not fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FieldType {
+    /// Analyzed full text.
+    Text,
+    /// One exact term per value.
+    Keyword,
+    /// 64-bit integer.
+    Long,
+    /// 32-bit integer.
+    Integer,
+    /// 16-bit integer.
+    Short,
+    /// 8-bit integer.
+    Byte,
+    /// 64-bit floating point number.
+    Double,
+    /// 32-bit floating point number.
+    Float,
+    /// 16-bit floating point number.
+    HalfFloat,
+    /// Floating point number kept as a multiple of 1 / `scaling_factor`.
+    ScaledFloat,
+    /// True or false.
+    Boolean,
+    /// A point in time in milliseconds.
+    Date,
+    /// An IPv4 or IPv6 address.
+    Ip,
+}
+
+impl FieldType {
+    /// Every type.
+    pub const ALL: &'static [Self] = &[
+        Self::Text,
+        Self::Keyword,
+        Self::Long,
+        Self::Integer,
+        Self::Short,
+        Self::Byte,
+        Self::Double,
+        Self::Float,
+        Self::HalfFloat,
+        Self::ScaledFloat,
+        Self::Boolean,
+        Self::Date,
+        Self::Ip,
+    ];
+
+    /// The name in mappings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Keyword => "keyword",
+            Self::Long => "long",
+            Self::Integer => "integer",
+            Self::Short => "short",
+            Self::Byte => "byte",
+            Self::Double => "double",
+            Self::Float => "float",
+            Self::HalfFloat => "half_float",
+            Self::ScaledFloat => "scaled_float",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::Ip => "ip",
+        }
+    }
+
+    /// The type with this name in mappings.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|field_type| field_type.name() == name)
+    }
+
+    /// Whether values are whole numbers ([`FieldValue::Long`]).
+    #[must_use]
+    pub const fn is_integer(self) -> bool {
+        matches!(self, Self::Long | Self::Integer | Self::Short | Self::Byte)
+    }
+
+    /// Whether values are floating point numbers ([`FieldValue::Double`]).
+    #[must_use]
+    pub const fn is_float(self) -> bool {
+        matches!(
+            self,
+            Self::Double | Self::Float | Self::HalfFloat | Self::ScaledFloat
+        )
+    }
+
+    /// Whether values are numbers.
+    #[must_use]
+    pub const fn is_numeric(self) -> bool {
+        self.is_integer() || self.is_float()
+    }
+}
+
+/// A value that a mapping itself holds, for instance `null_value`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum OwnedValue {
+    Keyword(String),
+    Long(i64),
+    Double(f64),
+    Boolean(bool),
+    Date(i64),
+    Ip(IpAddr),
+}
+
+impl OwnedValue {
+    pub(crate) fn as_field_value(&self) -> FieldValue<'_> {
+        match self {
+            Self::Keyword(text) => FieldValue::Keyword(text),
+            Self::Long(number) => FieldValue::Long(*number),
+            Self::Double(number) => FieldValue::Double(*number),
+            Self::Boolean(flag) => FieldValue::Boolean(*flag),
+            Self::Date(millis) => FieldValue::Date(*millis),
+            Self::Ip(address) => FieldValue::Ip(*address),
+        }
+    }
+}
+
+/// How the values of one field are read, indexed and printed back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldMapping {
+    pub(crate) path: String,
+    pub(crate) field_type: FieldType,
+    pub(crate) index: bool,
+    pub(crate) doc_values: bool,
+    pub(crate) norms: bool,
+    pub(crate) coerce: bool,
+    pub(crate) ignore_malformed: bool,
+    pub(crate) lowercase: bool,
+    pub(crate) analyzer: Option<String>,
+    pub(crate) search_analyzer: Option<String>,
+    pub(crate) search_quote_analyzer: Option<String>,
+    pub(crate) ignore_above: Option<usize>,
+    pub(crate) null_value: Option<OwnedValue>,
+    pub(crate) format: Arc<DateFormat>,
+    pub(crate) scaling_factor: f64,
+    /// Every parameter that differs from its default, as JSON, in printing order; without `type` and `fields`.
+    pub(crate) parameters: Map<String, Value>,
+    /// Multi-fields by their simple name.
+    pub(crate) multi_fields: BTreeMap<String, Arc<FieldMapping>>,
+}
+
+impl FieldMapping {
+    /// The full path, parents and multi-field name joined by dots.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The type.
+    #[must_use]
+    pub fn field_type(&self) -> FieldType {
+        self.field_type
+    }
+
+    /// Whether the field can be searched by its inverted index.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        self.index
+    }
+
+    /// Whether the field has columnar values for sorting; always false for text.
+    #[must_use]
+    pub fn has_doc_values(&self) -> bool {
+        self.doc_values
+    }
+
+    /// Whether scoring takes the field's length into account.
+    #[must_use]
+    pub fn has_norms(&self) -> bool {
+        self.norms
+    }
+
+    /// The analyzer of a text field at index time, if it is not the index's default.
+    #[must_use]
+    pub fn analyzer(&self) -> Option<&str> {
+        self.analyzer.as_deref()
+    }
+
+    /// The analyzer of a text field at search time: `search_analyzer`, else `analyzer`, else the index's default (`None`).
+    #[must_use]
+    pub fn search_analyzer(&self) -> Option<&str> {
+        self.search_analyzer.as_deref().or(self.analyzer.as_deref())
+    }
+
+    /// The analyzer of quoted phrases: `search_quote_analyzer`, else as [`search_analyzer`](Self::search_analyzer).
+    #[must_use]
+    pub fn search_quote_analyzer(&self) -> Option<&str> {
+        self.search_quote_analyzer.as_deref().or(self.search_analyzer())
+    }
+
+    /// Keyword values with more UTF-16 units than this are skipped.
+    #[must_use]
+    pub fn ignore_above(&self) -> Option<usize> {
+        self.ignore_above
+    }
+
+    /// The value that stands in for an explicit `null`.
+    #[must_use]
+    pub fn null_value(&self) -> Option<FieldValue<'_>> {
+        self.null_value.as_ref().map(OwnedValue::as_field_value)
+    }
+
+    /// Whether values that do not fit are skipped instead of refusing the document.
+    #[must_use]
+    pub fn ignores_malformed(&self) -> bool {
+        self.ignore_malformed
+    }
+
+    /// Whether a keyword's terms are lowercased (`normalizer: lowercase`), in documents and in queries.
+    #[must_use]
+    pub fn is_lowercased(&self) -> bool {
+        self.lowercase
+    }
+
+    /// How a date field reads its values.
+    #[must_use]
+    pub fn format(&self) -> &DateFormat {
+        &self.format
+    }
+
+    /// The multi-fields, by name.
+    pub fn multi_fields(&self) -> impl Iterator<Item = &FieldMapping> {
+        self.multi_fields.values().map(Arc::as_ref)
+    }
+
+    /// The parameter as mappings print it, if it differs from its default; for those without a getter.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&Value> {
+        self.parameters.get(name)
+    }
+}

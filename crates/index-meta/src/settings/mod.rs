@@ -1,0 +1,17 @@
+//! Settings: the flat map, the registry of keys, the typed view, and what a follower replicates.
+
+mod flat;
+mod index_settings;
+mod registry;
+mod replication;
+mod validation;
+
+pub use flat::{SettingValue, Settings, normalize_index_prefix};
+pub use index_settings::{IndexBlocks, IndexSettings, TranslogDurability};
+pub use registry::{
+    SettingDefinition, SettingKind, SettingScope, SettingUpdate, setting_definition, setting_definitions,
+};
+pub use replication::{
+    SettingsSync, check_follow_overrides, replicated_settings_equal, settings_to_replicate,
+};
+pub use validation::{validate_for_create, validate_update};
