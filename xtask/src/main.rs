@@ -1,2 +1,75 @@
-//! Repository automation.
-fn main() {}
+//! Repository automation. Everything that a person or the continuous integration does to this workspace is a subcommand here,
+//! so that both do the same.
+#![forbid(unsafe_code)]
+
+mod cache;
+mod cargo;
+mod e2e;
+mod report;
+mod tidy;
+mod verify;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Repository automation.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Repository automation: verify, test, tidy, fix, e2e, bench"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check everything: format, tidy, clippy, docs, tests, end-to-end scenarios. Changes no file of the work tree.
+    Verify(VerifyArgs),
+    /// Run the unit, integration and documentation tests of the workspace.
+    Test,
+    /// Check the rules that no other tool checks: layers, module docs, lints, paths in the docs, words.
+    Tidy,
+    /// Format all code and apply the suggestions of clippy that it can apply by itself.
+    Fix,
+    /// Run the end-to-end scenarios over real processes.
+    E2e(e2e::E2eArgs),
+    /// Build the release binary, measure it and print one table.
+    Bench(e2e::BenchArgs),
+}
+
+#[derive(Args)]
+struct VerifyArgs {
+    /// Leave out the end-to-end scenarios.
+    #[arg(long)]
+    skip_e2e: bool,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let root = workspace::root();
+    match command {
+        Command::Verify(args) => verify::verify(&root, args.skip_e2e),
+        Command::Test => {
+            let counts = cargo::test(&root)?;
+            println!("{counts}");
+            Ok(())
+        }
+        Command::Tidy => tidy::run(&root),
+        Command::Fix => verify::fix(&root),
+        Command::E2e(args) => e2e::run(&root, &args).map(|_| ()),
+        Command::Bench(args) => e2e::bench(&root, &args),
+    }
+}

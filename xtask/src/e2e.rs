@@ -1,0 +1,135 @@
+//! Builds the node and the end-to-end runner, fetches what the scenarios need, and runs scenarios or benchmarks.
+
+use crate::cache;
+use crate::cargo::{self, TestCounts};
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::Path;
+use std::process::Command;
+
+/// What to run of the end-to-end scenarios.
+#[derive(Args, Default)]
+pub(crate) struct E2eArgs {
+    /// Run only this scenario; may be given more than once.
+    #[arg(long)]
+    scenario: Vec<String>,
+    /// List the scenarios and run none.
+    #[arg(long)]
+    list: bool,
+    /// Install the official clients and run their scenario too.
+    #[arg(long)]
+    clients: bool,
+    /// Seed of the random loads; a random one, printed, when not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Keep the data folders and logs of passed scenarios too.
+    #[arg(long)]
+    keep: bool,
+}
+
+impl E2eArgs {
+    /// All scenarios, with the official clients.
+    pub(crate) fn everything() -> E2eArgs {
+        E2eArgs {
+            clients: true,
+            ..E2eArgs::default()
+        }
+    }
+}
+
+/// How long and over how much to measure.
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// Rounds; every figure is the median over them.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Documents written for each figure.
+    #[arg(long, default_value_t = 150_000)]
+    documents: u64,
+    /// Seconds for which the lag is sampled in each round.
+    #[arg(long, default_value_t = 10)]
+    lag_seconds: u64,
+}
+
+/// Builds in the dev profile and runs the scenarios; the runner's exit status decides.
+pub(crate) fn run(root: &Path, args: &E2eArgs) -> Result<TestCounts> {
+    cargo::run(cargo::command(
+        root,
+        &["build", "--locked", "--package", "ccr-node", "--package", "e2e"],
+    ))?;
+    let mut runner = Command::new(root.join("target/debug/e2e"));
+    if args.list {
+        runner.arg("list");
+        cargo::run(runner)?;
+        return Ok(TestCounts::default());
+    }
+    runner
+        .arg("run")
+        .arg("--binary")
+        .arg(root.join("target/debug/ccr-node"));
+    runner.arg("--work-dir").arg(root.join("target/e2e"));
+    runner.arg("--dataset").arg(cache::dataset(root)?);
+    let counts_file = root.join("target/e2e/counts.json");
+    runner.arg("--counts").arg(&counts_file);
+    if args.clients || args.scenario.iter().any(|name| name == "official-clients") {
+        let clients = cache::clients(root)?;
+        runner
+            .arg("--python")
+            .arg(clients.python)
+            .arg("--node-modules")
+            .arg(clients.node_modules);
+        runner.arg("--client-scripts").arg(root.join("tests/e2e/clients"));
+    }
+    for scenario in &args.scenario {
+        runner.arg("--scenario").arg(scenario);
+    }
+    if let Some(seed) = args.seed {
+        runner.arg("--seed").arg(seed.to_string());
+    }
+    if args.keep {
+        runner.arg("--keep");
+    }
+    cargo::run(runner)?;
+    read_counts(&counts_file)
+}
+
+fn read_counts(file: &Path) -> Result<TestCounts> {
+    let counts: serde_json::Value = serde_json::from_slice(&std::fs::read(file)?)?;
+    let count = |name: &str| counts[name].as_u64().unwrap_or(0);
+    let counts = TestCounts {
+        passed: count("passed"),
+        failed: count("failed"),
+        skipped: count("skipped"),
+    };
+    if counts.passed == 0 {
+        bail!("no scenario ran");
+    }
+    Ok(counts)
+}
+
+/// Builds in the release profile and measures.
+pub(crate) fn bench(root: &Path, args: &BenchArgs) -> Result<()> {
+    cargo::run(cargo::command(
+        root,
+        &[
+            "build",
+            "--locked",
+            "--release",
+            "--package",
+            "ccr-node",
+            "--package",
+            "e2e",
+        ],
+    ))?;
+    let mut runner = Command::new(root.join("target/release/e2e"));
+    runner
+        .arg("bench")
+        .arg("--binary")
+        .arg(root.join("target/release/ccr-node"));
+    runner.arg("--work-dir").arg(root.join("target/bench"));
+    runner.arg("--dataset").arg(cache::dataset(root)?);
+    runner.args(["--rounds", &args.rounds.to_string()]);
+    runner.args(["--documents", &args.documents.to_string()]);
+    runner.args(["--lag-seconds", &args.lag_seconds.to_string()]);
+    cargo::run(runner)
+}
