@@ -1,0 +1,227 @@
+//! The loop around the core: waits, steps, does what the core asks for. It decides nothing.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use es_exception::{Exception, ExceptionKind};
+use futures::FutureExt;
+use oplog::Clock;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::event::{Action, Event, MetadataKind};
+use crate::handle::FollowTaskHandle;
+use crate::inflight_budget::{BudgetMember, InflightBudget};
+use crate::ports::{FollowerShard, LeaderShard, MetadataSync};
+use crate::status::FollowTaskPhase;
+use crate::task::FollowTask;
+use crate::time::Timestamp;
+
+/// Everything outside of the core that a task works with.
+#[derive(Clone)]
+pub struct FollowTaskPorts {
+    /// The shard that is followed.
+    pub leader: Arc<dyn LeaderShard>,
+    /// The shard that follows.
+    pub follower: Arc<dyn FollowerShard>,
+    /// Brings the follower index's metadata up to date.
+    pub metadata: Arc<dyn MetadataSync>,
+    /// Moves the core's time; must advance together with tokio's timers.
+    pub clock: Arc<dyn Clock>,
+    /// The bytes shared by all tasks of the node.
+    pub budget: Arc<InflightBudget>,
+}
+
+/// Runs one [`FollowTask`]: one loop that waits for a completion, for time to pass or for cancellation, steps the core, and
+/// performs its actions in their order. Work in flight belongs to the driver and ends with it.
+pub struct FollowTaskDriver {
+    core: Arc<Mutex<FollowTask>>,
+    ports: FollowTaskPorts,
+    budget: BudgetMember,
+    token: CancellationToken,
+    phase: watch::Sender<FollowTaskPhase>,
+    work: JoinSet<Option<Event>>,
+    /// Tells the handle that the driver is gone, however it went.
+    _ended: DropGuard,
+}
+
+impl FollowTaskDriver {
+    /// A driver that is yet to [`run`](Self::run), and the handle to watch and stop it. Cancelling `token` stops it too.
+    #[must_use]
+    pub fn new(
+        core: FollowTask,
+        ports: FollowTaskPorts,
+        token: CancellationToken,
+    ) -> (Self, FollowTaskHandle) {
+        let (phase, watched) = watch::channel(core.phase());
+        let core = Arc::new(Mutex::new(core));
+        let ended = CancellationToken::new();
+        let handle = FollowTaskHandle::new(
+            Arc::clone(&core),
+            Arc::clone(&ports.clock),
+            token.clone(),
+            ended.clone(),
+            watched,
+        );
+        let budget = ports.budget.join();
+        let work = JoinSet::new();
+        (
+            Self {
+                core,
+                ports,
+                budget,
+                token,
+                phase,
+                work,
+                _ended: ended.drop_guard(),
+            },
+            handle,
+        )
+    }
+
+    /// Runs a new driver as a task of `tracker`, which the caller awaits before its runtime ends.
+    pub fn spawn(
+        tracker: &TaskTracker,
+        core: FollowTask,
+        ports: FollowTaskPorts,
+        token: CancellationToken,
+    ) -> FollowTaskHandle {
+        let (driver, handle) = Self::new(core, ports, token);
+        tracker.spawn(driver.run());
+        handle
+    }
+
+    /// Runs until the token is cancelled and all appends and metadata syncs under way have ended. Reads and lease renewals are dropped then.
+    ///
+    /// A task with a fatal failure keeps its driver, so that its state stays visible until someone cancels it.
+    pub async fn run(mut self) {
+        self.step(Event::Wake);
+        let mut cancelled = false;
+        while !(cancelled && self.work.is_empty()) {
+            let wake = self.core.lock().next_wake();
+            let event = tokio::select! {
+                biased;
+                () = self.token.cancelled(), if !cancelled => {
+                    cancelled = true;
+                    Some(Event::Cancel)
+                }
+                // A panic of the work itself was turned into an answer, so a failed join has nothing to tell.
+                Some(joined) = self.work.join_next() => joined.ok().flatten(),
+                () = sleep_until(wake, &*self.ports.clock), if wake.is_some() => Some(Event::Wake),
+            };
+            if let Some(event) = event {
+                self.step(event);
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let mut actions = Vec::new();
+        let now = Timestamp::new(self.ports.clock.monotonic());
+        let phase = {
+            let mut core = self.core.lock();
+            core.step(now, event, &mut actions);
+            core.phase()
+        };
+        for action in actions {
+            self.perform(action);
+        }
+        self.phase
+            .send_if_modified(|shown| std::mem::replace(shown, phase) != phase);
+    }
+
+    fn perform(&mut self, action: Action) {
+        let FollowTaskPorts {
+            leader,
+            follower,
+            metadata,
+            ..
+        } = &self.ports;
+        match action {
+            Action::QueryFollowerState { id } => {
+                let answer = follower.state();
+                self.work_droppable(answer, move |result| Event::FollowerState { id, result });
+            }
+            Action::Read { id, request } => {
+                let answer = leader.read_changes(request);
+                self.work_droppable(answer, move |result| Event::ReadFinished { id, result });
+            }
+            Action::Append { id, frames } => {
+                // Called here and not in the spawned task: the call takes the append's place in the order.
+                let answer = follower.append(frames);
+                self.work_to_the_end(answer, move |result| Event::AppendFinished { id, result });
+            }
+            Action::SyncMetadata { id, kind, required } => {
+                let answer = match kind {
+                    MetadataKind::Aliases => metadata.sync_aliases(required),
+                    MetadataKind::Settings => metadata.sync_settings(required),
+                    MetadataKind::Mapping => metadata.sync_mapping(required),
+                };
+                // To the end, since a settings sync may close the index for a while and must open it again.
+                self.work_to_the_end(answer, move |result| Event::MetadataSynced { id, result });
+            }
+            Action::RenewRetentionLease { id, retaining } => {
+                let answer = leader.renew_retention_lease(retaining);
+                self.work_droppable(answer, move |result| Event::LeaseFinished { id, result });
+            }
+            Action::AddRetentionLease { id, retaining } => {
+                // To the end: an addition cut off midway could put the lease back after an unfollow removed it.
+                let answer = leader.add_retention_lease(retaining);
+                self.work_to_the_end(answer, move |result| Event::LeaseFinished { id, result });
+            }
+            Action::RequestBudget { id, bytes } => {
+                let grant = self.budget.acquire(bytes);
+                let token = self.token.clone();
+                self.work.spawn(async move {
+                    let bytes = token.run_until_cancelled_owned(grant).await?;
+                    Some(Event::BudgetGranted { id, bytes })
+                });
+            }
+            Action::ReleaseBudget { bytes } => self.budget.release(bytes),
+        }
+    }
+
+    /// Work that cancellation may cut off.
+    fn work_droppable<T: Send + 'static>(
+        &mut self,
+        answer: impl Future<Output = Result<T, Exception>> + Send + 'static,
+        event: impl FnOnce(Result<T, Exception>) -> Event + Send + 'static,
+    ) {
+        let token = self.token.clone();
+        self.work
+            .spawn(async move { token.run_until_cancelled_owned(guarded(answer)).await.map(event) });
+    }
+
+    /// Work that is waited for even when the task is cancelled.
+    fn work_to_the_end<T: Send + 'static>(
+        &mut self,
+        answer: impl Future<Output = Result<T, Exception>> + Send + 'static,
+        event: impl FnOnce(Result<T, Exception>) -> Event + Send + 'static,
+    ) {
+        self.work.spawn(async move { Some(event(guarded(answer).await)) });
+    }
+}
+
+/// Turns a panic into a failure of its own: a completion that never comes would leave the task waiting without a word.
+async fn guarded<T>(answer: impl Future<Output = Result<T, Exception>>) -> Result<T, Exception> {
+    let panicked = |_| {
+        Err(Exception::new(
+            ExceptionKind::Exception,
+            "a panic ended the work of a shard follow task",
+        ))
+    };
+    AssertUnwindSafe(answer)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(panicked)
+}
+
+async fn sleep_until(wake: Option<Timestamp>, clock: &dyn Clock) {
+    if let Some(wake) = wake {
+        tokio::time::sleep(wake.since(Timestamp::new(clock.monotonic()))).await;
+    }
+}

@@ -1,0 +1,128 @@
+//! What may happen to a task, and what a task may ask for. Plain data, both closed.
+
+use es_exception::Exception;
+use oplog::{ByteCount, Frame, SeqNo};
+
+use crate::ids::{BudgetId, LeaseRequestId, MetadataId, ReadId, StateId, WriteId};
+use crate::ports::{AppendResponse, FollowerState, ReadRequest, ReadResponse};
+
+/// Something that happened. A completion whose id the task does not wait for is ignored and counted.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Time has passed. Extra ones are harmless.
+    Wake,
+    /// The task is to stop: no further action will be asked for.
+    Cancel,
+    /// A question about the follower's state was answered.
+    FollowerState {
+        /// The question.
+        id: StateId,
+        /// Its answer.
+        result: Result<FollowerState, Exception>,
+    },
+    /// A read ended.
+    ReadFinished {
+        /// The read.
+        id: ReadId,
+        /// Its answer.
+        result: Result<ReadResponse, Exception>,
+    },
+    /// An append ended.
+    AppendFinished {
+        /// The append.
+        id: WriteId,
+        /// Its answer.
+        result: Result<AppendResponse, Exception>,
+    },
+    /// A metadata sync ended.
+    MetadataSynced {
+        /// The sync.
+        id: MetadataId,
+        /// The leader's version that is now applied.
+        result: Result<u64, Exception>,
+    },
+    /// A renewal or an addition of the retention lease ended.
+    LeaseFinished {
+        /// The renewal or addition.
+        id: LeaseRequestId,
+        /// Its answer.
+        result: Result<(), Exception>,
+    },
+    /// Bytes of the node-wide budget are the task's until it gives them back.
+    BudgetGranted {
+        /// The request that this grants.
+        id: BudgetId,
+        /// As many bytes as now belong to the task.
+        bytes: ByteCount,
+    },
+}
+
+/// A piece of metadata that follows the leader. The order is the one of syncing: operations come after all three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MetadataKind {
+    /// The index's aliases.
+    Aliases,
+    /// The index's replicated settings.
+    Settings,
+    /// The index's mapping.
+    Mapping,
+}
+
+/// Work that the driver is to do, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Ask the follower where it stands; answer with [`Event::FollowerState`].
+    QueryFollowerState {
+        /// Names the question.
+        id: StateId,
+    },
+    /// Read from the leader; answer with [`Event::ReadFinished`].
+    Read {
+        /// Names the read.
+        id: ReadId,
+        /// What to read.
+        request: ReadRequest,
+    },
+    /// Append to the follower, taking the place in the order at once; answer with [`Event::AppendFinished`].
+    Append {
+        /// Names the append.
+        id: WriteId,
+        /// Contiguous operations, directly after those of the append asked for before.
+        frames: Vec<Frame>,
+    },
+    /// Bring metadata up to date; answer with [`Event::MetadataSynced`].
+    SyncMetadata {
+        /// Names the sync.
+        id: MetadataId,
+        /// What to sync.
+        kind: MetadataKind,
+        /// The leader's version that is needed at least.
+        required: u64,
+    },
+    /// Renew the retention lease; answer with [`Event::LeaseFinished`].
+    RenewRetentionLease {
+        /// Names the renewal.
+        id: LeaseRequestId,
+        /// The leader is to keep this operation and all after it.
+        retaining: SeqNo,
+    },
+    /// Add the retention lease; answer with [`Event::LeaseFinished`].
+    AddRetentionLease {
+        /// Names the addition.
+        id: LeaseRequestId,
+        /// The leader is to keep this operation and all after it.
+        retaining: SeqNo,
+    },
+    /// Ask the node-wide budget for bytes; answer with [`Event::BudgetGranted`] once there are some.
+    RequestBudget {
+        /// Names the request.
+        id: BudgetId,
+        /// As many bytes as are wanted.
+        bytes: ByteCount,
+    },
+    /// Give bytes back to the node-wide budget.
+    ReleaseBudget {
+        /// As many bytes as are given back.
+        bytes: ByteCount,
+    },
+}

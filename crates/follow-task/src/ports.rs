@@ -1,0 +1,120 @@
+//! What a follow task needs from the world. A higher layer implements these; this crate knows no transport and no shard.
+
+use std::fmt;
+use std::time::Duration;
+
+use es_exception::Exception;
+use futures::future::BoxFuture;
+use oplog::{ByteCount, Frame, HistoryUuid, SeqNo, UnixMillis};
+
+/// The leader's copy of the shard, in another cluster or in this one.
+///
+/// Futures may be dropped at any time when the task is cancelled. Failures say by their kind whether they are worth another try.
+pub trait LeaderShard: Send + Sync + 'static {
+    /// Reads operations in seq_no order from `request.from` on, waiting up to `request.poll_timeout` for the first one.
+    ///
+    /// The implementor pins the leader's history UUID: another history is [`es_exception::ExceptionKind::IllegalState`], which is fatal.
+    fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>>;
+
+    /// Renews the follower's retention lease so that the leader keeps `retaining` and everything after it.
+    fn renew_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>>;
+
+    /// Adds the follower's retention lease, after a renewal found none.
+    fn add_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>>;
+}
+
+/// The follower's own copy of the shard.
+pub trait FollowerShard: Send + Sync + 'static {
+    /// Where the copy stands.
+    fn state(&self) -> BoxFuture<'static, Result<FollowerState, Exception>>;
+
+    /// Appends `frames`, which are contiguous and in seq_no order.
+    ///
+    /// The append takes its place in the order of appends **at the call**, before the first poll. Operations that the copy
+    /// holds already are skipped; operations that would leave a gap are refused with a retryable exception. The future is always
+    /// polled to its end, also when the task is cancelled.
+    fn append(&self, frames: Vec<Frame>) -> BoxFuture<'static, Result<AppendResponse, Exception>>;
+}
+
+/// Brings the follower index's metadata up to the leader's. The futures are always polled to their end.
+pub trait MetadataSync: Send + Sync + 'static {
+    /// Applies the leader's mapping, of version `required` or newer; gives the version applied.
+    fn sync_mapping(&self, required: u64) -> BoxFuture<'static, Result<u64, Exception>>;
+
+    /// Applies the leader's replicated settings, of version `required` or newer; gives the version applied.
+    fn sync_settings(&self, required: u64) -> BoxFuture<'static, Result<u64, Exception>>;
+
+    /// Applies the leader's aliases, of version `required` or newer; gives the version applied.
+    fn sync_aliases(&self, required: u64) -> BoxFuture<'static, Result<u64, Exception>>;
+}
+
+/// Which operations to read from the leader, and how long to wait for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// The first operation wanted.
+    pub from: SeqNo,
+    /// At most this many operations.
+    pub max_operation_count: u32,
+    /// Reading stops after the operation that makes the estimated size exceed this; at least one operation comes through.
+    pub max_batch_size: ByteCount,
+    /// How long the leader may hold back an empty answer.
+    pub poll_timeout: Duration,
+}
+
+/// Operations of the leader, and where it stands.
+#[derive(Clone, PartialEq)]
+pub struct ReadResponse {
+    /// Contiguous operations; the first is the one asked for. Empty when nothing came within the poll timeout.
+    pub frames: Vec<Frame>,
+    /// The copy's global checkpoint, read after the operations. No operation above it is ever in `frames`.
+    pub global_checkpoint: Option<SeqNo>,
+    /// The copy's highest seq_no.
+    pub max_seq_no: Option<SeqNo>,
+    /// The highest seq_no of an operation that was not a plain append.
+    pub max_seq_no_of_updates_or_deletes: Option<SeqNo>,
+    /// Version of the mapping under which the operations were written, or a newer one.
+    pub mapping_version: u64,
+    /// Version of the leader's settings.
+    pub settings_version: u64,
+    /// Version of the leader's aliases.
+    pub aliases_version: u64,
+    /// Time the leader spent on the request, waiting excluded.
+    pub took: Duration,
+    /// The leader's wall clock when it answered.
+    pub leader_now: UnixMillis,
+}
+
+impl fmt::Debug for ReadResponse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ReadResponse")
+            .field("first", &self.frames.first().map(Frame::seq_no))
+            .field("last", &self.frames.last().map(Frame::seq_no))
+            .field("global_checkpoint", &self.global_checkpoint)
+            .field("max_seq_no", &self.max_seq_no)
+            .field("mapping_version", &self.mapping_version)
+            .field("settings_version", &self.settings_version)
+            .field("aliases_version", &self.aliases_version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the follower's copy stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowerState {
+    /// The copy's own history. A change while the task runs is fatal.
+    pub history_uuid: HistoryUuid,
+    /// Everything up to here is on disk on every in-sync copy.
+    pub global_checkpoint: Option<SeqNo>,
+    /// The last operation of the copy's log. The log has no gaps, so all before it are there as well.
+    pub max_seq_no: Option<SeqNo>,
+}
+
+/// Where the follower's copy stands after an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppendResponse {
+    /// Everything up to here is on disk on every in-sync copy; it may trail the append.
+    pub global_checkpoint: Option<SeqNo>,
+    /// The last operation of the copy's log; at least the last operation of the append.
+    pub max_seq_no: Option<SeqNo>,
+}
