@@ -1,0 +1,17 @@
+//! The calling side: settings of remote clusters, their connections, and the calls.
+
+mod alias;
+mod cluster;
+mod clusters;
+mod info;
+mod settings;
+mod settings_error;
+
+pub use alias::ClusterAlias;
+pub use cluster::RemoteCluster;
+pub use clusters::{LocalIdentity, RemoteClusters};
+pub use info::{RemoteClusterInfo, RemoteConnectionInfo};
+pub use settings::{
+    RemoteClusterSettings, RemoteCompression, RemoteCompressionScheme, RemoteConnectionMode, SettingInput,
+};
+pub use settings_error::RemoteSettingsError;

@@ -1,0 +1,21 @@
+//! What travels, as the rest of the workspace sees it, and its translation from and to the wire.
+
+mod field;
+mod handshake;
+mod metadata;
+mod recovery;
+mod retention_lease;
+mod shard_changes;
+
+pub(crate) use field::Fields;
+pub use handshake::{HandshakeRequest, HandshakeResponse, RemoteNode};
+pub use metadata::{
+    ClusterMetadata, ClusterMetadataRequest, IndexMetadataRequest, IndexSummary, RemoteIndexMetadata,
+    RemoteShard,
+};
+pub use recovery::{
+    CloseRecoverySessionRequest, FileChunk, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile,
+    RecoverySession,
+};
+pub use retention_lease::{RemoveRetentionLeaseRequest, RetentionLeaseRequest};
+pub use shard_changes::{ShardChangesRequest, ShardChangesResponse};

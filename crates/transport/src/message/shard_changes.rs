@@ -1,0 +1,115 @@
+//! Reads of a leader shard's operations.
+
+use std::time::Duration;
+
+use oplog::{ByteCount, Frame, HistoryUuid, SeqNo, ShardId, UnixMillis};
+
+use super::Fields;
+use super::field::{millis, seq_no_to_wire, shard_to_wire};
+use crate::{InvalidMessage, proto};
+
+/// Asks for operations from a seq_no on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardChangesRequest {
+    /// The leader shard.
+    pub shard: ShardId,
+    /// The history that the caller follows; a shard with another one refuses.
+    pub expected_history_uuid: HistoryUuid,
+    /// First seq_no asked for.
+    pub from: SeqNo,
+    /// At most so many operations.
+    pub max_operation_count: u32,
+    /// The answer ends with the operation that makes its estimated size exceed this, so it has at least one.
+    pub max_batch_size: ByteCount,
+    /// How long the leader may wait for the first operation.
+    pub poll_timeout: Duration,
+}
+
+/// Operations in seq_no order, and where the leader shard stands.
+#[derive(Debug, Clone)]
+pub struct ShardChangesResponse {
+    /// The operations, as they lie in the leader's log. None is above `global_checkpoint`.
+    pub frames: Vec<Frame>,
+    /// The leader's global checkpoint; `None` when it holds no operation.
+    pub global_checkpoint: Option<SeqNo>,
+    /// The leader's highest seq_no.
+    pub max_seq_no: Option<SeqNo>,
+    /// The highest seq_no at which the leader updated or deleted a document.
+    pub max_seq_no_of_updates_or_deletes: Option<SeqNo>,
+    /// At least the mapping version that the operations need.
+    pub mapping_version: u64,
+    /// Version of the leader's settings.
+    pub settings_version: u64,
+    /// Version of the leader's aliases.
+    pub aliases_version: u64,
+    /// Time spent on the leader, waiting included.
+    pub took: Duration,
+    /// The leader's wall clock when it answered.
+    pub leader_now: UnixMillis,
+}
+
+impl TryFrom<proto::ReadShardChangesRequest> for ShardChangesRequest {
+    type Error = InvalidMessage;
+
+    fn try_from(wire: proto::ReadShardChangesRequest) -> Result<Self, InvalidMessage> {
+        let fields = Fields("ReadShardChangesRequest");
+        if wire.max_batch_size_in_bytes == 0 {
+            return Err(fields.invalid("max_batch_size_in_bytes", "must be larger than 0"));
+        }
+        Ok(Self {
+            shard: fields.shard("shard", wire.shard)?,
+            expected_history_uuid: fields.parsed("expected_history_uuid", &wire.expected_history_uuid)?,
+            from: fields.seq_no("from", wire.from)?,
+            max_operation_count: wire.max_operation_count,
+            max_batch_size: ByteCount::new(wire.max_batch_size_in_bytes),
+            poll_timeout: Duration::from_millis(wire.poll_timeout_millis),
+        })
+    }
+}
+
+impl From<ShardChangesRequest> for proto::ReadShardChangesRequest {
+    fn from(request: ShardChangesRequest) -> Self {
+        Self {
+            shard: Some(shard_to_wire(&request.shard)),
+            expected_history_uuid: request.expected_history_uuid.to_string(),
+            from: request.from.get(),
+            max_operation_count: request.max_operation_count,
+            max_batch_size_in_bytes: request.max_batch_size.get(),
+            poll_timeout_millis: millis(request.poll_timeout),
+        }
+    }
+}
+
+impl ShardChangesResponse {
+    pub(crate) fn header(&self) -> proto::ShardChangesHeader {
+        proto::ShardChangesHeader {
+            global_checkpoint: seq_no_to_wire(self.global_checkpoint),
+            max_seq_no: seq_no_to_wire(self.max_seq_no),
+            max_seq_no_of_updates_or_deletes: seq_no_to_wire(self.max_seq_no_of_updates_or_deletes),
+            mapping_version: self.mapping_version,
+            settings_version: self.settings_version,
+            aliases_version: self.aliases_version,
+            took_millis: millis(self.took),
+            leader_now_millis: self.leader_now.get(),
+        }
+    }
+
+    /// An answer with the header's values and no operations.
+    pub(crate) fn from_header(header: &proto::ShardChangesHeader) -> Result<Self, InvalidMessage> {
+        let fields = Fields("ShardChangesHeader");
+        Ok(Self {
+            frames: Vec::new(),
+            global_checkpoint: fields.optional_seq_no("global_checkpoint", header.global_checkpoint)?,
+            max_seq_no: fields.optional_seq_no("max_seq_no", header.max_seq_no)?,
+            max_seq_no_of_updates_or_deletes: fields.optional_seq_no(
+                "max_seq_no_of_updates_or_deletes",
+                header.max_seq_no_of_updates_or_deletes,
+            )?,
+            mapping_version: header.mapping_version,
+            settings_version: header.settings_version,
+            aliases_version: header.aliases_version,
+            took: Duration::from_millis(header.took_millis),
+            leader_now: UnixMillis::new(header.leader_now_millis),
+        })
+    }
+}
