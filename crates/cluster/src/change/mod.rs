@@ -1,0 +1,31 @@
+//! The changes of cluster state: pure functions from a state to its successor, one file each.
+//!
+//! They check what must hold, leave versions to [`ClusterState::with_index`](crate::ClusterState::with_index) and the commit, and answer an equal state
+//! when there is nothing to do.
+
+mod aliases;
+mod cluster_settings;
+mod create_index;
+mod delete_index;
+mod follower;
+mod in_sync;
+mod open_close;
+mod persistent_task;
+mod put_mapping;
+mod update_settings;
+
+pub use aliases::{AliasChange, update_aliases};
+pub use cluster_settings::update_cluster_settings;
+pub use create_index::{CreateIndexChange, create_index};
+pub use delete_index::delete_indices;
+pub use follower::{convert_follower, finish_follower_recovery, reset_follower_for_recovery};
+pub use in_sync::mark_shards_in_sync;
+pub use open_close::{close_indices, open_indices};
+pub use persistent_task::{
+    NewPersistentTask, put_persistent_task, remove_persistent_task, update_persistent_task_params,
+};
+pub use put_mapping::put_mapping;
+pub use update_settings::{SettingsChange, parse_index_settings, update_index_settings};
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,0 +1,193 @@
+//! Changes the settings of indices.
+
+use es_exception::{Exception, ExceptionKind};
+use index_meta::{IndexSettings, SettingValue, Settings, validate_update};
+
+use crate::block::{BlockLevel, check_block};
+use crate::origin::Origin;
+use crate::state::ClusterState;
+
+/// A change of settings.
+#[derive(Debug, Clone)]
+pub struct SettingsChange {
+    /// Full keys with `index.` prefix; a null takes the setting back to its default.
+    pub settings: Settings,
+    /// Keep what an index has set already.
+    pub preserve_existing: bool,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// Applies `change` to each of `names`.
+///
+/// # Errors
+/// `index_not_found_exception`; `illegal_argument_exception` for a setting that is unknown, not valid, managed by the system, or static on an open
+/// index; `cluster_block_exception` unless only blocks are changed.
+pub fn update_index_settings(
+    state: &ClusterState,
+    names: &[String],
+    change: &SettingsChange,
+) -> Result<ClusterState, Exception> {
+    let only_blocks = change
+        .settings
+        .iter()
+        .all(|(key, _)| key.starts_with("index.blocks."));
+    let mut next = state.clone();
+    for name in names {
+        let index = state.require_index(name)?;
+        if !only_blocks && change.origin == Origin::User {
+            check_block(index, BlockLevel::MetadataWrite)?;
+        }
+        let mut changes = Settings::default();
+        for (key, value) in change.settings.iter() {
+            if !(change.preserve_existing && index.settings.get(key).is_some()) {
+                changes.insert_value(key, value.clone());
+            }
+        }
+        validate_update(&changes, index.is_open()).map_err(|error| {
+            // A private setting that replication would copy is a bug of the caller, and refused all the same.
+            error.to_exception().with_index(name)
+        })?;
+        let mut settings = index.settings.apply(&changes);
+        if settings.get("index.number_of_replicas").is_none() {
+            // Elasticsearch always shows the number of replicas, also after a reset to the default.
+            settings.insert("index.number_of_replicas", "1");
+        }
+        IndexSettings::from_settings(&settings).map_err(|error| error.to_exception().with_index(name))?;
+        next = next.modify_index(name, |index| {
+            index.settings = settings;
+            Ok(())
+        })?;
+    }
+    Ok(next)
+}
+
+/// Reads the body of an update of index settings: nested or dotted keys, with or without `index.` prefix, with or without an outer `settings`.
+///
+/// # Errors
+/// `settings_exception` or `action_request_validation_exception`.
+pub fn parse_index_settings(body: &serde_json::Value) -> Result<Settings, Exception> {
+    let inner = match body.as_object() {
+        Some(object) if object.len() == 1 => object
+            .get("settings")
+            .filter(|value| value.is_object())
+            .unwrap_or(body),
+        _ => body,
+    };
+    let settings = Settings::from_json(inner).map_err(|error| error.to_exception())?;
+    if settings.is_empty() {
+        return Err(Exception::new(
+            ExceptionKind::ActionRequestValidation,
+            "Validation Failed: 1: no settings to update;",
+        ));
+    }
+    Ok(index_meta::normalize_index_prefix(&settings))
+}
+
+/// Whether `value` takes a setting back to its default.
+#[must_use]
+pub(crate) fn is_reset(value: &SettingValue) -> bool {
+    matches!(value, SettingValue::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::change::testing::state_with;
+    use crate::change::{close_indices, open_indices};
+
+    fn update(
+        state: &ClusterState,
+        body: &Value,
+        preserve_existing: bool,
+    ) -> Result<ClusterState, Exception> {
+        let settings = parse_index_settings(body)?;
+        let change = SettingsChange {
+            settings,
+            preserve_existing,
+            origin: Origin::User,
+        };
+        update_index_settings(state, &["a".into()], &change)
+    }
+
+    #[test]
+    fn null_resets_and_the_version_counts_real_changes_only() {
+        let state = state_with(&["a"]);
+        let set = update(&state, &json!({"index": {"max_result_window": 5}}), false).unwrap();
+        let index = set.index("a").unwrap();
+        assert_eq!((index.settings_version, index.mapping_version), (2, 1));
+        let same = update(&set, &json!({"index.max_result_window": "5"}), false).unwrap();
+        assert_eq!(same.index("a").unwrap().settings_version, 2);
+        let reset = update(&set, &json!({"settings": {"max_result_window": null}}), false).unwrap();
+        let index = reset.index("a").unwrap();
+        assert_eq!(
+            (
+                index.settings_version,
+                index.settings.get("index.max_result_window")
+            ),
+            (3, None)
+        );
+    }
+
+    #[test]
+    fn existing_settings_may_be_preserved() {
+        let state = update(&state_with(&["a"]), &json!({"max_result_window": 5}), false).unwrap();
+        let kept = update(&state, &json!({"max_result_window": 6, "priority": 9}), true).unwrap();
+        let settings = &kept.index("a").unwrap().settings;
+        assert_eq!(
+            (
+                settings.get_str("index.max_result_window"),
+                settings.get_str("index.priority")
+            ),
+            (Some("5"), Some("9"))
+        );
+    }
+
+    #[test]
+    fn static_settings_need_a_closed_index() {
+        let state = state_with(&["a"]);
+        let body = json!({"index.codec": "best_compression"});
+        assert_eq!(
+            update(&state, &body, false).unwrap_err().kind(),
+            ExceptionKind::IllegalArgument
+        );
+        let closed = close_indices(&state, &["a".into()]).unwrap();
+        let set = update(&closed, &body, false).unwrap();
+        let open = open_indices(&set, &["a".into()]).unwrap();
+        assert_eq!(
+            open.index("a").unwrap().settings.get_str("index.codec"),
+            Some("best_compression")
+        );
+    }
+
+    #[test]
+    fn the_system_s_settings_are_refused() {
+        for key in [
+            "index.uuid",
+            "index.xpack.ccr.following_index",
+            "index.number_of_shards",
+            "index.no_such_setting",
+        ] {
+            let refused = update(&state_with(&["a"]), &json!({key: "1"}), false).unwrap_err();
+            assert_eq!(refused.status(), 400, "{key}");
+        }
+        assert_eq!(
+            update(&state_with(&["a"]), &json!({}), false).unwrap_err().kind(),
+            ExceptionKind::ActionRequestValidation
+        );
+    }
+
+    #[test]
+    fn a_read_only_index_can_be_made_writable_again_and_nothing_else() {
+        let state = update(&state_with(&["a"]), &json!({"blocks.read_only": true}), false).unwrap();
+        let refused = update(&state, &json!({"priority": 3}), false).unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.status()),
+            (ExceptionKind::ClusterBlock, 403)
+        );
+        let freed = update(&state, &json!({"blocks.read_only": null}), false).unwrap();
+        assert!(update(&freed, &json!({"priority": 3}), false).is_ok());
+    }
+}
