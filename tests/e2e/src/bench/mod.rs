@@ -1,0 +1,68 @@
+//! What replication costs and how fast it is, measured from outside over real processes.
+//!
+//! Every round measures every figure on fresh folders; the two ways to ingest take turns at being first. A figure is the
+//! median over the rounds, printed beside its smallest and largest value.
+
+mod figures;
+mod ingest;
+mod lag;
+mod process;
+mod rounds;
+
+use crate::dataset::Dataset;
+use anyhow::{Result, ensure};
+use clap::Args;
+use figures::Figures;
+use std::fs;
+use std::path::PathBuf;
+
+/// How much to measure.
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// The node's program; a release build, or the figures mean nothing.
+    #[arg(long)]
+    pub(crate) binary: PathBuf,
+    /// Folder for data and logs.
+    #[arg(long)]
+    pub(crate) work_dir: PathBuf,
+    /// The data set, a JSON array of objects.
+    #[arg(long)]
+    pub(crate) dataset: PathBuf,
+    /// Rounds.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: u32,
+    /// Documents written for each figure.
+    #[arg(long, default_value_t = 150_000)]
+    pub(crate) documents: u64,
+    /// Seconds for which the lag is sampled in each round.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) lag_seconds: u64,
+}
+
+/// Measures and prints one table.
+pub(crate) async fn run(args: &BenchArgs) -> Result<()> {
+    ensure!(args.rounds > 0 && args.documents > 0, "nothing to measure");
+    let dataset = Dataset::read(&args.dataset)?;
+    let mut figures = Figures::default();
+    for round in 0..args.rounds {
+        println!("round {} of {}", round + 1, args.rounds);
+        let home = args.work_dir.join(format!("round-{round}"));
+        if home.exists() {
+            fs::remove_dir_all(&home)?;
+        }
+        rounds::measure(args, &dataset, round, &home, &mut figures).await?;
+        fs::remove_dir_all(&home)?;
+    }
+    println!(
+        "\n{} rounds of {} documents, {} cores",
+        args.rounds,
+        args.documents,
+        cores()
+    );
+    println!("{}", figures.table());
+    Ok(())
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

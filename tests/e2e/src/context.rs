@@ -1,0 +1,50 @@
+//! What a scenario is given: the program to run, a folder of its own, the data set, and a seed.
+
+use crate::dataset::Dataset;
+use crate::pair::{self, Connection, Pair};
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+
+/// The official clients, where they were installed.
+#[derive(Debug, Clone)]
+pub(crate) struct Clients {
+    /// A Python interpreter that can import `elasticsearch`.
+    pub(crate) python: PathBuf,
+    /// A `node_modules` folder with `@elastic/elasticsearch`.
+    pub(crate) node_modules: PathBuf,
+    /// The folder of the scripts to run.
+    pub(crate) scripts: PathBuf,
+}
+
+/// Given to one scenario.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    /// The program under test.
+    pub(crate) binary: &'a Path,
+    /// The scenario's own folder: data, logs.
+    pub(crate) home: PathBuf,
+    /// The scenario's seed.
+    pub(crate) seed: u64,
+    /// The real data set.
+    pub(crate) dataset: &'a Dataset,
+    /// The official clients, if they were installed.
+    pub(crate) clients: Option<&'a Clients>,
+}
+
+impl Context<'_> {
+    /// Starts a leader and a follower in the scenario's folder.
+    pub(crate) async fn pair(&self, connection: Connection) -> Result<Pair> {
+        Pair::start(self.binary, &self.home, connection).await
+    }
+
+    /// What a node of that name is started with.
+    pub(crate) fn node_spec(&self, cluster_name: &str) -> crate::node::NodeSpec {
+        pair::node_spec(self.binary, &self.home, cluster_name)
+    }
+
+    /// The official clients.
+    pub(crate) fn clients(&self) -> Result<&Clients> {
+        self.clients
+            .context("the official clients are not installed: run `cargo xtask e2e --clients`")
+    }
+}

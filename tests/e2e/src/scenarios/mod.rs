@@ -1,0 +1,97 @@
+//! The scenarios, one file each, and the list of them.
+
+mod bad_input;
+mod bootstrap;
+mod follower_killed;
+mod leader_killed;
+mod link_faults;
+mod official_clients;
+mod pause_resume;
+mod startup_refusals;
+mod unfollow;
+mod updates_and_deletes;
+
+use crate::context::Context;
+use anyhow::Result;
+use std::future::Future;
+use std::pin::Pin;
+
+type Run = for<'a> fn(&'a Context<'a>) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// One scenario.
+pub(crate) struct Scenario {
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    /// What it shows.
+    pub(crate) about: &'static str,
+    /// Whether it needs the official clients.
+    pub(crate) needs_clients: bool,
+    /// Runs it.
+    pub(crate) run: Run,
+}
+
+macro_rules! scenario {
+    ($module:ident, $name:literal, $about:literal) => {
+        Scenario {
+            name: $name,
+            about: $about,
+            needs_clients: false,
+            run: |context| Box::pin($module::run(context)),
+        }
+    };
+}
+
+/// All scenarios in the order in which they run.
+pub(crate) const ALL: &[Scenario] = &[
+    scenario!(
+        startup_refusals,
+        "startup-refusals",
+        "a node that cannot start says why in one sentence and ends with a failure"
+    ),
+    scenario!(
+        bad_input,
+        "bad-input",
+        "wrong requests get the documented status and type and change nothing"
+    ),
+    scenario!(
+        bootstrap,
+        "bootstrap",
+        "50,000 real documents in three shards arrive at a follower, bit by bit the same"
+    ),
+    scenario!(
+        updates_and_deletes,
+        "updates-and-deletes",
+        "a follower keeps up with inserts, updates and deletes under load"
+    ),
+    scenario!(
+        pause_resume,
+        "pause-resume",
+        "a paused follower stands still and, resumed, catches up"
+    ),
+    scenario!(
+        unfollow,
+        "unfollow",
+        "an unfollowed index is an ordinary index that takes writes"
+    ),
+    scenario!(
+        leader_killed,
+        "leader-killed",
+        "kill -9 of the leader under load loses nothing that it acknowledged"
+    ),
+    scenario!(
+        follower_killed,
+        "follower-killed",
+        "kill -9 of the follower under load: it comes back and catches up by itself"
+    ),
+    scenario!(
+        link_faults,
+        "link-faults",
+        "a line that is cut, or swallows everything, and then heals: the follower catches up by itself"
+    ),
+    Scenario {
+        name: "official-clients",
+        about: "the samples of the documentation run on the official Python and JavaScript clients",
+        needs_clients: true,
+        run: |context| Box::pin(official_clients::run(context)),
+    },
+];
