@@ -27,14 +27,15 @@ pub(crate) fn check(files: &[TextFile], exists: &dyn Fn(&Path) -> bool) -> Vec<V
     for file in files.iter().filter(|file| is_documentation(file)) {
         for (line, text) in prose(&file.text) {
             let folder = file.path.parent().unwrap_or(Path::new(""));
-            let linked = links(text)
+            let linked: Vec<PathBuf> = links(&without_code(text))
                 .into_iter()
-                .filter_map(|target| resolve(folder, target));
+                .filter_map(|target| resolve(folder, target))
+                .collect();
             let named = code_spans(text)
                 .into_iter()
                 .filter(|span| is_repository_path(span))
                 .map(PathBuf::from);
-            for path in linked.chain(named).filter(|path| !exists(path)) {
+            for path in linked.into_iter().chain(named).filter(|path| !exists(path)) {
                 let place = format!("{}:{line}", file.path.display());
                 violations.push(Violation::new(
                     RULE,
@@ -67,6 +68,11 @@ fn prose(text: &str) -> Vec<(usize, &str)> {
 
 fn code_spans(line: &str) -> Vec<&str> {
     line.split('`').skip(1).step_by(2).collect()
+}
+
+/// The line without its spans in backticks: what looks like a link in code is none.
+fn without_code(line: &str) -> String {
+    line.split('`').step_by(2).collect::<Vec<_>>().join(" ")
 }
 
 fn is_repository_path(span: &str) -> bool {

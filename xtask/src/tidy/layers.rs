@@ -42,6 +42,13 @@ struct Dependency {
     features: Vec<String>,
 }
 
+impl Dependency {
+    /// A crate may name itself among its development dependencies, to turn on its own `testing` feature.
+    fn is_self(&self, package: &Package) -> bool {
+        self.development && self.name == package.name
+    }
+}
+
 impl Package {
     /// Reads the packages out of the answer of `cargo metadata`.
     pub(crate) fn from_metadata(metadata: &Value) -> Result<Vec<Package>> {
@@ -107,11 +114,10 @@ pub(crate) fn check(packages: &[Package]) -> Vec<Violation> {
             ));
             continue;
         }
-        for dependency in package
-            .dependencies
-            .iter()
-            .filter(|dependency| members.contains(&dependency.name.as_str()))
-        {
+        let inner = |dependency: &&Dependency| {
+            members.contains(&dependency.name.as_str()) && !dependency.is_self(package)
+        };
+        for dependency in package.dependencies.iter().filter(inner) {
             violations.extend(edge(
                 package,
                 layer,
@@ -209,7 +215,13 @@ mod tests {
     fn edges_downward_and_to_foreign_crates_are_allowed() {
         let none: &[&str] = &[];
         let found = check_json(vec![
-            package("oplog", &[("serde", Value::Null, &["derive"])]),
+            package(
+                "oplog",
+                &[
+                    ("serde", Value::Null, &["derive"]),
+                    ("oplog", json!("dev"), &["testing"]),
+                ],
+            ),
             package("transport", &[("oplog", Value::Null, none)]),
             package(
                 "ccr-node",
