@@ -1,2 +1,49 @@
-//! One shard copy: the operation log and the search view derived from it
+//! One shard copy: the operation log and the search view derived from it.
+//!
+//! The log is the index. A [`Shard`] appends operations to its [`oplog::Log`]; everything else is a view of it:
+//! - the *tail*, an id map of the operations that no committed search view holds yet: realtime get and version checks;
+//! - the *search view*, a tantivy index that consumes the log on the threads of the node-wide [`ViewPool`], with a checkpoint of its own.
+//!
+//! A primary plans versions and writes ([`Shard::write`]), a follower takes over finished frames
+//! ([`Shard::append_frames`]); both maintain the same tail and view. Documents' sources are read from the log only.
+//!
+//! This crate deliberately does not know other shards, other nodes, or who routes a document here. It never derives a mapping on its own: a
+//! write that needs one is handed back with [`WriteError::MappingUpdateRequired`].
+//!
+//! Reading order: [`ShardConfig`] and [`ShardServices`], [`Shard`], [`DocumentWrite`], [`SearchRequest`], [`Query`], [`ShardSnapshot`].
+//!
+//! Invariants:
+//! - A committed view never holds an operation that the log could still lose: the log is made durable before each commit.
+//! - An operation leaves the tail only after a searcher that holds it was published; readers look into the tail first.
+//! - A view that is missing, damaged, or ahead of its log is rebuilt from the log.
+//!
+//! All calls block; async callers use `spawn_blocking`. Every wait ends when the shard is closed.
 #![forbid(unsafe_code)]
+
+mod config;
+mod error;
+mod follower;
+mod get;
+mod primary;
+mod query;
+mod search;
+mod shard;
+mod snapshot;
+mod stats;
+mod tail;
+mod view;
+mod write;
+
+pub use config::{ShardConfig, ShardRole, ShardServices, ViewPoolConfig};
+pub use error::{ShardError, WriteError};
+pub use get::GetResult;
+pub use query::Query;
+pub use search::{
+    FetchedHit, MergedHit, MergedHits, SearchRequest, ShardHit, ShardHits, SortClause, SortMissing,
+    SortOrder, SortValue, SourceFilter, TotalRelation, TrackTotalHits, merge_top_hits,
+};
+pub use shard::Shard;
+pub use snapshot::{ShardSnapshot, SnapshotFile};
+pub use stats::ShardStats;
+pub use view::{RefreshTicket, ViewPool};
+pub use write::{DocumentWrite, WriteBatch, WriteOperation, WriteOutcome, WritePrecondition, WriteResult};

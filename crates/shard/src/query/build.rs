@@ -1,0 +1,163 @@
+//! What queries are built against: the mapping, the view's schema, the time.
+
+use std::ops::Bound;
+
+use es_exception::Exception;
+use index_meta::{FieldMapping, FieldType, Mapping, QueryContext, QueryValue};
+use tantivy::columnar::NumericalValue;
+use tantivy::query::{BooleanQuery, ConstScoreQuery, EmptyQuery, ExistsQuery, Query, RangeQuery, TermQuery};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::tokenizer::TextAnalyzer;
+use tantivy::{Index, Term};
+
+use super::shard_failure;
+use crate::view::{ViewSchema, ip_term};
+
+/// See the module.
+pub(crate) struct BuildContext<'a> {
+    pub(crate) mapping: &'a Mapping,
+    pub(crate) schema: &'a ViewSchema,
+    pub(crate) index: &'a Index,
+    pub(crate) now_millis: i64,
+    pub(crate) max_terms_count: u64,
+    pub(crate) max_regex_length: u64,
+}
+
+/// A value as it is searched for.
+pub(super) enum Target {
+    /// One term.
+    Term(Term),
+    /// Terms between two, inclusive.
+    Range(Term, Term),
+    /// Nothing can match.
+    Nothing,
+}
+
+impl BuildContext<'_> {
+    pub(super) fn query_context(&self) -> QueryContext<'static> {
+        QueryContext::at(self.now_millis)
+    }
+
+    /// The mapping of a field that can be searched; `None` for an unmapped one, which matches nothing.
+    pub(super) fn field(&self, path: &str) -> Result<Option<&FieldMapping>, Exception> {
+        let Some(mapping) = self.mapping.field(path) else {
+            return Ok(None);
+        };
+        if !mapping.is_indexed() && !mapping.has_doc_values() {
+            return Err(shard_failure(format!(
+                "failed to create query: Cannot search on field [{path}] since it is not indexed."
+            )));
+        }
+        Ok(Some(mapping))
+    }
+
+    /// The tantivy field that holds the values of a mapped field.
+    pub(super) fn field_of(&self, mapping: &FieldMapping) -> Field {
+        match mapping.field_type() {
+            FieldType::Text => self.schema.text_slot(mapping.analyzer()),
+            _ => self.schema.exact,
+        }
+    }
+
+    /// A term of the path without a value yet.
+    fn path_term(&self, mapping: &FieldMapping) -> Term {
+        Term::from_field_json_path(self.field_of(mapping), mapping.path(), true)
+    }
+
+    /// The term of a text at the path.
+    pub(super) fn text_term(&self, mapping: &FieldMapping, text: &str) -> Term {
+        let mut term = self.path_term(mapping);
+        term.append_type_and_str(text);
+        term
+    }
+
+    fn long_term(&self, mapping: &FieldMapping, number: i64) -> Term {
+        let mut term = self.path_term(mapping);
+        term.append_type_and_fast_value(number);
+        term
+    }
+
+    /// The term of a value for an exact match, or for a bound of a range.
+    pub(super) fn target(&self, mapping: &FieldMapping, value: &QueryValue) -> Target {
+        Target::Term(match value {
+            QueryValue::Text(text) | QueryValue::Keyword(text) => self.text_term(mapping, text),
+            QueryValue::Long(number) | QueryValue::Date(number) => self.long_term(mapping, *number),
+            QueryValue::Double(number) => {
+                let mut term = self.path_term(mapping);
+                // The index holds every number in its narrowest form.
+                match NumericalValue::F64(*number).normalize() {
+                    NumericalValue::I64(number) => term.append_type_and_fast_value(number),
+                    NumericalValue::U64(number) => term.append_type_and_fast_value(number),
+                    NumericalValue::F64(number) => term.append_type_and_fast_value(number),
+                }
+                term
+            }
+            QueryValue::Boolean(flag) => {
+                let mut term = self.path_term(mapping);
+                term.append_type_and_fast_value(*flag);
+                term
+            }
+            QueryValue::Ip(address) => self.text_term(mapping, &ip_term(*address)),
+            QueryValue::DateRange { first, last } => {
+                return Target::Range(self.long_term(mapping, *first), self.long_term(mapping, *last));
+            }
+            QueryValue::IpRange { first, last } => {
+                let (first, last) = (ip_term(*first), ip_term(*last));
+                return Target::Range(self.text_term(mapping, &first), self.text_term(mapping, &last));
+            }
+            QueryValue::MatchNone => return Target::Nothing,
+        })
+    }
+
+    /// Documents whose field holds the target.
+    pub(super) fn target_query(&self, mapping: &FieldMapping, target: Target) -> Box<dyn Query> {
+        match target {
+            Target::Nothing => Box::new(EmptyQuery),
+            Target::Range(first, last) => range_query(Bound::Included(first), Bound::Included(last)),
+            Target::Term(term) => {
+                let option = match mapping.field_type() {
+                    FieldType::Text => IndexRecordOption::WithFreqs,
+                    _ => IndexRecordOption::Basic,
+                };
+                let query = TermQuery::new(term, option);
+                match mapping.field_type() {
+                    FieldType::Text | FieldType::Keyword => Box::new(query),
+                    // Numbers, dates and addresses are points in Lucene: they match or not, without relevance.
+                    _ => Box::new(ConstScoreQuery::new(Box::new(query), 1.0)),
+                }
+            }
+        }
+    }
+
+    /// Documents that have a value of the mapped field.
+    pub(super) fn exists(&self, mapping: &FieldMapping) -> Box<dyn Query> {
+        let query: Box<dyn Query> = match mapping.field_type() {
+            FieldType::Text => {
+                let term = Term::from_field_text(self.schema.field_names, mapping.path());
+                Box::new(TermQuery::new(term, IndexRecordOption::Basic))
+            }
+            _ => Box::new(ExistsQuery::new(ViewSchema::exact_column(mapping.path()), false)),
+        };
+        Box::new(ConstScoreQuery::new(query, 1.0))
+    }
+
+    /// The analyzer of a text field.
+    pub(super) fn analyzer(&self, mapping: &FieldMapping) -> Result<TextAnalyzer, Exception> {
+        self.index
+            .tokenizer_for_field(self.field_of(mapping))
+            .map_err(|error| shard_failure(format!("no analyzer for [{}]: {error}", mapping.path())))
+    }
+}
+
+/// Documents with a term between the bounds, by their columns.
+pub(super) fn range_query(lower: Bound<Term>, upper: Bound<Term>) -> Box<dyn Query> {
+    Box::new(ConstScoreQuery::new(Box::new(RangeQuery::new(lower, upper)), 1.0))
+}
+
+/// Documents that any of the queries matches.
+pub(super) fn any_of(queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
+    match queries.len() {
+        0 => Box::new(EmptyQuery),
+        _ => Box::new(ConstScoreQuery::new(Box::new(BooleanQuery::union(queries)), 1.0)),
+    }
+}

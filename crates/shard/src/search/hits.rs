@@ -1,0 +1,119 @@
+//! What a search finds in one shard copy, and over several.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use oplog::{DocumentVersion, PrimaryTerm, SeqNo};
+use serde_json::Value;
+
+/// Whether a total is exact or a lower bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TotalRelation {
+    /// The total is exact.
+    Equal,
+    /// There are at least so many.
+    GreaterOrEqual,
+}
+
+impl TotalRelation {
+    /// `eq` or `gte`, as in `hits.total.relation`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "eq",
+            Self::GreaterOrEqual => "gte",
+        }
+    }
+}
+
+/// One value that a hit was sorted by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SortValue {
+    /// The document has no value.
+    Null,
+    /// Integers, booleans as 0 and 1, dates as epoch milliseconds.
+    Long(i64),
+    /// Floating point numbers and scores.
+    Double(f64),
+    /// Keywords and ids.
+    Text(String),
+    /// Addresses, which order as numbers and not as their text.
+    Ip(IpAddr),
+}
+
+impl SortValue {
+    /// As in a hit's `sort` array.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Long(number) => Value::from(*number),
+            Self::Double(number) => Value::from(*number),
+            Self::Text(text) => Value::from(text.clone()),
+            Self::Ip(address) => Value::from(address.to_string()),
+        }
+    }
+}
+
+/// A hit before its document is fetched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShardHit {
+    /// Relevance, if the search computes it.
+    pub score: Option<f32>,
+    /// One value per sort clause; empty when the search has no `sort`.
+    pub sort: Vec<SortValue>,
+    /// The operation that holds the document.
+    pub seq_no: SeqNo,
+}
+
+/// The best hits of one shard copy: `from + size` of them, best first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShardHits {
+    /// Matching documents; `None` when not tracked.
+    pub total: Option<u64>,
+    /// Whether `total` is exact.
+    pub total_relation: TotalRelation,
+    /// Highest relevance, if the search computes it and there is a hit.
+    pub max_score: Option<f32>,
+    /// The hits.
+    pub hits: Vec<ShardHit>,
+}
+
+/// A hit with what its operation holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FetchedHit {
+    /// The document's `_id`.
+    pub id: String,
+    /// Custom routing, if any.
+    pub routing: Option<String>,
+    /// The document's version.
+    pub version: DocumentVersion,
+    /// Sequence number of its last operation.
+    pub seq_no: SeqNo,
+    /// Primary term of its last operation.
+    pub primary_term: PrimaryTerm,
+    /// The source after source filtering; `None` when `_source` is false.
+    pub source: Option<Bytes>,
+}
+
+/// A hit of one of several shard copies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergedHit {
+    /// Position of the shard in the list that was merged.
+    pub shard: usize,
+    /// The hit.
+    pub hit: ShardHit,
+}
+
+/// The page of hits that a search asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergedHits {
+    /// Matching documents; `None` when not tracked.
+    pub total: Option<u64>,
+    /// Whether `total` is exact.
+    pub total_relation: TotalRelation,
+    /// Highest relevance, if the search computes it and there is a hit.
+    pub max_score: Option<f32>,
+    /// At most `size` hits from `from` on, best first.
+    pub hits: Vec<MergedHit>,
+}

@@ -1,0 +1,141 @@
+//! Searching one shard copy.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use es_exception::{Exception, ExceptionKind};
+use index_meta::Mapping;
+use tantivy::collector::Count;
+
+use super::collector::TopHits;
+use super::hits::{FetchedHit, ShardHit, ShardHits, TotalRelation};
+use super::merge::compare_hits;
+use super::request::{SearchRequest, TrackTotalHits};
+use crate::query::BuildContext;
+use crate::view::Published;
+use crate::{Query, Shard, ShardError};
+
+impl Shard {
+    /// The best hits of this copy.
+    ///
+    /// Sees every operation up to some refresh and nothing after it. A shard that nobody searched for `index.search.idle.after` catches up first.
+    ///
+    /// # Errors
+    /// What is wrong with the request for this shard's mapping and settings; failures of the shard.
+    pub fn search(&self, request: &SearchRequest) -> Result<ShardHits, Exception> {
+        request.check()?;
+        self.check_window(request)?;
+        let (published, mapping, now_millis) = self.start_search()?;
+        let query = self.whole_query(request);
+        let query = query.build(&self.build_context(&mapping, now_millis))?;
+        let collector = TopHits::new(request, &mapping, self.view.schema(), now_millis)?;
+        let mut found = published
+            .searcher
+            .search(&*query, &collector)
+            .map_err(|error| self.failed(&error))?;
+        found.hits.sort_by(|left, right| {
+            compare_hits(&request.sort, left, right).then(left.seq_no.cmp(&right.seq_no))
+        });
+        found.hits.truncate(request.from.saturating_add(request.size));
+        let (total, total_relation) = match request.track_total_hits {
+            TrackTotalHits::No => (None, TotalRelation::GreaterOrEqual),
+            TrackTotalHits::UpTo(limit) if found.count > limit => {
+                (Some(limit), TotalRelation::GreaterOrEqual)
+            }
+            TrackTotalHits::UpTo(_) | TrackTotalHits::Exact => (Some(found.count), TotalRelation::Equal),
+        };
+        Ok(ShardHits {
+            total,
+            total_relation,
+            max_score: found.max_score,
+            hits: found.hits,
+        })
+    }
+
+    /// How many live documents match.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub fn count(&self, query: &Query) -> Result<u64, Exception> {
+        let (published, mapping, now_millis) = self.start_search()?;
+        let query = query.build(&self.build_context(&mapping, now_millis))?;
+        let count = published
+            .searcher
+            .search(&*query, &Count)
+            .map_err(|error| self.failed(&error))?;
+        Ok(count as u64)
+    }
+
+    /// The documents of hits, in their order.
+    ///
+    /// # Errors
+    /// When an operation cannot be read from the log, or its source is not JSON although it must be filtered.
+    pub fn fetch(&self, hits: &[ShardHit], request: &SearchRequest) -> Result<Vec<FetchedHit>, Exception> {
+        hits.iter().map(|hit| self.fetch_one(hit, request)).collect()
+    }
+
+    fn fetch_one(&self, hit: &ShardHit, request: &SearchRequest) -> Result<FetchedHit, Exception> {
+        let frame = self
+            .log
+            .get(hit.seq_no)
+            .map_err(|error| Exception::from(ShardError::Read(error)))?;
+        let frame = frame.ok_or_else(|| {
+            let reason = format!(
+                "operation [{}] of shard {} is not in the log any more",
+                hit.seq_no, self.id
+            );
+            Exception::new(ExceptionKind::ResourceNotFound, reason).with_index(&*self.index_name)
+        })?;
+        Ok(FetchedHit {
+            id: frame.id().to_owned(),
+            routing: frame.routing().map(str::to_owned),
+            version: frame.version(),
+            seq_no: frame.seq_no(),
+            primary_term: frame.primary_term(),
+            source: request.source.apply(&frame.source_bytes())?,
+        })
+    }
+
+    fn start_search(&self) -> Result<(Arc<Published>, Arc<Mapping>, i64), Exception> {
+        self.check_open()?;
+        self.counters.queries.fetch_add(1, Ordering::Relaxed);
+        let published = self.view.searcher_for_search()?;
+        let now_millis = i64::try_from(self.clock.now().get()).unwrap_or(i64::MAX);
+        Ok((published, self.metadata.mapping(), now_millis))
+    }
+
+    fn build_context<'a>(&'a self, mapping: &'a Mapping, now_millis: i64) -> BuildContext<'a> {
+        let settings = self.metadata.settings();
+        BuildContext {
+            mapping,
+            schema: self.view.schema(),
+            index: self.view.index(),
+            now_millis,
+            max_terms_count: settings.max_terms_count(),
+            max_regex_length: settings.max_regex_length(),
+        }
+    }
+
+    fn whole_query(&self, request: &SearchRequest) -> Query {
+        match &request.post_filter {
+            Some(filter) => request.query.clone().filtered_by(filter.clone()),
+            None => request.query.clone(),
+        }
+    }
+
+    fn check_window(&self, request: &SearchRequest) -> Result<(), Exception> {
+        let limit = self.metadata.settings().max_result_window();
+        let window = request.from.saturating_add(request.size);
+        if window as u64 > limit {
+            return Err(Exception::illegal_argument(format!(
+                "Result window is too large, from + size must be less than or equal to: [{limit}] but was [{window}]. See the scroll api for a more efficient way to request large data sets. This limit can be set by changing the [index.max_result_window] index level setting."
+            )));
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: &tantivy::TantivyError) -> Exception {
+        let reason = format!("search on shard {} failed: {error}", self.id);
+        Exception::new(ExceptionKind::Engine, reason).with_index(&*self.index_name)
+    }
+}

@@ -1,0 +1,442 @@
+//! The shard copy itself: opening, metadata, refresh, statistics, closing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use index_meta::{IndexSettings, Mapping, TranslogDurability};
+use oplog::{
+    Clock, Durability, Frame, HistoryUuid, Log, LogError, LogOptions, NewLog, PrimaryTerm, ReadLimits, SeqNo,
+    ShardId,
+};
+use parking_lot::{Mutex, RwLock};
+
+use crate::tail::{Tail, TailOperation};
+use crate::view::{Metadata, RefreshTicket, ViewCore, ViewParts, ViewPool, next_of, read_with_holes};
+use crate::{ShardConfig, ShardError, ShardRole, ShardServices, ShardStats};
+
+/// Operations read at a time while opening and scanning.
+const SCAN_OPERATIONS: usize = 4_096;
+/// Memory of one operation in the tail while opening, for an id of common length.
+const TAIL_OPERATION_BYTES: usize = 160;
+/// One wait of an appender for room in the tail, and how many of them are too many.
+const ROOM_WAIT: Duration = Duration::from_millis(200);
+const ROOM_WAITS: usize = 300;
+
+/// Counts since the shard was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) indexed: AtomicU64,
+    pub(crate) deleted: AtomicU64,
+    pub(crate) queries: AtomicU64,
+    pub(crate) gets: AtomicU64,
+}
+
+/// One shard copy. All calls block; see the crate documentation.
+pub struct Shard {
+    pub(crate) id: ShardId,
+    pub(crate) index_name: String,
+    pub(crate) dir: PathBuf,
+    pub(crate) log: Arc<Log>,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) view: Arc<ViewCore>,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) clock: Arc<dyn Clock>,
+    role: RwLock<ShardRole>,
+    /// The one writer: whoever appends to the log holds it, so that the log, the tail and version planning agree.
+    pub(crate) writer: Mutex<()>,
+    pub(crate) counters: Counters,
+    closed: AtomicBool,
+    /// Kept so that the threads outlive their shards.
+    _pool: Arc<ViewPool>,
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Shard")
+            .field("id", &self.id)
+            .field("index", &self.index_name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn log_dir(dir: &Path) -> PathBuf {
+    dir.join("oplog")
+}
+
+fn log_options(settings: &IndexSettings) -> LogOptions {
+    LogOptions {
+        sync_interval: settings.translog_sync_interval(),
+        ..LogOptions::default()
+    }
+}
+
+impl Shard {
+    /// Creates an empty copy in `config.dir`.
+    ///
+    /// # Errors
+    /// [`ShardError::Log`] when a log is there already or cannot be written.
+    pub fn create(
+        config: ShardConfig,
+        history_uuid: HistoryUuid,
+        services: ShardServices,
+    ) -> Result<Arc<Self>, ShardError> {
+        let log = Log::create(
+            Arc::clone(&services.storage),
+            log_dir(&config.dir),
+            NewLog {
+                history_uuid,
+                primary_term: config.primary_term,
+            },
+            log_options(&config.settings),
+            Arc::clone(&services.committer),
+            Arc::clone(&services.clock),
+        )?;
+        Self::start(config, log, services)
+    }
+
+    /// Opens the copy in `config.dir`. Returns once the tail fits its limit again: after the loss of the view that means once most of the log is
+    /// indexed.
+    ///
+    /// # Errors
+    /// [`ShardError::Log`] when the log is missing or damaged, [`ShardError::View`] when no view can be made.
+    pub fn open(config: ShardConfig, services: ShardServices) -> Result<Arc<Self>, ShardError> {
+        let log = Log::open(
+            Arc::clone(&services.storage),
+            log_dir(&config.dir),
+            log_options(&config.settings),
+            Arc::clone(&services.committer),
+            Arc::clone(&services.clock),
+        )?;
+        if config.role == ShardRole::Primary && config.primary_term > log.primary_term() {
+            log.set_primary_term(config.primary_term)?;
+        }
+        Self::start(config, log, services)
+    }
+
+    /// Opens a copy whose files came from a leader's [`ShardSnapshot`](crate::ShardSnapshot): the log becomes this copy's own, under a new history
+    /// UUID, cut after `checkpoint`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn install(
+        config: ShardConfig,
+        history_uuid: HistoryUuid,
+        checkpoint: Option<SeqNo>,
+        services: ShardServices,
+    ) -> Result<Arc<Self>, ShardError> {
+        Log::adopt(
+            services.storage.as_ref(),
+            &log_dir(&config.dir),
+            history_uuid,
+            checkpoint,
+        )?;
+        Self::open(config, services)
+    }
+
+    fn start(config: ShardConfig, log: Arc<Log>, services: ShardServices) -> Result<Arc<Self>, ShardError> {
+        let tail_bytes = services.view_pool.config().tail_bytes;
+        let tail = Arc::new(Tail::new(tail_bytes));
+        let metadata = Arc::new(Metadata::new(
+            config.mapping,
+            config.mapping_version,
+            config.settings,
+        ));
+        let view = ViewCore::open(ViewParts {
+            label: format!("{}{}", config.index_name, config.shard_id),
+            dir: &config.dir.join("index"),
+            log: Arc::clone(&log),
+            tail: Arc::clone(&tail),
+            metadata: Arc::clone(&metadata),
+            clock: Arc::clone(&services.clock),
+            pool: Arc::clone(services.view_pool.shared()),
+        })?;
+        let shard = Self {
+            id: config.shard_id,
+            index_name: config.index_name,
+            dir: config.dir,
+            log,
+            tail,
+            view,
+            metadata,
+            clock: services.clock,
+            role: RwLock::new(config.role),
+            writer: Mutex::new(()),
+            counters: Counters::default(),
+            closed: AtomicBool::new(false),
+            _pool: services.view_pool,
+        };
+        shard.recover_tail(tail_bytes / 2 / TAIL_OPERATION_BYTES)?;
+        Ok(Arc::new(shard))
+    }
+
+    /// Brings the view so near to the log that the rest fits the tail, then fills the tail with the rest.
+    fn recover_tail(&self, capacity: usize) -> Result<(), ShardError> {
+        let capacity = u64::try_from(capacity.max(1)).unwrap_or(u64::MAX);
+        let log_next = next_of(self.log.max_seq_no());
+        loop {
+            let next = self.view.published().next;
+            if log_next - next.min(log_next) <= capacity {
+                break;
+            }
+            self.view.refresh_to((next + capacity).min(log_next)).wait()?;
+        }
+        let mut next = self.view.published().next;
+        while next < log_next {
+            let limits = ReadLimits {
+                operations: SCAN_OPERATIONS,
+                ..ReadLimits::NONE
+            };
+            let (frames, after) = read_with_holes(&self.log, next, log_next - 1, limits)?;
+            self.tail.insert(frames.iter().map(TailOperation::of).collect());
+            next = after;
+        }
+        self.view.appended();
+        Ok(())
+    }
+
+    /// The shard's identity.
+    #[must_use]
+    pub fn shard_id(&self) -> &ShardId {
+        &self.id
+    }
+
+    /// The name of the shard's index.
+    #[must_use]
+    pub fn index_name(&self) -> &str {
+        &self.index_name
+    }
+
+    /// The directory of this copy.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The operation log, for leases, terms, durability and reading changes.
+    #[must_use]
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Who gives out sequence numbers.
+    #[must_use]
+    pub fn role(&self) -> ShardRole {
+        *self.role.read()
+    }
+
+    /// Changes who gives out sequence numbers, after the batch in progress.
+    pub fn set_role(&self, role: ShardRole) {
+        let _writer = self.writer.lock();
+        *self.role.write() = role;
+    }
+
+    /// The primary term of new operations.
+    #[must_use]
+    pub fn primary_term(&self) -> PrimaryTerm {
+        self.log.primary_term()
+    }
+
+    /// The mapping in force.
+    #[must_use]
+    pub fn mapping(&self) -> Arc<Mapping> {
+        self.metadata.mapping()
+    }
+
+    /// Version of the mapping in force.
+    #[must_use]
+    pub fn mapping_version(&self) -> u64 {
+        self.metadata.mapping_version()
+    }
+
+    /// Puts a mapping in force, unless a newer one is.
+    pub fn update_mapping(&self, mapping: Arc<Mapping>, version: u64) {
+        self.metadata.update_mapping(mapping, version);
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Arc<IndexSettings> {
+        self.metadata.settings()
+    }
+
+    /// Puts settings in force.
+    pub fn update_settings(&self, settings: Arc<IndexSettings>) {
+        self.log.set_sync_interval(settings.translog_sync_interval());
+        self.metadata.update_settings(settings);
+        self.view.appended();
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        match self.metadata.settings().translog_durability() {
+            TranslogDurability::Request => Durability::Request,
+            TranslogDurability::Async => Durability::Async,
+        }
+    }
+
+    /// Waits until the tail has room.
+    pub(crate) fn wait_for_room(&self) -> Result<(), ShardError> {
+        let failures = self.view.failures();
+        for _ in 0..ROOM_WAITS {
+            self.check_open()?;
+            if self.tail.wait_for_room(ROOM_WAIT) {
+                return Ok(());
+            }
+            if self.view.failures() != failures {
+                return Err(ShardError::View {
+                    reason: self.view.last_failure(),
+                });
+            }
+            self.view.appended();
+        }
+        Err(ShardError::TailFull {
+            operations: self.tail.len(),
+        })
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), ShardError> {
+        if self.closed.load(Ordering::Acquire) {
+            Err(ShardError::Closed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Makes every operation appended until now searchable.
+    pub fn refresh(&self) -> RefreshTicket {
+        self.view.refresh_to(next_of(self.log.max_seq_no()))
+    }
+
+    /// Waits for `seq_no` to become searchable in turn, as `refresh=wait_for` does: by the refresh interval, or at once when there is none.
+    pub fn refresh_pending(&self, seq_no: SeqNo) -> RefreshTicket {
+        self.view.refresh_in_turn(seq_no.get() + 1)
+    }
+
+    /// The highest operation that a search sees.
+    #[must_use]
+    pub fn refreshed_seq_no(&self) -> Option<SeqNo> {
+        self.view.published().next.checked_sub(1).map(SeqNo::new)
+    }
+
+    /// Operations `from..=to`, for followers. Bounding by the global checkpoint is the caller's job.
+    ///
+    /// # Errors
+    /// [`ShardError::Read`].
+    pub fn read_changes(&self, from: SeqNo, to: SeqNo, limits: ReadLimits) -> Result<Vec<Frame>, ShardError> {
+        self.check_open()?;
+        Ok(self.log.read(from, to, limits)?)
+    }
+
+    /// Live documents in seq_no order, after `after`, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`ShardError::Read`].
+    pub fn scan(&self, after: Option<SeqNo>, limit: usize) -> Result<Vec<Frame>, ShardError> {
+        self.check_open()?;
+        let end = next_of(self.log.max_seq_no());
+        let mut next = next_of(after);
+        let mut live = Vec::new();
+        while next < end && live.len() < limit {
+            let limits = ReadLimits {
+                operations: SCAN_OPERATIONS,
+                ..ReadLimits::NONE
+            };
+            let (frames, following) = read_with_holes(&self.log, next, end - 1, limits)?;
+            live.extend(
+                frames
+                    .into_iter()
+                    .filter(|frame| self.log.is_live(frame.seq_no()))
+                    .take(limit - live.len()),
+            );
+            next = following;
+        }
+        Ok(live)
+    }
+
+    /// Makes log and view durable: after it, opening replays nothing.
+    ///
+    /// # Errors
+    /// [`ShardError::Log`], [`ShardError::View`].
+    pub fn flush(&self) -> Result<(), ShardError> {
+        self.check_open()?;
+        self.refresh().wait()?;
+        Ok(self.log.flush()?)
+    }
+
+    /// Flushes the log and closes the copy. Waits of other calls end; no thread works for it afterwards. Closing again does nothing.
+    ///
+    /// The view is not committed here, so closing is fast; it catches up from its last commit.
+    ///
+    /// # Errors
+    /// [`ShardError::Log`] when the log cannot be flushed.
+    pub fn close(&self) -> Result<(), ShardError> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.view.close();
+        // No append is in progress any more once the writer lock was free.
+        drop(self.writer.lock());
+        let flushed = self.log.flush();
+        let closed = self.log.close();
+        match flushed.and(closed) {
+            Ok(()) | Err(LogError::Closed) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Closes without flushing anything, as a crash would, apart from joining threads.
+    #[cfg(test)]
+    pub(crate) fn crash(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.view.close();
+        }
+    }
+
+    /// Numbers about the copy.
+    #[must_use]
+    pub fn stats(&self) -> ShardStats {
+        let published = self.view.published();
+        let summary = self.log.live_summary();
+        let readers = published.searcher.segment_readers();
+        let deleted_docs = readers
+            .iter()
+            .map(|reader| u64::from(reader.num_deleted_docs()))
+            .sum();
+        let log_bytes = self.log.size_in_bytes();
+        let checkpoint = self.log.durable_checkpoint();
+        ShardStats {
+            docs: published.searcher.num_docs(),
+            deleted_docs,
+            store_bytes: log_bytes + self.view.size_in_bytes(),
+            log_bytes,
+            segments: readers.len(),
+            max_seq_no: self.log.max_seq_no(),
+            local_checkpoint: checkpoint,
+            global_checkpoint: checkpoint,
+            refreshed_seq_no: published.next.checked_sub(1).map(SeqNo::new),
+            live_count: summary.live_count,
+            digest: summary.digest,
+            max_seq_no_of_updates_or_deletes: self.log.max_seq_no_of_updates_or_deletes(),
+            primary_term: self.log.primary_term(),
+            history_uuid: self.log.history_uuid(),
+            retention_leases: self.log.retention_leases(),
+            tail_operations: self.tail.len(),
+            tail_bytes: self.tail.bytes(),
+            refresh_total: self.view.refreshes(),
+            query_total: self.counters.queries.load(Ordering::Relaxed),
+            index_total: self.counters.indexed.load(Ordering::Relaxed),
+            delete_total: self.counters.deleted.load(Ordering::Relaxed),
+            get_total: self.counters.gets.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(shard = %self.id, %error, "closing a dropped shard failed");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A stable set of files for copying the shard to another node.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use oplog::{HistoryUuid, PinnedFiles, SeqNo};
+use tantivy::IndexMeta;
+use tantivy::directory::Directory;
+
+use crate::view::ViewCore;
+use crate::{Shard, ShardError};
+
+/// Looks at the commit so often before giving up; each time a merge or commit came in between.
+const MAX_ATTEMPTS: usize = 20;
+const META_FILE: &str = "meta.json";
+const MANAGED_FILE: &str = ".managed.json";
+
+/// One file of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotFile {
+    /// Path relative to the shard's directory: `oplog/...` or `index/...`.
+    pub name: String,
+    /// Length in bytes.
+    pub length: u64,
+}
+
+/// Pins a shard's log files and the segments of one commit of its view for as long as it lives.
+///
+/// The view's commit never holds an operation above the log's checkpoint, so that the copy, cut after the checkpoint, is consistent.
+pub struct ShardSnapshot {
+    log: PinnedFiles,
+    index_dir: PathBuf,
+    files: Vec<SnapshotFile>,
+    meta: Bytes,
+    managed: Bytes,
+    max_seq_no: Option<SeqNo>,
+    mapping_version: u64,
+    history_uuid: HistoryUuid,
+    /// Tantivy deletes no file of segments that are alive in memory; these are, here.
+    _segments: IndexMeta,
+    _view: Arc<ViewCore>,
+}
+
+impl std::fmt::Debug for ShardSnapshot {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ShardSnapshot")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shard {
+    /// Pins the present state. The view is refreshed first, so that the copy has little to index.
+    ///
+    /// # Errors
+    /// [`ShardError::Log`], [`ShardError::View`].
+    pub fn pin_snapshot(&self) -> Result<ShardSnapshot, ShardError> {
+        self.check_open()?;
+        self.refresh().wait()?;
+        // A mapping that is at least as new as the operations; read first it could be older.
+        let (meta, segments) = self.pin_commit()?;
+        let log = self.log.pin_files()?;
+        let mapping_version = self.metadata.mapping_version();
+        let index_dir = self.dir.join("index");
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        let mut files = Vec::new();
+        for path in segments.list_segment_files() {
+            let Some(name) = path.to_str() else { continue };
+            // Not every kind of file exists for every segment.
+            if let Ok(metadata) = std::fs::metadata(index_dir.join(&path))
+                && names.insert(name.to_owned())
+            {
+                files.push(SnapshotFile {
+                    name: format!("index/{name}"),
+                    length: metadata.len(),
+                });
+            }
+        }
+        names.insert(META_FILE.into());
+        let managed = serde_json::to_vec(&names).map_err(|error| ShardError::View {
+            reason: error.to_string(),
+        })?;
+        for (name, content) in [(MANAGED_FILE, &managed[..]), (META_FILE, &meta[..])] {
+            files.push(SnapshotFile {
+                name: format!("index/{name}"),
+                length: content.len() as u64,
+            });
+        }
+        let of_log = |file: &oplog::PinnedFile| SnapshotFile {
+            name: format!("oplog/{}", file.name),
+            length: file.length,
+        };
+        files.extend(log.files().iter().map(of_log));
+        Ok(ShardSnapshot {
+            log,
+            index_dir,
+            files,
+            meta,
+            managed: Bytes::from(managed),
+            max_seq_no: self.log.max_seq_no(),
+            mapping_version,
+            history_uuid: self.log.history_uuid(),
+            _segments: segments,
+            _view: Arc::clone(&self.view),
+        })
+    }
+
+    /// The commit's `meta.json` as it is on disk, and its segments, alive.
+    fn pin_commit(&self) -> Result<(Bytes, IndexMeta), ShardError> {
+        let index = self.view.index();
+        let read = || index.directory().atomic_read(META_FILE.as_ref());
+        for _ in 0..MAX_ATTEMPTS {
+            let before = read().map_err(tantivy::TantivyError::from)?;
+            let segments = index.load_metas()?;
+            let after = read().map_err(tantivy::TantivyError::from)?;
+            if before == after {
+                return Ok((Bytes::from(after), segments));
+            }
+        }
+        Err(ShardError::View {
+            reason: "the search view changed too often to be pinned".into(),
+        })
+    }
+}
+
+impl ShardSnapshot {
+    /// The operation after which an installed copy cuts its log; it continues there.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<SeqNo> {
+        self.log.checkpoint()
+    }
+
+    /// The highest operation when the snapshot was taken.
+    #[must_use]
+    pub fn max_seq_no(&self) -> Option<SeqNo> {
+        self.max_seq_no
+    }
+
+    /// A mapping version that is enough for every operation of the snapshot.
+    #[must_use]
+    pub fn mapping_version(&self) -> u64 {
+        self.mapping_version
+    }
+
+    /// Identity of the history that was copied.
+    #[must_use]
+    pub fn history_uuid(&self) -> &HistoryUuid {
+        &self.history_uuid
+    }
+
+    /// Every file that the copy needs.
+    #[must_use]
+    pub fn files(&self) -> &[SnapshotFile] {
+        &self.files
+    }
+
+    /// At most `length` bytes of a file from `offset` on; fewer only at its end.
+    ///
+    /// # Errors
+    /// [`ShardError::Io`] of kind `NotFound` for a name that is not in [`files`](Self::files), and when the file cannot be read.
+    pub fn read_at(&self, name: &str, offset: u64, length: usize) -> Result<Bytes, ShardError> {
+        let Some(file) = self.files.iter().find(|file| file.name == name) else {
+            let reason = format!("[{name}] is not part of the snapshot");
+            return Err(std::io::Error::new(std::io::ErrorKind::NotFound, reason).into());
+        };
+        let rest = file.length.saturating_sub(offset);
+        let length = length.min(usize::try_from(rest).unwrap_or(usize::MAX));
+        if let Some(log_name) = name.strip_prefix("oplog/") {
+            return Ok(self.log.read_at(log_name, offset, length)?);
+        }
+        let index_name = name.strip_prefix("index/").unwrap_or(name);
+        // Bounded by the length of the file above.
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        match index_name {
+            _ if length == 0 => Ok(Bytes::new()),
+            META_FILE => Ok(self.meta.slice(start..start + length)),
+            MANAGED_FILE => Ok(self.managed.slice(start..start + length)),
+            _ => {
+                let handle = std::fs::File::open(self.index_dir.join(index_name))?;
+                let mut buffer = vec![0; length];
+                handle.read_exact_at(&mut buffer, offset)?;
+                Ok(Bytes::from(buffer))
+            }
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! One shard's search view: what it has reached, when it works next, and the steps of that work.
+//!
+//! The work of a view is done by one pool thread at a time, in steps that are bounded, so that a shard with much to catch up does not starve
+//! the others. Positions are kept as "the first operation that is not yet in": 0 is an empty view.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use event_listener::{Event, EventListener};
+use oplog::{ByteCount, Clock, Frame, Log, ReadError, ReadLimits, SeqNo};
+use parking_lot::Mutex;
+use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
+
+use super::metadata::Metadata;
+use super::open::open_index;
+use super::pool::{PoolShared, Step};
+use super::schema::ViewSchema;
+use super::ticket::RefreshTicket;
+use super::writer::{CommitPayload, ViewWriter};
+use crate::ShardError;
+use crate::error::describe;
+use crate::tail::Tail;
+
+/// One step indexes at most so many operations, and about so many bytes.
+const STEP_OPERATIONS: usize = 4_096;
+const STEP_BYTES: u64 = 4 << 20;
+/// Wait after a failure before the view is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Refresh interval that stands in where none is set and somebody waits.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A searcher and how far it reaches.
+#[derive(Clone)]
+pub(crate) struct Published {
+    pub(crate) searcher: Searcher,
+    /// The first operation that the searcher does not hold.
+    pub(crate) next: u64,
+}
+
+/// What only the thread that works on the view touches.
+#[derive(Debug)]
+struct Work {
+    writer: Option<ViewWriter>,
+    /// The first operation that was not given to the writer.
+    indexed: u64,
+    /// Where the present round ends: commit there.
+    goal: Option<u64>,
+    last_used: Duration,
+    retry_at: Option<Duration>,
+}
+
+/// See the module.
+pub(crate) struct ViewCore {
+    label: String,
+    log: Arc<Log>,
+    tail: Arc<Tail>,
+    metadata: Arc<Metadata>,
+    clock: Arc<dyn Clock>,
+    pool: Arc<PoolShared>,
+    schema: Arc<ViewSchema>,
+    index: Index,
+    reader: IndexReader,
+    published: ArcSwap<Published>,
+    work: Mutex<Work>,
+    /// Whether the pool has the view in its hands; owned by the pool.
+    pub(super) phase: Mutex<super::pool::Phase>,
+    /// Millis of the earliest timer set for the view; owned by the pool.
+    pub(super) armed: AtomicU64,
+    /// Refresh at once up to here.
+    demanded: AtomicU64,
+    /// Refresh at the next turn of the interval up to here.
+    awaited: AtomicU64,
+    last_refresh: AtomicU64,
+    /// Time of the last search plus one; 0: none yet.
+    last_search: AtomicU64,
+    refreshes: AtomicU64,
+    failures: AtomicU64,
+    failure: Mutex<String>,
+    changed: Event,
+    closed: AtomicBool,
+}
+
+impl std::fmt::Debug for ViewCore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ViewCore")
+            .field("shard", &self.label)
+            .field("next", &self.published.load().next)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a view is made from.
+pub(crate) struct ViewParts<'a> {
+    pub(crate) label: String,
+    pub(crate) dir: &'a Path,
+    pub(crate) log: Arc<Log>,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) pool: Arc<PoolShared>,
+}
+
+/// The position after `seq_no`.
+pub(crate) fn next_of(seq_no: Option<SeqNo>) -> u64 {
+    seq_no.map_or(0, |seq_no| seq_no.get() + 1)
+}
+
+impl ViewCore {
+    /// Opens the view, or starts it anew.
+    pub(crate) fn open(parts: ViewParts<'_>) -> Result<Arc<Self>, ShardError> {
+        let schema = Arc::new(ViewSchema::new());
+        let (index, next) = open_index(parts.dir, &schema, next_of(parts.log.max_seq_no()))?;
+        let reader = index
+            .reader_builder()
+            .reload_policy(ReloadPolicy::Manual)
+            .try_into()?;
+        let published = Published {
+            searcher: reader.searcher(),
+            next,
+        };
+        let now = parts.pool.now();
+        let work = Work {
+            writer: None,
+            indexed: next,
+            goal: None,
+            last_used: now,
+            retry_at: None,
+        };
+        Ok(Arc::new(Self {
+            label: parts.label,
+            log: parts.log,
+            tail: parts.tail,
+            metadata: parts.metadata,
+            clock: parts.clock,
+            pool: parts.pool,
+            schema,
+            index,
+            reader,
+            published: ArcSwap::from_pointee(published),
+            work: Mutex::new(work),
+            phase: Mutex::new(super::pool::Phase::Idle),
+            armed: AtomicU64::new(u64::MAX),
+            demanded: AtomicU64::new(0),
+            awaited: AtomicU64::new(0),
+            last_refresh: AtomicU64::new(millis(now)),
+            last_search: AtomicU64::new(0),
+            refreshes: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            failure: Mutex::new(String::new()),
+            changed: Event::new(),
+            closed: AtomicBool::new(false),
+        }))
+    }
+
+    pub(crate) fn schema(&self) -> &Arc<ViewSchema> {
+        &self.schema
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub(crate) fn published(&self) -> Arc<Published> {
+        self.published.load_full()
+    }
+
+    /// Bytes on disk of the segments that searches see.
+    pub(crate) fn size_in_bytes(&self) -> u64 {
+        let published = self.published();
+        let usage = published.searcher.space_usage();
+        usage.map_or(0, |usage| usage.total().get_bytes())
+    }
+
+    pub(crate) fn refreshes(&self) -> u64 {
+        self.refreshes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Failures since the view was opened.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn last_failure(&self) -> String {
+        self.failure.lock().clone()
+    }
+
+    /// Wakes at every change of what is published, at failures and at close.
+    pub(super) fn listen(&self) -> EventListener {
+        self.changed.listen()
+    }
+
+    /// Makes every operation below `next` searchable as soon as possible.
+    pub(crate) fn refresh_to(self: &Arc<Self>, next: u64) -> RefreshTicket {
+        let ticket = RefreshTicket::new(Arc::clone(self), next);
+        if !ticket.is_done() {
+            self.demanded.fetch_max(next, Ordering::AcqRel);
+            self.pool.enqueue(self);
+        }
+        ticket
+    }
+
+    /// Makes every operation below `next` searchable when the refresh interval comes round.
+    pub(crate) fn refresh_in_turn(self: &Arc<Self>, next: u64) -> RefreshTicket {
+        let settings = self.metadata.settings();
+        let Some(interval) = settings.refresh_interval() else {
+            return self.refresh_to(next);
+        };
+        let ticket = RefreshTicket::new(Arc::clone(self), next);
+        if !ticket.is_done() {
+            self.awaited.fetch_max(next, Ordering::AcqRel);
+            self.pool.arm(self, self.due_after(interval));
+        }
+        ticket
+    }
+
+    /// The searcher for a search, which keeps the view from going idle; an idle view catches up first.
+    ///
+    /// Source: a search on a search-idle shard triggers a refresh and waits for it.
+    pub(crate) fn searcher_for_search(self: &Arc<Self>) -> Result<Arc<Published>, ShardError> {
+        let settings = self.metadata.settings();
+        let was_idle = self.is_search_idle(settings.search_idle_after());
+        self.last_search
+            .store(millis(self.pool.now()) + 1, Ordering::Release);
+        if was_idle && !settings.refresh_interval_is_explicit() {
+            self.refresh_to(next_of(self.log.max_seq_no())).wait()?;
+        }
+        Ok(self.published())
+    }
+
+    fn is_search_idle(&self, after: Duration) -> bool {
+        match self.last_search.load(Ordering::Acquire).checked_sub(1) {
+            None => true,
+            Some(last) => millis(self.pool.now()).saturating_sub(last) >= millis(after),
+        }
+    }
+
+    /// Called after operations were appended: decides whether and when the view must work.
+    pub(crate) fn appended(self: &Arc<Self>) {
+        if self.tail.is_half_full() {
+            self.pool.enqueue(self);
+        } else if self.armed.load(Ordering::Acquire) == u64::MAX
+            && let Some(interval) = self.scheduled_interval()
+        {
+            self.pool.arm(self, self.due_after(interval));
+        }
+    }
+
+    /// The interval of scheduled refreshes, if there are any at present.
+    fn scheduled_interval(&self) -> Option<Duration> {
+        let settings = self.metadata.settings();
+        let idle =
+            !settings.refresh_interval_is_explicit() && self.is_search_idle(settings.search_idle_after());
+        if idle { None } else { settings.refresh_interval() }
+    }
+
+    fn due_after(&self, interval: Duration) -> Duration {
+        (Duration::from_millis(self.last_refresh.load(Ordering::Acquire)) + interval).max(self.pool.now())
+    }
+
+    /// Ends all waits and all work; the writer's threads are gone afterwards.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.changed.notify(usize::MAX);
+        self.tail.wake();
+        let writer = self.work.lock().writer.take();
+        if let Some(writer) = writer {
+            writer.close();
+            self.pool.writer_closed();
+        }
+    }
+
+    /// One bounded piece of work. Called by the pool, on one thread at a time.
+    pub(super) fn step(self: &Arc<Self>) -> Step {
+        let mut work = self.work.lock();
+        if self.is_closed() {
+            return Step::Sleep(None);
+        }
+        let now = self.pool.now();
+        if let Some(retry_at) = work.retry_at {
+            if now < retry_at {
+                return Step::Sleep(Some(retry_at));
+            }
+            work.retry_at = None;
+        }
+        match self.try_step(&mut work, now) {
+            Ok(step) => step,
+            Err(error) => self.fail(&mut work, now, &error),
+        }
+    }
+
+    fn try_step(self: &Arc<Self>, work: &mut Work, now: Duration) -> Result<Step, ShardError> {
+        let published = self.published.load().next;
+        if work.goal.is_none_or(|goal| goal <= published) {
+            work.goal = self.next_goal(published, now);
+        }
+        let Some(goal) = work.goal else {
+            return Ok(self.rest(work, published, now));
+        };
+        if work.writer.is_none() {
+            self.pool.reserve_writer();
+            work.writer = match ViewWriter::open(&self.index, self.pool.config()) {
+                Ok(writer) => Some(writer),
+                Err(error) => {
+                    self.pool.writer_closed();
+                    return Err(error);
+                }
+            };
+            work.indexed = published;
+        }
+        work.last_used = now;
+        self.pool.touch_writer(self);
+        if work.indexed < goal {
+            self.index_some(work, goal)?;
+        }
+        if work.indexed >= goal {
+            self.commit(work)?;
+            work.goal = None;
+        }
+        Ok(Step::Again)
+    }
+
+    /// Where the next round ends, if there is reason for one.
+    fn next_goal(&self, published: u64, now: Duration) -> Option<u64> {
+        let log_next = next_of(self.log.max_seq_no());
+        if published >= log_next {
+            return None;
+        }
+        let demanded = self.demanded.load(Ordering::Acquire).min(log_next);
+        if demanded > published {
+            // A round for several tickets costs as much as one.
+            return Some(demanded);
+        }
+        if self.tail.is_half_full() {
+            return Some(log_next);
+        }
+        let last_refresh = Duration::from_millis(self.last_refresh.load(Ordering::Acquire));
+        if self.awaited.load(Ordering::Acquire) > published {
+            let interval = self
+                .metadata
+                .settings()
+                .refresh_interval()
+                .unwrap_or(DEFAULT_INTERVAL);
+            if now >= last_refresh + interval {
+                return Some(log_next);
+            }
+        }
+        let interval = self.scheduled_interval()?;
+        (now >= last_refresh + interval).then_some(log_next)
+    }
+
+    /// Nothing to do now: closes an unused writer, says when to look again.
+    fn rest(&self, work: &mut Work, published: u64, now: Duration) -> Step {
+        let mut wake: Option<Duration> = None;
+        if work.writer.is_some() {
+            let idle_at = work.last_used + Duration::from_millis(self.pool.config().writer_idle_millis);
+            if now >= idle_at {
+                self.close_writer(work);
+            } else {
+                wake = Some(idle_at);
+            }
+        }
+        if published < next_of(self.log.max_seq_no()) {
+            let awaited = self.awaited.load(Ordering::Acquire) > published;
+            let interval = if awaited {
+                self.metadata.settings().refresh_interval()
+            } else {
+                self.scheduled_interval()
+            };
+            let due = interval.map(|interval| self.due_after(interval));
+            wake = match (wake, due) {
+                (Some(left), Some(right)) => Some(left.min(right)),
+                (left, right) => left.or(right),
+            };
+        }
+        Step::Sleep(wake)
+    }
+
+    fn close_writer(&self, work: &mut Work) {
+        if let Some(writer) = work.writer.take() {
+            writer.close();
+            self.pool.writer_closed();
+        }
+    }
+
+    /// Gives up the writer for another shard's sake, committing what it holds. `None` if the view is at work, else whether a
+    /// writer was closed.
+    pub(super) fn try_release_writer(&self) -> Option<bool> {
+        let mut work = self.work.try_lock()?;
+        if work.writer.is_none() {
+            return Some(false);
+        }
+        if work.indexed > self.published.load().next
+            && let Err(error) = self.commit(&mut work)
+        {
+            self.fail(&mut work, self.pool.now(), &error);
+            return Some(true);
+        }
+        self.close_writer(&mut work);
+        Some(true)
+    }
+
+    fn index_some(&self, work: &mut Work, goal: u64) -> Result<(), ShardError> {
+        let Some(writer) = &work.writer else { return Ok(()) };
+        let limits = ReadLimits {
+            operations: STEP_OPERATIONS,
+            bytes: ByteCount::new(STEP_BYTES),
+        };
+        let (frames, next) = read_with_holes(&self.log, work.indexed, goal - 1, limits)?;
+        let mapping = self.metadata.mapping();
+        for frame in &frames {
+            writer.apply(&self.schema, &mapping, frame)?;
+        }
+        work.indexed = next;
+        Ok(())
+    }
+
+    fn commit(&self, work: &mut Work) -> Result<(), ShardError> {
+        let next = work.indexed;
+        // What a view holds, its log must never lose.
+        self.log.sync().wait()?;
+        let Some(writer) = &mut work.writer else {
+            return Ok(());
+        };
+        let mapping_version = self.metadata.mapping_version();
+        writer.commit(CommitPayload {
+            format: CommitPayload::FORMAT,
+            next_seq_no: next,
+            mapping_version,
+        })?;
+        self.reader.reload()?;
+        // First the searcher, then the tail: a reader that finds nothing in the tail takes the searcher afterwards.
+        self.published.store(Arc::new(Published {
+            searcher: self.reader.searcher(),
+            next,
+        }));
+        if let Some(last) = next.checked_sub(1) {
+            self.tail.evict(SeqNo::new(last), self.clock.now().get());
+        }
+        self.last_refresh
+            .store(millis(self.pool.now()), Ordering::Release);
+        self.refreshes.fetch_add(1, Ordering::Relaxed);
+        self.changed.notify(usize::MAX);
+        Ok(())
+    }
+
+    fn fail(&self, work: &mut Work, now: Duration, error: &ShardError) -> Step {
+        let reason = describe(error);
+        tracing::error!(shard = %self.label, %reason, "search view failed, trying again from its last commit");
+        if let Some(writer) = work.writer.take() {
+            drop(writer);
+            self.pool.writer_closed();
+        }
+        work.indexed = self.published.load().next;
+        work.goal = None;
+        work.retry_at = Some(now + RETRY_AFTER);
+        *self.failure.lock() = reason;
+        self.failures.fetch_add(1, Ordering::AcqRel);
+        self.changed.notify(usize::MAX);
+        self.tail.wake();
+        Step::Sleep(work.retry_at)
+    }
+}
+
+/// Frames from `from` to `last` within the limits, and the position after them. Operations that compaction removed are dead and skipped.
+pub(crate) fn read_with_holes(
+    log: &Log,
+    from: u64,
+    last: u64,
+    limits: ReadLimits,
+) -> Result<(Vec<Frame>, u64), ShardError> {
+    let (mut from, mut to) = (from, last);
+    loop {
+        if from > last {
+            return Ok((Vec::new(), from));
+        }
+        match log.read(SeqNo::new(from), SeqNo::new(to), limits) {
+            Ok(frames) => {
+                let next = frames.last().map_or(to + 1, |frame| frame.seq_no().get() + 1);
+                return Ok((frames, next));
+            }
+            Err(ReadError::Missing { range, .. }) if range.first().get() > from => {
+                to = range.first().get() - 1
+            }
+            Err(ReadError::Missing { range, .. }) if range.last().get() < last => {
+                (from, to) = (range.last().get() + 1, last);
+            }
+            Err(ReadError::Missing { .. }) => return Ok((Vec::new(), last + 1)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

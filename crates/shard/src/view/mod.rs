@@ -1,0 +1,19 @@
+//! The search view: a tantivy index that consumes the log, and the node-wide threads that feed it.
+
+mod core;
+mod document;
+mod inflight;
+mod metadata;
+mod open;
+mod pool;
+mod schema;
+mod ticket;
+mod tokenizer;
+mod writer;
+
+pub(crate) use self::core::{Published, ViewCore, ViewParts, next_of, read_with_holes};
+pub(crate) use document::{ip_of_term, ip_term};
+pub(crate) use metadata::Metadata;
+pub use pool::ViewPool;
+pub(crate) use schema::{SEQ_NO, VERSION, ViewSchema};
+pub use ticket::RefreshTicket;

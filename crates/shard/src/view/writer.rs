@@ -1,0 +1,112 @@
+//! An open tantivy writer, fed with frames.
+
+use std::sync::Arc;
+
+use index_meta::Mapping;
+use oplog::{Frame, OperationKind, SeqNo};
+use serde::{Deserialize, Serialize};
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::{Index, IndexWriter, Term};
+
+use super::document::ViewDocument;
+use super::inflight::Inflight;
+use super::schema::ViewSchema;
+use crate::{ShardError, ViewPoolConfig};
+
+/// Share of dead documents above which a segment is rewritten.
+const DEAD_SHARE_BEFORE_MERGE: f32 = 0.3;
+/// Segments of more documents are not merged any further.
+const MAX_DOCS_BEFORE_MERGE: usize = 5_000_000;
+
+/// What a commit says about itself. Tantivy forgets the payload at a commit that does not set it, so every commit does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CommitPayload {
+    /// Version of this format: 1.
+    pub(crate) format: u32,
+    /// The first operation that the commit does not hold.
+    pub(crate) next_seq_no: u64,
+    /// The mapping that was in force at the commit.
+    pub(crate) mapping_version: u64,
+}
+
+impl CommitPayload {
+    pub(crate) const FORMAT: u32 = 1;
+}
+
+/// See the module.
+pub(super) struct ViewWriter {
+    writer: IndexWriter<ViewDocument>,
+    inflight: Arc<Inflight>,
+}
+
+impl std::fmt::Debug for ViewWriter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ViewWriter").finish_non_exhaustive()
+    }
+}
+
+impl ViewWriter {
+    /// Opens the one writer of the index: one indexing thread, one merge thread.
+    pub(super) fn open(index: &Index, config: &ViewPoolConfig) -> Result<Self, ShardError> {
+        let options = IndexWriterOptions::builder()
+            .num_worker_threads(1)
+            .num_merge_threads(1)
+            .memory_budget_per_thread(config.writer_heap_bytes)
+            .build();
+        let writer: IndexWriter<ViewDocument> = index.writer_with_options(options)?;
+        let mut policy = LogMergePolicy::default();
+        policy.set_del_docs_ratio_before_merge(DEAD_SHARE_BEFORE_MERGE);
+        policy.set_max_docs_before_merge(MAX_DOCS_BEFORE_MERGE);
+        writer.set_merge_policy(Box::new(policy));
+        Ok(Self {
+            writer,
+            inflight: Inflight::new(config.inflight_bytes),
+        })
+    }
+
+    /// Applies one operation. Deletes go by the `_seq_no` of the superseded operation: that term has one document at most, and an
+    /// append-only shard, where nothing is superseded, never looks a term up.
+    pub(super) fn apply(
+        &self,
+        schema: &Arc<ViewSchema>,
+        mapping: &Mapping,
+        frame: &Frame,
+    ) -> Result<(), ShardError> {
+        if let Some(superseded) = frame.superseded() {
+            self.delete(schema, superseded);
+        }
+        if frame.kind() != OperationKind::Index {
+            return Ok(());
+        }
+        let mut document = ViewDocument::new(schema, frame, &self.inflight);
+        if let Err(error) = mapping.visit_document(frame.source(), &mut document) {
+            // The primary accepted the document, so it stays reachable by its id and metadata whatever its source is.
+            tracing::warn!(seq_no = frame.seq_no().get(), %error, "document cannot be read by the mapping, its fields are not searchable");
+        }
+        self.writer.add_document(document)?;
+        Ok(())
+    }
+
+    fn delete(&self, schema: &ViewSchema, seq_no: SeqNo) {
+        self.writer
+            .delete_term(Term::from_field_u64(schema.seq_no, seq_no.get()));
+    }
+
+    /// Makes everything applied durable and visible to new searchers.
+    pub(super) fn commit(&mut self, payload: CommitPayload) -> Result<(), ShardError> {
+        let text = serde_json::to_string(&payload).map_err(|error| ShardError::View {
+            reason: error.to_string(),
+        })?;
+        let mut prepared = self.writer.prepare_commit()?;
+        prepared.set_payload(&text);
+        prepared.commit()?;
+        Ok(())
+    }
+
+    /// Closes the writer after its merges; nothing runs afterwards.
+    pub(super) fn close(self) {
+        if let Err(error) = self.writer.wait_merging_threads() {
+            tracing::warn!(%error, "merging search view segments failed");
+        }
+    }
+}
