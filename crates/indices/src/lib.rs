@@ -1,2 +1,43 @@
-//! Index life cycle, document and search operations over the shards of an index
+//! The indices of a node: their life cycle, and document and search operations over their shards.
+//!
+//! [`IndicesService`] keeps the shards of this node in line with cluster state: it creates, opens, closes and deletes them, and hands
+//! them new mappings and settings. Callers change cluster state through it and read and write documents by index name; it finds the shards.
+//!
+//! This crate deliberately does not know HTTP or replication between clusters: what replication needs (bootstrapping a follower from copied files,
+//! changing what a follower copies) is offered as methods, without a word about where files and metadata come from.
+//!
+//! Reading order: [`IndicesService`], [`CreateIndex`], [`BulkItem`], [`SearchOptions`], [`NewFollowerIndex`], [`ShardState`].
+//!
+//! Invariants:
+//! - A shard takes its first operation only after cluster state says that it exists; from then on it is never created anew.
+//! - A directory is deleted only when cluster state says that its index was deleted.
+//! - Operations of one bulk request on one document take effect in the order of the request.
+//! - A write is answered only after it is durable as its index asks for, and under a mapping that holds all of its fields.
 #![forbid(unsafe_code)]
+
+mod auto_id;
+mod bulk;
+mod config;
+mod follower;
+mod get;
+mod life_cycle;
+mod local;
+mod maintenance;
+mod pressure;
+mod request;
+mod resolve;
+mod routing;
+mod search;
+mod service;
+
+pub use cluster::Origin;
+pub use config::IndicesConfig;
+pub use request::{
+    BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
+    DocumentResponse, DocumentResult, GetOptions, GetResponse, IndexStats, MultiGetItem, NewFollowerIndex,
+    RefreshPolicy, ResolveOptions, SearchHit, SearchOptions, SearchResponse, ShardCounts, ShardFailure,
+    ShardState, ShardStatus, ShardSummary, ShardsAcknowledged, UpdateRequest,
+};
+pub use resolve::matches_wildcard;
+pub use routing::{routing_hash, shard_number};
+pub use service::{IndicesService, StartError};

@@ -1,0 +1,146 @@
+//! Writes of documents, one or many at a time.
+//!
+//! A bulk request is split by shard. Each shard works through its items in rounds; in a round no two items have the same id, so whatever an item has
+//! to wait for (a mapping, a second look after a conflict), later items of the same id wait behind it, and the order of operations on a
+//! document is that of the request. All rounds only append; at the end one wait makes everything durable (group commit).
+
+mod round;
+mod shard_bulk;
+mod target;
+mod update;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use es_exception::Exception;
+use futures::stream::{self, StreamExt as _};
+use oplog::ShardId;
+
+use crate::request::{BulkAction, BulkItem, BulkItemResponse, BulkResponse, DocumentResponse, RefreshPolicy};
+use crate::service::IndicesService;
+use round::Pending;
+use shard_bulk::ShardBulk;
+
+/// What an item takes in memory besides its source: its id, its place in lists and answer.
+const ITEM_OVERHEAD_BYTES: u64 = 128;
+/// Shards of one request that are written to at the same time.
+const CONCURRENT_SHARDS: usize = 16;
+
+impl IndicesService {
+    /// Writes many documents. Failures are told per item; items of the same document take effect in order.
+    ///
+    /// # Errors
+    /// `es_rejected_execution_exception` (429) if more bytes are under way than the node takes.
+    pub async fn bulk(
+        &self,
+        items: Vec<BulkItem>,
+        refresh: RefreshPolicy,
+    ) -> Result<BulkResponse, Exception> {
+        let started = self.clock.monotonic();
+        let bytes = items
+            .iter()
+            .map(|item| item.action.source_len() as u64 + ITEM_OVERHEAD_BYTES)
+            .sum();
+        let _pressure = self.pressure.acquire(bytes)?;
+        let created = self.auto_create_all(&items).await;
+
+        let mut responses: Vec<Option<BulkItemResponse>> = Vec::with_capacity(items.len());
+        let mut by_shard: BTreeMap<ShardId, ShardBulk> = BTreeMap::new();
+        let mut targets = target::Targets::new(self.state(), &created);
+        for (position, item) in items.into_iter().enumerate() {
+            let action = item.action.name();
+            let (given_index, given_id) = (item.index.clone(), item.id.clone());
+            match targets.place(item, || self.auto_ids.next(self.clock.now())) {
+                Ok((metadata, shard_id, mut pending)) => {
+                    pending.position = position;
+                    let index = metadata.name.clone();
+                    responses.push(Some(BulkItemResponse {
+                        action,
+                        index,
+                        id: Some(pending.id.clone()),
+                        result: Err(not_reached()),
+                    }));
+                    let bulk = by_shard
+                        .entry(shard_id)
+                        .or_insert_with_key(|id| ShardBulk::new(Arc::clone(metadata), id.clone()));
+                    bulk.items.push(pending);
+                }
+                Err(error) => {
+                    responses.push(Some(BulkItemResponse {
+                        action,
+                        index: given_index,
+                        id: given_id,
+                        result: Err(error),
+                    }));
+                }
+            }
+        }
+        let mut running = stream::iter(
+            by_shard
+                .into_values()
+                .map(|bulk| self.run_shard_bulk(bulk, refresh)),
+        )
+        .buffer_unordered(CONCURRENT_SHARDS);
+        while let Some(results) = running.next().await {
+            for (position, result) in results {
+                if let Some(Some(response)) = responses.get_mut(position) {
+                    response.result = result;
+                }
+            }
+        }
+        drop(running);
+        let took = self.clock.monotonic().saturating_sub(started);
+        Ok(BulkResponse {
+            took,
+            items: responses.into_iter().flatten().collect(),
+        })
+    }
+
+    /// Writes one document: index, create, delete or update.
+    ///
+    /// # Errors
+    /// What the item fails with, see [`bulk`](Self::bulk).
+    pub async fn write(&self, item: BulkItem, refresh: RefreshPolicy) -> Result<DocumentResponse, Exception> {
+        let mut response = self.bulk(vec![item], refresh).await?;
+        response
+            .items
+            .pop()
+            .map_or_else(|| Err(not_reached()), |item| item.result)
+    }
+
+    /// Creates the indices that items name and that do not exist; answers why an index could not be created, by name.
+    async fn auto_create_all(&self, items: &[BulkItem]) -> BTreeMap<String, Exception> {
+        let state = self.state();
+        let mut failed = BTreeMap::new();
+        let mut seen: Option<&str> = None;
+        for item in items {
+            // Items mostly name the same index one after the other.
+            if seen == Some(item.index.as_str())
+                || item.require_alias
+                || matches!(item.action, BulkAction::Delete { .. })
+            {
+                continue;
+            }
+            seen = Some(&item.index);
+            let exists =
+                state.index(&item.index).is_some() || state.indices_with_alias(&item.index).next().is_some();
+            if exists || failed.contains_key(&item.index) {
+                continue;
+            }
+            if let Err(error) = self.auto_create(&item.index).await {
+                failed.insert(item.index.clone(), error);
+            }
+        }
+        failed
+    }
+}
+
+fn not_reached() -> Exception {
+    Exception::new(
+        es_exception::ExceptionKind::Exception,
+        "the item was not executed",
+    )
+}
+
+pub(crate) type ItemResult = (usize, Result<DocumentResponse, Exception>);
+pub(crate) type PendingItems = Vec<Pending>;

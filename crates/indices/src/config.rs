@@ -1,0 +1,34 @@
+//! What the indices of a node are configured with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where the indices are, and how much work is taken on at once.
+#[derive(Debug, Clone)]
+pub struct IndicesConfig {
+    /// The node's data directory; shards lie in `indices/<index uuid>/<shard>/` below it.
+    pub data_dir: PathBuf,
+    /// Shards that are opened or created at once. More is faster after a restart, and takes more memory. Default: twice the cores.
+    pub concurrent_shard_opens: usize,
+    /// Blocking writes, and apart from them reads, that run at once. Default: four times the cores, at least 8.
+    pub concurrent_shard_operations: usize,
+    /// Bytes of documents in writes that are under way; beyond it writes are refused with 429. Default 64 MiB.
+    pub indexing_pressure_bytes: u64,
+    /// How long a call waits for shards to start, or for changes to reach them. Default 30 s.
+    pub ack_timeout: Duration,
+}
+
+impl IndicesConfig {
+    /// The defaults, over `data_dir`.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            data_dir: data_dir.into(),
+            concurrent_shard_opens: 2 * cores,
+            concurrent_shard_operations: (4 * cores).max(8),
+            indexing_pressure_bytes: 64 << 20,
+            ack_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Reading documents by id.
+
+use std::sync::Arc;
+
+use cluster::{BlockLevel, IndexMetadata, check_block};
+use es_exception::{Exception, ExceptionKind};
+use futures::stream::{self, StreamExt as _};
+use oplog::{ShardId, ShardNumber};
+
+use crate::request::{Document, GetOptions, GetResponse, MultiGetItem};
+use crate::resolve::resolve_one;
+use crate::routing::shard_number;
+use crate::service::IndicesService;
+
+/// Documents of one multi-get that are read at the same time.
+const CONCURRENT_GETS: usize = 8;
+
+impl IndicesService {
+    /// Reads a document. `index` is the name of an index, or of an alias of one index.
+    ///
+    /// # Errors
+    /// `index_not_found_exception`, `index_closed_exception`, `cluster_block_exception`, `illegal_argument_exception` for an alias of several indices,
+    /// `version_conflict_engine_exception` if another version was asked for. A document that does not exist is no error.
+    pub async fn get(&self, index: &str, id: &str, options: GetOptions) -> Result<GetResponse, Exception> {
+        let state = self.state();
+        let metadata = resolve_one(&state, index, false)?;
+        check_readable(metadata)?;
+        let by_alias = metadata
+            .aliases
+            .get(index)
+            .and_then(|alias| alias.index_routing.as_deref());
+        let routing = options.routing.as_deref().or(by_alias);
+        let number = shard_number(metadata, routing.unwrap_or(id));
+        let shard = self.shard(&ShardId::new(metadata.uuid.clone(), ShardNumber::new(number)))?;
+        if options.refresh {
+            shard
+                .refresh()
+                .done()
+                .await
+                .map_err(|error| Exception::from(&error))?;
+        }
+        let (on_shard, id_on_shard, realtime) = (Arc::clone(&shard), id.to_owned(), options.realtime);
+        let found = self
+            .blocking
+            .read(move || {
+                if realtime {
+                    on_shard.get(&id_on_shard)
+                } else {
+                    on_shard.get_refreshed(&id_on_shard)
+                }
+            })
+            .await?
+            .map_err(|error| Exception::from(&error).with_index(&metadata.name))?;
+        if let (Some(expected), Some(found)) = (options.version, &found)
+            && expected != found.version
+        {
+            return Err(Exception::new(
+                ExceptionKind::VersionConflict,
+                format!(
+                    "[{id}]: version conflict, current version [{}] is different than the one provided [{expected}]",
+                    found.version
+                ),
+            )
+            .with_index(&metadata.name));
+        }
+        let document = found.map(|found| Document {
+            seq_no: found.seq_no,
+            primary_term: found.primary_term,
+            version: found.version,
+            routing: found.routing,
+            source: found.source,
+        });
+        Ok(GetResponse {
+            index: metadata.name.clone(),
+            id: id.to_owned(),
+            document,
+        })
+    }
+
+    /// Reads many documents; the answers are in the order of the items.
+    pub async fn mget(&self, items: Vec<MultiGetItem>) -> Vec<Result<GetResponse, Exception>> {
+        let gets = items
+            .into_iter()
+            .map(|item| async move { self.get(&item.index, &item.id, item.options).await });
+        stream::iter(gets).buffered(CONCURRENT_GETS).collect().await
+    }
+}
+
+pub(crate) fn check_readable(index: &IndexMetadata) -> Result<(), Exception> {
+    index.require_open()?;
+    check_block(index, BlockLevel::Read)?;
+    if index.recovering {
+        let reason = format!("index [{}] is being restored from its leader", index.name);
+        return Err(Exception::new(ExceptionKind::IndexShardNotStarted, reason).with_index(&index.name));
+    }
+    Ok(())
+}

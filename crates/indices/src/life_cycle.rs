@@ -1,0 +1,303 @@
+//! Creating, opening, closing and deleting indices, and changing their metadata.
+
+use std::sync::Arc;
+
+use cluster::change::{self, AliasChange, CreateIndexChange, SettingsChange, parse_index_settings};
+use cluster::{ClusterState, IndexMetadata, Origin};
+use es_exception::{Exception, ExceptionKind};
+use index_meta::{AliasAction, Mapping, SettingValue, Settings, normalize_index_prefix, validate_for_create};
+use oplog::IndexUuid;
+use serde_json::Value;
+
+use crate::request::{CreateIndex, ResolveOptions, ShardsAcknowledged};
+use crate::resolve::resolve;
+use crate::service::IndicesService;
+
+impl IndicesService {
+    /// Creates an index and waits for its shards.
+    ///
+    /// # Errors
+    /// `invalid_index_name_exception`, `resource_already_exists_exception`, and what is wrong with settings, mapping or aliases.
+    pub async fn create_index(&self, request: CreateIndex) -> Result<ShardsAcknowledged, Exception> {
+        let change = self.new_index(&request)?;
+        let source = format!("create-index [{}]", request.name);
+        self.cluster
+            .update(&source, |state| Ok((change::create_index(state, &change)?, ())))
+            .await?;
+        self.acknowledge(&request.name, &change.uuid).await
+    }
+
+    fn new_index(&self, request: &CreateIndex) -> Result<CreateIndexChange, Exception> {
+        Ok(CreateIndexChange {
+            name: request.name.clone(),
+            uuid: IndexUuid::generate(),
+            settings: settings_for_create(&request.settings)?,
+            mapping: Arc::new(match &request.mappings {
+                Some(mapping) if !mapping.is_null() => Mapping::from_json(mapping)
+                    .map_err(|error| error.to_exception().with_index(&request.name))?,
+                _ => Mapping::empty(),
+            }),
+            aliases: request.aliases.clone(),
+            creation_date: self.clock.now(),
+            number_of_routing_shards: None,
+            custom: std::collections::BTreeMap::new(),
+            recovering: false,
+        })
+    }
+
+    /// Deletes the indices that `expression` names: names and wildcards, no aliases.
+    ///
+    /// # Errors
+    /// `index_not_found_exception`, `illegal_argument_exception` for an alias, `cluster_block_exception`.
+    pub async fn delete_index(&self, expression: &str, options: &ResolveOptions) -> Result<(), Exception> {
+        let options = ResolveOptions {
+            allow_aliases: false,
+            forbid_closed: false,
+            ..*options
+        };
+        let now = self.clock.now();
+        let deleted = self
+            .cluster
+            .update(&format!("delete-index [{expression}]"), |state| {
+                let indices = resolve(state, expression, options)?;
+                Ok((change::delete_indices(state, &names(&indices), now)?, indices))
+            })
+            .await?;
+        self.wait_applied(self.state().version).await;
+        for index in deleted {
+            self.wait_closed(&index.uuid).await;
+        }
+        Ok(())
+    }
+
+    /// Opens the indices that `expression` names and waits for their shards. Answers whether all of them were started in time.
+    ///
+    /// # Errors
+    /// `index_not_found_exception`, `cluster_block_exception`.
+    pub async fn open_index(&self, expression: &str) -> Result<bool, Exception> {
+        let options = ResolveOptions {
+            allow_no_indices: false,
+            ..ResolveOptions::METADATA
+        };
+        let opened = self
+            .change_indices("open-indices", expression, options, |state, names| {
+                change::open_indices(state, names)
+            })
+            .await?;
+        let mut all = true;
+        for index in opened {
+            all &= self
+                .wait_shards_active(&index.uuid, self.config.ack_timeout)
+                .await;
+        }
+        Ok(all)
+    }
+
+    /// Closes the indices that `expression` names, and answers them once everything written is durable and their shards are closed.
+    ///
+    /// # Errors
+    /// `index_not_found_exception`, `cluster_block_exception`, `illegal_argument_exception` for an index that is being restored.
+    pub async fn close_index(&self, expression: &str) -> Result<Vec<Arc<IndexMetadata>>, Exception> {
+        let options = ResolveOptions {
+            allow_no_indices: false,
+            ..ResolveOptions::METADATA
+        };
+        let closed = self
+            .change_indices("close-indices", expression, options, |state, names| {
+                change::close_indices(state, names)
+            })
+            .await?;
+        for index in &closed {
+            self.wait_closed(&index.uuid).await;
+        }
+        Ok(closed)
+    }
+
+    /// Adds fields to the mapping of the indices that `expression` names.
+    ///
+    /// # Errors
+    /// `index_not_found_exception`; 403 for a follower, unless `origin` is replication; what the merge refuses.
+    pub async fn put_mapping(
+        &self,
+        expression: &str,
+        mapping: Value,
+        origin: Origin,
+    ) -> Result<(), Exception> {
+        let options = ResolveOptions {
+            allow_no_indices: false,
+            ..ResolveOptions::METADATA
+        };
+        let change =
+            |state: &ClusterState, names: &[String]| change::put_mapping(state, names, &mapping, origin);
+        self.change_indices("put-mapping", expression, options, change)
+            .await
+            .map(|_| ())
+    }
+
+    /// Changes settings of the indices that `expression` names; a null takes a setting back to its default.
+    ///
+    /// # Errors
+    /// `index_not_found_exception`, `illegal_argument_exception`, `settings_exception`, `cluster_block_exception`.
+    pub async fn update_settings(
+        &self,
+        expression: &str,
+        settings: Value,
+        preserve_existing: bool,
+        origin: Origin,
+    ) -> Result<(), Exception> {
+        let options = ResolveOptions {
+            allow_no_indices: false,
+            ..ResolveOptions::METADATA
+        };
+        let settings_change = SettingsChange {
+            settings: parse_index_settings(&settings)?,
+            preserve_existing,
+            origin,
+        };
+        let change = |state: &ClusterState, names: &[String]| {
+            change::update_index_settings(state, names, &settings_change)
+        };
+        self.change_indices("update-settings", expression, options, change)
+            .await
+            .map(|_| ())
+    }
+
+    /// Applies all alias changes, or none.
+    ///
+    /// # Errors
+    /// `index_not_found_exception`, `aliases_not_found_exception`, `invalid_alias_name_exception`; 403 for a follower, unless `origin` is replication.
+    pub async fn update_aliases(&self, changes: Vec<AliasChange>, origin: Origin) -> Result<(), Exception> {
+        let now = self.clock.now();
+        self.cluster
+            .update("index-aliases", |state| {
+                Ok((change::update_aliases(state, &changes, origin, now)?, ()))
+            })
+            .await?;
+        self.wait_applied(self.state().version).await;
+        Ok(())
+    }
+
+    /// Applies the steps that bring a follower's aliases in line with its leader's.
+    ///
+    /// # Errors
+    /// As [`update_aliases`](Self::update_aliases).
+    pub async fn apply_alias_actions(
+        &self,
+        index: &str,
+        actions: Vec<AliasAction>,
+        origin: Origin,
+    ) -> Result<(), Exception> {
+        let changes = actions
+            .into_iter()
+            .map(|action| AliasChange::from_action(index, action))
+            .collect();
+        self.update_aliases(changes, origin).await
+    }
+
+    /// Commits a change of the indices that `expression` names, waits until this node's shards work by it, and answers the indices as they were
+    /// committed.
+    async fn change_indices(
+        &self,
+        what: &str,
+        expression: &str,
+        options: ResolveOptions,
+        mut change: impl FnMut(&ClusterState, &[String]) -> Result<ClusterState, Exception> + Send,
+    ) -> Result<Vec<Arc<IndexMetadata>>, Exception> {
+        let changed = self
+            .cluster
+            .update(&format!("{what} [{expression}]"), |state| {
+                let names = names(&resolve(state, expression, options)?);
+                Ok((change(state, &names)?, names))
+            })
+            .await?;
+        let state = self.state();
+        self.wait_applied(state.version).await;
+        Ok(changed
+            .iter()
+            .filter_map(|name| state.index(name).cloned())
+            .collect())
+    }
+
+    pub(crate) async fn acknowledge(
+        &self,
+        name: &str,
+        uuid: &IndexUuid,
+    ) -> Result<ShardsAcknowledged, Exception> {
+        let shards_acknowledged = self.wait_shards_active(uuid, self.config.ack_timeout).await;
+        let state = self.state();
+        let index = state.index(name).filter(|index| index.uuid == *uuid);
+        let index = index.cloned().ok_or_else(|| Exception::index_not_found(name))?;
+        Ok(ShardsAcknowledged {
+            index,
+            shards_acknowledged,
+        })
+    }
+
+    /// Creates the index `name` for a document that is written to it, if that is allowed. Somebody else may create it first.
+    pub(crate) async fn auto_create(&self, name: &str) -> Result<(), Exception> {
+        check_auto_create(&self.state(), name)?;
+        match self
+            .create_index(CreateIndex {
+                name: name.to_owned(),
+                ..CreateIndex::default()
+            })
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ExceptionKind::ResourceAlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Source: `action.auto_create_index`: true, false, or a list of patterns with `+` or `-` in front.
+fn check_auto_create(state: &ClusterState, name: &str) -> Result<(), Exception> {
+    const KEY: &str = "action.auto_create_index";
+    let setting = state.setting(KEY).unwrap_or("true");
+    let refuse = |why: String| {
+        Err(Exception::new(
+            ExceptionKind::IndexNotFound,
+            format!("no such index [{name}] and {why}"),
+        )
+        .with_index(name))
+    };
+    match setting {
+        "true" => return Ok(()),
+        "false" => return refuse(format!("[{KEY}] is [false]")),
+        _ => {}
+    }
+    for pattern in setting.split(',').map(str::trim) {
+        let (allow, pattern) = match pattern.strip_prefix('-') {
+            Some(pattern) => (false, pattern),
+            None => (true, pattern.strip_prefix('+').unwrap_or(pattern)),
+        };
+        if crate::resolve::matches_wildcard(pattern, name) {
+            if allow {
+                return Ok(());
+            }
+            return refuse(format!(
+                "[{KEY}] contains [-{pattern}] which forbids automatic creation of the index"
+            ));
+        }
+    }
+    refuse(format!("[{KEY}] ([{setting}]) doesn't match"))
+}
+
+fn settings_for_create(body: &Value) -> Result<Settings, Exception> {
+    if body.is_null() {
+        return Ok(Settings::default());
+    }
+    let parsed = Settings::from_json(body).map_err(|error| error.to_exception())?;
+    let mut settings = Settings::default();
+    for (key, value) in normalize_index_prefix(&parsed).iter() {
+        if *value != SettingValue::Null {
+            settings.insert_value(key, value.clone());
+        }
+    }
+    validate_for_create(&settings).map_err(|error| error.to_exception())?;
+    Ok(settings)
+}
+
+fn names(indices: &[Arc<IndexMetadata>]) -> Vec<String> {
+    indices.iter().map(|index| index.name.clone()).collect()
+}

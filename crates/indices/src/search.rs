@@ -1,0 +1,347 @@
+//! Searching and counting over the shards of indices.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cluster::{BlockLevel, IndexMetadata, check_block};
+use es_exception::{Exception, ExceptionKind};
+use futures::stream::{self, StreamExt as _};
+use oplog::{ShardId, ShardNumber};
+use shard::{MergedHit, Query, SearchRequest, Shard, ShardHit, ShardHits, merge_top_hits};
+
+use crate::get::check_readable;
+use crate::request::{CountResponse, SearchHit, SearchOptions, SearchResponse, ShardFailure, ShardSummary};
+use crate::resolve::{NamedBy, resolve_names};
+use crate::routing::shard_number;
+use crate::service::IndicesService;
+
+/// Shards of one search that are asked at the same time. Source: `max_concurrent_shard_requests`, 5 per node by default.
+const CONCURRENT_SHARDS: usize = 5;
+/// Source: default of `index.max_result_window`.
+const DEFAULT_MAX_RESULT_WINDOW: u64 = 10_000;
+
+/// A shard to be searched.
+struct Target {
+    index: Arc<IndexMetadata>,
+    shard_id: ShardId,
+    filter: Option<Query>,
+}
+
+impl IndicesService {
+    /// Searches the indices that `expression` names.
+    ///
+    /// # Errors
+    /// What resolving refuses; `illegal_argument_exception` for a page beyond `index.max_result_window`;
+    /// `search_phase_execution_exception` if every shard failed, or any did and partial results are not wanted.
+    pub async fn search(
+        &self,
+        expression: &str,
+        request: SearchRequest,
+        options: &SearchOptions,
+    ) -> Result<SearchResponse, Exception> {
+        let started = self.clock.monotonic();
+        request.check()?;
+        let targets = self.targets(expression, options)?;
+        check_window(&request, &targets)?;
+        let request = Arc::new(request);
+        let mut summary = ShardSummary::default();
+        let asked = self.query(&targets, &request, &mut summary).await;
+        check_failures(&mut summary, options.allow_partial_search_results)?;
+
+        let (answered, hits): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        let merged = merge_top_hits(&request, hits);
+        let hits = self
+            .fetch(&targets, &answered, merged.hits, &request, &mut summary)
+            .await?;
+        check_failures(&mut summary, options.allow_partial_search_results)?;
+        Ok(SearchResponse {
+            took: self.clock.monotonic().saturating_sub(started),
+            shards: summary,
+            total: merged.total,
+            total_relation: merged.total_relation,
+            max_score: merged.max_score,
+            hits,
+        })
+    }
+
+    /// Counts the documents that match `query` in the indices that `expression` names.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub async fn count(
+        &self,
+        expression: &str,
+        query: Query,
+        options: &SearchOptions,
+    ) -> Result<CountResponse, Exception> {
+        let targets = self.targets(expression, options)?;
+        let mut summary = ShardSummary {
+            total: len(&targets),
+            ..ShardSummary::default()
+        };
+        let counts = targets.iter().map(|target| {
+            let query = match &target.filter {
+                Some(filter) => query.clone().filtered_by(filter.clone()),
+                None => query.clone(),
+            };
+            async move {
+                (
+                    target,
+                    self.on_shard(target, move |shard| shard.count(&query)).await,
+                )
+            }
+        });
+        let mut counts = stream::iter(counts).buffered(CONCURRENT_SHARDS);
+        let mut count = 0;
+        while let Some((target, counted)) = counts.next().await {
+            match counted {
+                Ok(matching) => {
+                    count += matching;
+                    summary.successful += 1;
+                }
+                Err(reason) => summary.failures.push(failure(target, reason)),
+            }
+        }
+        drop(counts);
+        check_failures(&mut summary, options.allow_partial_search_results)?;
+        Ok(CountResponse {
+            count,
+            shards: summary,
+        })
+    }
+
+    fn targets(&self, expression: &str, options: &SearchOptions) -> Result<Vec<Target>, Exception> {
+        let state = self.state();
+        let mut targets = Vec::new();
+        for (name, named_by) in resolve_names(&state, expression, options.resolve)? {
+            let index = state.require_index(&name)?;
+            check_block(index, BlockLevel::Read)?;
+            let filter = alias_filter(index, &named_by)?;
+            for number in shard_numbers(index, &named_by, options.routing.as_deref()) {
+                let shard_id = ShardId::new(index.uuid.clone(), ShardNumber::new(number));
+                targets.push(Target {
+                    index: Arc::clone(index),
+                    shard_id,
+                    filter: filter.clone(),
+                });
+            }
+        }
+        Ok(targets)
+    }
+
+    /// Asks every shard for its best hits. Answers those that could tell, by position of the target, in order.
+    async fn query(
+        &self,
+        targets: &[Target],
+        request: &Arc<SearchRequest>,
+        summary: &mut ShardSummary,
+    ) -> Vec<(usize, ShardHits)> {
+        summary.total = len(targets);
+        let searches = targets.iter().enumerate().map(|(position, target)| {
+            let request = match &target.filter {
+                Some(filter) => {
+                    let mut filtered = SearchRequest::clone(request);
+                    filtered.add_filter(filter.clone());
+                    Arc::new(filtered)
+                }
+                None => Arc::clone(request),
+            };
+            async move {
+                (
+                    position,
+                    self.on_shard(target, move |shard| shard.search(&request)).await,
+                )
+            }
+        });
+        let mut searches = stream::iter(searches).buffered(CONCURRENT_SHARDS);
+        let mut answers = Vec::new();
+        while let Some((position, answer)) = searches.next().await {
+            match answer {
+                Ok(hits) => {
+                    summary.successful += 1;
+                    answers.push((position, hits));
+                }
+                Err(reason) => summary
+                    .failures
+                    .extend(targets.get(position).map(|target| failure(target, reason))),
+            }
+        }
+        answers
+    }
+
+    /// Reads the documents of the page, shard by shard, and puts them back into the order of the page.
+    async fn fetch(
+        &self,
+        targets: &[Target],
+        answered: &[usize],
+        page: Vec<MergedHit>,
+        request: &Arc<SearchRequest>,
+        summary: &mut ShardSummary,
+    ) -> Result<Vec<SearchHit>, Exception> {
+        let mut by_target: BTreeMap<usize, Vec<(usize, ShardHit)>> = BTreeMap::new();
+        for (place, merged) in page.into_iter().enumerate() {
+            if let Some(target) = answered.get(merged.shard) {
+                by_target.entry(*target).or_default().push((place, merged.hit));
+            }
+        }
+        let fetches = by_target.into_iter().filter_map(|(position, hits)| {
+            let target = targets.get(position)?;
+            let (places, hits): (Vec<_>, Vec<_>) = hits.into_iter().unzip();
+            let (wanted, request) = (hits.clone(), Arc::clone(request));
+            Some(async move {
+                let fetched = self
+                    .on_shard(target, move |shard| shard.fetch(&wanted, &request))
+                    .await;
+                (target, places, hits, fetched)
+            })
+        });
+        let mut fetches = stream::iter(fetches).buffered(CONCURRENT_SHARDS);
+        let mut found = Vec::new();
+        while let Some((target, places, hits, fetched)) = fetches.next().await {
+            match fetched {
+                Ok(documents) => {
+                    for ((place, hit), document) in places.into_iter().zip(hits).zip(documents) {
+                        found.push((
+                            place,
+                            SearchHit {
+                                index: target.index.name.clone(),
+                                hit,
+                                document,
+                            },
+                        ));
+                    }
+                }
+                Err(reason) => {
+                    summary.successful = summary.successful.saturating_sub(1);
+                    summary.failures.push(failure(target, reason));
+                }
+            }
+        }
+        found.sort_by_key(|(place, _)| *place);
+        Ok(found.into_iter().map(|(_, hit)| hit).collect())
+    }
+
+    async fn on_shard<T: Send + 'static>(
+        &self,
+        target: &Target,
+        work: impl FnOnce(&Shard) -> Result<T, Exception> + Send + 'static,
+    ) -> Result<T, Exception> {
+        if target.index.recovering {
+            check_readable(&target.index)?;
+        }
+        let shard = self.shard(&target.shard_id)?;
+        self.blocking.read(move || work(&shard)).await?
+    }
+}
+
+/// Documents must match any of the filters of the aliases by which the index was named. An index that was named by itself or by an alias without
+/// filter is not narrowed.
+fn alias_filter(index: &IndexMetadata, named_by: &NamedBy) -> Result<Option<Query>, Exception> {
+    if named_by.itself {
+        return Ok(None);
+    }
+    let mut filters = Vec::new();
+    for alias in named_by
+        .aliases
+        .iter()
+        .filter_map(|alias| index.aliases.get(alias))
+    {
+        match &alias.filter {
+            Some(filter) => filters.push(filter.clone()),
+            None => return Ok(None),
+        }
+    }
+    match filters.as_slice() {
+        [] => Ok(None),
+        [only] => Query::from_json(only).map(Some),
+        many => Query::from_json(&serde_json::json!({"bool": {"should": many}})).map(Some),
+    }
+}
+
+/// The shards of the given routing, else of the aliases' routing, else all.
+fn shard_numbers(index: &IndexMetadata, named_by: &NamedBy, routing: Option<&str>) -> BTreeSet<u32> {
+    let shards_of = |routing: &str| {
+        routing
+            .split(',')
+            .map(|value| shard_number(index, value))
+            .collect::<BTreeSet<_>>()
+    };
+    let all = || (0..index.number_of_shards).collect::<BTreeSet<_>>();
+    let given = routing.map(shards_of);
+    let by_alias = if named_by.itself {
+        None
+    } else {
+        let aliases = named_by
+            .aliases
+            .iter()
+            .filter_map(|alias| index.aliases.get(alias));
+        let routings: Option<Vec<_>> = aliases
+            .map(|alias| alias.search_routing.as_deref().map(shards_of))
+            .collect();
+        routings.map(|routings| routings.into_iter().flatten().collect::<BTreeSet<_>>())
+    };
+    match (given, by_alias) {
+        (Some(given), Some(by_alias)) => given.intersection(&by_alias).copied().collect(),
+        (Some(shards), None) | (None, Some(shards)) => shards,
+        (None, None) => all(),
+    }
+}
+
+fn check_window(request: &SearchRequest, targets: &[Target]) -> Result<(), Exception> {
+    let end = request.from.saturating_add(request.size);
+    for target in targets {
+        let setting = target.index.settings.get_str("index.max_result_window");
+        let window = setting
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(DEFAULT_MAX_RESULT_WINDOW);
+        if end as u64 > window {
+            return Err(Exception::illegal_argument(format!(
+                "Result window is too large, from + size must be less than or equal to: [{window}] but was [{end}]. See the scroll api \
+                 for a more efficient way to request large data sets. This limit can be set by changing the [index.max_result_window] \
+                 index level setting."
+            ))
+            .with_index(&target.index.name));
+        }
+    }
+    Ok(())
+}
+
+/// Fails the request as a whole if nothing succeeded, or less than all and that is not wanted.
+fn check_failures(summary: &mut ShardSummary, allow_partial: bool) -> Result<(), Exception> {
+    summary
+        .failures
+        .sort_by(|left, right| (&left.index, left.shard).cmp(&(&right.index, right.shard)));
+    let Some(first) = summary.failures.first() else {
+        return Ok(());
+    };
+    if allow_partial && summary.successful > 0 {
+        return Ok(());
+    }
+    // Source: the status of a failed search is that of its worst failure; requests at fault only if all failures say so.
+    let status = summary
+        .failures
+        .iter()
+        .map(|failure| failure.reason.status())
+        .max()
+        .unwrap_or(503);
+    let reason = if summary.successful == 0 {
+        "all shards failed"
+    } else {
+        "Partial shards failure"
+    };
+    Err(Exception::new(ExceptionKind::SearchPhaseExecution, reason)
+        .with_status(status)
+        .with_cause(first.reason.clone()))
+}
+
+fn failure(target: &Target, reason: Exception) -> ShardFailure {
+    ShardFailure {
+        index: target.index.name.clone(),
+        shard: target.shard_id.shard.get(),
+        reason,
+    }
+}
+
+fn len(targets: &[Target]) -> u32 {
+    u32::try_from(targets.len()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,269 @@
+//! The service itself: start, shutdown, and which shards there are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::{ClusterService, ClusterState, IndexMetadata};
+use es_exception::{Exception, ExceptionKind};
+use oplog::{Clock, IndexUuid, ShardId};
+use parking_lot::Mutex;
+use shard::{Shard, ShardServices};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auto_id::AutoIds;
+use crate::config::IndicesConfig;
+use crate::local::{LocalShards, Reconciler};
+use crate::pressure::{BlockingWork, IndexingPressure};
+use crate::request::{ResolveOptions, ShardState};
+use crate::resolve;
+
+/// Why the indices of a node cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The directory of the indices cannot be created.
+    #[error("directory [{path}] cannot be created")]
+    DataDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The indices of this node: their life cycle, documents, searches.
+///
+/// Every method may be called at any time and concurrently.
+#[derive(Debug)]
+pub struct IndicesService {
+    pub(crate) config: IndicesConfig,
+    pub(crate) cluster: Arc<ClusterService>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) local: Reconciler,
+    pub(crate) pressure: IndexingPressure,
+    pub(crate) blocking: BlockingWork,
+    pub(crate) auto_ids: AutoIds,
+    stop: CancellationToken,
+    reconciling: Mutex<Option<JoinHandle<()>>>,
+    applied: watch::Receiver<u64>,
+}
+
+impl IndicesService {
+    /// Starts serving the indices of the cluster state. Existing shards are opened in the background: see [`shard_state`](Self::shard_state).
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the data directory cannot be created.
+    pub fn start(
+        config: IndicesConfig,
+        cluster: Arc<ClusterService>,
+        services: ShardServices,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, StartError> {
+        let indices_dir = config.data_dir.join("indices");
+        std::fs::create_dir_all(&indices_dir).map_err(|source| StartError::DataDirectory {
+            path: indices_dir.clone(),
+            source,
+        })?;
+        let applied = watch::Sender::new(0);
+        let applied_receiver = applied.subscribe();
+        let local = Reconciler {
+            cluster: Arc::clone(&cluster),
+            services,
+            indices_dir,
+            shards: Arc::new(LocalShards::new()),
+            open_permits: Arc::new(Semaphore::new(config.concurrent_shard_opens)),
+            applied: Arc::new(applied),
+            kick: Arc::new(Notify::new()),
+        };
+        let stop = CancellationToken::new();
+        let reconciling = TaskTracker::new().spawn(local.clone().run(stop.clone()));
+        let operations = config.concurrent_shard_operations;
+        Ok(Arc::new(Self {
+            pressure: IndexingPressure::new(config.indexing_pressure_bytes),
+            blocking: BlockingWork::new(operations, operations),
+            auto_ids: AutoIds::new(),
+            stop,
+            reconciling: Mutex::new(Some(reconciling)),
+            applied: applied_receiver,
+            config,
+            cluster,
+            clock,
+            local,
+        }))
+    }
+
+    /// Closes every shard, which makes all that was written durable. Calls that come later fail. Calling it again does nothing.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.blocking.close();
+        let reconciling = self.reconciling.lock().take();
+        if let Some(reconciling) = reconciling
+            && let Err(error) = reconciling.await
+        {
+            tracing::error!(%error, "closing the shards broke off");
+        }
+    }
+
+    /// The indices that `expression` names, in order of names.
+    ///
+    /// # Errors
+    /// `index_not_found_exception`, `index_closed_exception` or `illegal_argument_exception`, as `options` say.
+    pub fn resolve(
+        &self,
+        expression: &str,
+        options: &ResolveOptions,
+    ) -> Result<Vec<Arc<IndexMetadata>>, Exception> {
+        resolve::resolve(&self.state(), expression, *options)
+    }
+
+    /// A shard that serves on this node.
+    ///
+    /// # Errors
+    /// Retryable ones: `shard_not_found_exception`, `index_shard_not_started_exception`, `no_shard_available_action_exception`;
+    /// `index_closed_exception` if its index is closed, `index_not_found_exception` if it is gone.
+    pub fn shard(&self, id: &ShardId) -> Result<Arc<Shard>, Exception> {
+        self.local.shards.get(id).map_err(|missing| {
+            // Why is only asked for when there is no shard: this is on the path of every read of a follower.
+            let state = self.state();
+            match state.index_by_uuid(&id.index) {
+                None => Exception::new(
+                    ExceptionKind::IndexNotFound,
+                    format!("no such index [{}]", id.index),
+                ),
+                Some(index) => match index.require_open() {
+                    Err(closed) => closed,
+                    Ok(())
+                        if missing.kind() == ExceptionKind::ShardNotFound
+                            && id.shard.get() < index.number_of_shards =>
+                    {
+                        Exception::new(
+                            ExceptionKind::IndexShardNotStarted,
+                            format!("shard {id} is not started"),
+                        )
+                        .with_index(&index.name)
+                    }
+                    Ok(()) => missing.with_index(&index.name),
+                },
+            }
+        })
+    }
+
+    /// The shards of `index` in order, each if it serves.
+    #[must_use]
+    pub fn shards_of(&self, index: &IndexMetadata) -> Vec<Result<Arc<Shard>, Exception>> {
+        index.shard_ids().map(|id| self.shard(&id)).collect()
+    }
+
+    /// The shards of the index that serve, in order.
+    #[must_use]
+    pub fn started_shards(&self, index: &IndexUuid) -> Vec<Arc<Shard>> {
+        let state = self.state();
+        let Some(index) = state.index_by_uuid(index).filter(|index| !index.recovering) else {
+            return Vec::new();
+        };
+        index
+            .shard_ids()
+            .filter_map(|id| self.local.shards.get(&id).ok())
+            .collect()
+    }
+
+    /// Whether every shard of the index serves.
+    #[must_use]
+    pub fn shards_active(&self, index: &IndexUuid) -> bool {
+        let state = self.state();
+        state
+            .index_by_uuid(index)
+            .is_some_and(|index| all_started(&self.local.shards, index))
+    }
+
+    /// Whether a shard of `index` serves.
+    #[must_use]
+    pub fn shard_state(&self, index: &IndexMetadata, id: &ShardId) -> ShardState {
+        if !index.is_open() {
+            return ShardState::Closed;
+        }
+        match self.local.shards.state(id) {
+            ShardState::Started if index.recovering => ShardState::Initializing,
+            state => state,
+        }
+    }
+
+    /// Changes whenever a shard of this node starts, fails or is closed.
+    #[must_use]
+    pub fn watch_shards(&self) -> watch::Receiver<u64> {
+        self.local.shards.watch()
+    }
+
+    /// Waits until every shard of the index serves; false if it does not within `timeout`, or the index is gone.
+    pub async fn wait_shards_active(&self, index: &IndexUuid, timeout: Duration) -> bool {
+        let mut changes = self.watch_shards();
+        let active = async {
+            loop {
+                if self.shards_active(index) {
+                    return true;
+                }
+                if self.state().index_by_uuid(index).is_none() || changes.changed().await.is_err() {
+                    return false;
+                }
+            }
+        };
+        tokio::time::timeout(timeout, active).await.unwrap_or(false)
+    }
+
+    /// The directory of a shard on this node, whether or not it exists.
+    #[must_use]
+    pub fn shard_dir(&self, id: &ShardId) -> PathBuf {
+        self.local.shard_dir(id)
+    }
+
+    pub(crate) fn state(&self) -> Arc<ClusterState> {
+        self.cluster.state()
+    }
+
+    /// Waits until this node's shards work by the cluster state of `version` or a newer one.
+    pub(crate) async fn wait_applied(&self, version: u64) {
+        let mut applied = self.applied.clone();
+        let reached = applied.wait_for(|applied| *applied >= version);
+        if tokio::time::timeout(self.config.ack_timeout, reached)
+            .await
+            .is_err()
+        {
+            tracing::warn!(version, "cluster state has not been applied in time");
+        }
+    }
+
+    /// Waits until this node has nothing of the index open. False if that takes longer than the timeout.
+    pub(crate) async fn wait_closed(&self, index: &IndexUuid) -> bool {
+        let mut changes = self.watch_shards();
+        let closed = async {
+            while !self.local.shards.has_none_of(index) {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(self.config.ack_timeout, closed)
+            .await
+            .is_ok()
+    }
+
+    /// Has a shard whose storage failed closed and opened again.
+    pub(crate) fn report_broken(&self, id: &ShardId, reason: &str) {
+        if self.local.shards.mark_broken(id, reason) {
+            self.local.kick.notify_one();
+        }
+    }
+}
+
+fn all_started(shards: &LocalShards, index: &IndexMetadata) -> bool {
+    index.is_open()
+        && !index.recovering
+        && index
+            .shard_ids()
+            .all(|id| shards.state(&id) == ShardState::Started)
+}
