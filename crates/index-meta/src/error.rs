@@ -84,6 +84,9 @@ pub enum ValueError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Neither an offset nor the name of a time zone.
+    #[error("unknown time zone [{0}]")]
+    TimeZone(String),
     /// A JSON object or array where one value was expected.
     #[error("expected one value but found {0}")]
     NotAValue(&'static str),

@@ -1,5 +1,8 @@
-//! Dates: formats, parsing, and date math.
+//! Dates: formats, reading text, and date math.
 
 mod format;
+mod math;
+mod pattern;
 
 pub use format::DateFormat;
+pub(crate) use math::{Rounding, parse_time_zone, resolve};

@@ -1,5 +1,11 @@
 //! Reading documents by a mapping.
 
+mod derive;
+mod reader;
+mod scalar;
 mod sink;
+mod values;
 
+pub(crate) use reader::{check, visit};
+pub(crate) use scalar::{Scalar, Skipped, parse_ip, read_scalar, round_to_type};
 pub use sink::{DocumentCheck, FieldSink, FieldValue, MappingUpdate};

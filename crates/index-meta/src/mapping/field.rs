@@ -121,6 +121,19 @@ pub(crate) enum OwnedValue {
 }
 
 impl OwnedValue {
+    /// `None` for full text, which no mapping holds.
+    pub(crate) fn of(value: FieldValue<'_>) -> Option<Self> {
+        Some(match value {
+            FieldValue::Text(_) => return None,
+            FieldValue::Keyword(text) => Self::Keyword(text.to_owned()),
+            FieldValue::Long(number) => Self::Long(number),
+            FieldValue::Double(number) => Self::Double(number),
+            FieldValue::Boolean(flag) => Self::Boolean(flag),
+            FieldValue::Date(millis) => Self::Date(millis),
+            FieldValue::Ip(address) => Self::Ip(address),
+        })
+    }
+
     pub(crate) fn as_field_value(&self) -> FieldValue<'_> {
         match self {
             Self::Keyword(text) => FieldValue::Keyword(text),
@@ -239,6 +252,22 @@ impl FieldMapping {
     /// The multi-fields, by name.
     pub fn multi_fields(&self) -> impl Iterator<Item = &FieldMapping> {
         self.multi_fields.values().map(Arc::as_ref)
+    }
+
+    /// The JSON form: type, parameters that differ from their defaults, multi-fields.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut json = Map::new();
+        json.insert("type".into(), self.field_type.name().into());
+        json.extend(self.parameters.clone());
+        if !self.multi_fields.is_empty() {
+            let fields = self
+                .multi_fields
+                .iter()
+                .map(|(name, field)| (name.clone(), field.to_json()))
+                .collect();
+            json.insert("fields".into(), Value::Object(fields));
+        }
+        Value::Object(json)
     }
 
     /// The parameter as mappings print it, if it differs from its default; for those without a getter.

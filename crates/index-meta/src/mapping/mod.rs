@@ -1,7 +1,13 @@
 //! Mappings: the tree of fields, its JSON form, and merging.
 
 mod field;
+mod merge;
+mod object;
+mod parameters;
+mod parse;
 mod tree;
 
+pub(crate) use field::OwnedValue;
 pub use field::{FieldMapping, FieldType};
+pub(crate) use object::{MAX_DEPTH, Node, ObjectNode, split_name};
 pub use tree::{Dynamic, Mapping, MappingLimits};

@@ -1,10 +1,13 @@
 //! The tree of objects and fields.
 
-use serde_json::Value;
+use std::sync::{Arc, LazyLock};
 
-use crate::document::{DocumentCheck, FieldSink};
+use serde_json::{Map, Value};
+
+use super::{FieldMapping, Node, ObjectNode, merge, parse};
+use crate::date::DateFormat;
+use crate::document::{self, DocumentCheck, FieldSink};
 use crate::error::{DocumentError, MappingError};
-use crate::mapping::FieldMapping;
 
 /// What becomes of a field that a document has and the mapping has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,6 +19,16 @@ pub enum Dynamic {
     False,
     /// The document is refused.
     Strict,
+}
+
+impl Dynamic {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::True => "true",
+            Self::False => "false",
+            Self::Strict => "strict",
+        }
+    }
 }
 
 /// How large a mapping may grow; checked by [`Mapping::merge_within`] only, so that a stored mapping always loads.
@@ -42,11 +55,86 @@ impl Default for MappingLimits {
     }
 }
 
+impl MappingLimits {
+    pub(crate) const fn unlimited() -> Self {
+        Self {
+            total_fields: u64::MAX,
+            depth: u64::MAX,
+            field_name_length: u64::MAX,
+            nested_fields: u64::MAX,
+        }
+    }
+}
+
+/// What the root says beside its fields; `None` is what was never said.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct RootOptions {
+    pub(crate) date_detection: Option<bool>,
+    pub(crate) numeric_detection: Option<bool>,
+    pub(crate) dynamic_date_formats: Option<Vec<Arc<DateFormat>>>,
+    pub(crate) meta: Option<Value>,
+    pub(crate) routing_required: Option<bool>,
+}
+
+/// Source: what Elasticsearch's root mapper tries when `dynamic_date_formats` is not set.
+static DYNAMIC_DATE_FORMATS: LazyLock<[Arc<DateFormat>; 2]> = LazyLock::new(|| {
+    let pattern = "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis";
+    let slashes = DateFormat::parse(pattern).expect("the pattern is well-formed");
+    [Arc::clone(DateFormat::default_format()), Arc::new(slashes)]
+});
+
+impl RootOptions {
+    /// The formats by which new texts are taken for dates; none if they are not.
+    pub(crate) fn detected_date_formats(&self) -> &[Arc<DateFormat>] {
+        match (&self.dynamic_date_formats, self.date_detection) {
+            (_, Some(false)) => &[],
+            (Some(formats), _) => formats,
+            (None, _) => &*DYNAMIC_DATE_FORMATS,
+        }
+    }
+
+    fn print_into(&self, json: &mut Map<String, Value>) {
+        if let Some(meta) = &self.meta {
+            json.insert("_meta".into(), meta.clone());
+        }
+        if let Some(formats) = &self.dynamic_date_formats {
+            let patterns: Vec<&str> = formats.iter().map(|format| format.pattern()).collect();
+            json.insert("dynamic_date_formats".into(), patterns.into());
+        }
+        for (name, flag) in [
+            ("date_detection", self.date_detection),
+            ("numeric_detection", self.numeric_detection),
+        ] {
+            if let Some(flag) = flag {
+                json.insert(name.into(), flag.into());
+            }
+        }
+        if let Some(required) = self.routing_required {
+            json.insert("_routing".into(), serde_json::json!({"required": required}));
+        }
+    }
+}
+
 /// What an index knows about its documents' fields. Immutable; share it by `Arc`.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Mapping {}
+pub struct Mapping {
+    root: ObjectNode,
+    options: RootOptions,
+}
 
 impl Mapping {
+    pub(crate) fn new(root: ObjectNode, options: RootOptions) -> Self {
+        Self { root, options }
+    }
+
+    pub(crate) fn root(&self) -> &ObjectNode {
+        &self.root
+    }
+
+    pub(crate) fn options(&self) -> &RootOptions {
+        &self.options
+    }
+
     /// The mapping of an index that has seen no document.
     #[must_use]
     pub fn empty() -> Self {
@@ -57,14 +145,20 @@ impl Mapping {
     ///
     /// # Errors
     /// [`MappingError::Malformed`].
-    pub fn from_json(_json: &Value) -> Result<Self, MappingError> {
-        unimplemented!()
+    pub fn from_json(json: &Value) -> Result<Self, MappingError> {
+        parse::parse_mapping(json)
     }
 
     /// The mapping as Elasticsearch prints it; `{}` if nothing is mapped.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        unimplemented!()
+        let mut json = Map::new();
+        if let Some(dynamic) = self.root.dynamic {
+            json.insert("dynamic".into(), dynamic.name().into());
+        }
+        self.options.print_into(&mut json);
+        self.root.print_into(&mut json);
+        Value::Object(json)
     }
 
     /// This mapping with `update`, a put-mapping body, merged into it, under the default limits.
@@ -79,40 +173,60 @@ impl Mapping {
     ///
     /// # Errors
     /// [`MappingError::Malformed`], [`MappingError::Conflict`], or [`MappingError::LimitExceeded`] if something new passes a limit.
-    pub fn merge_within(&self, _update: &Value, _limits: &MappingLimits) -> Result<Mapping, MappingError> {
-        unimplemented!()
+    pub fn merge_within(&self, update: &Value, limits: &MappingLimits) -> Result<Mapping, MappingError> {
+        let merged = merge::merge_mappings(self, &Self::from_json(update)?)?;
+        if merged != *self {
+            merge::check_limits(self, &merged, limits)?;
+        }
+        Ok(merged)
     }
 
     /// The field with this full path, multi-fields included.
     #[must_use]
-    pub fn field(&self, _path: &str) -> Option<&FieldMapping> {
-        unimplemented!()
+    pub fn field(&self, path: &str) -> Option<&FieldMapping> {
+        let mut object = &self.root;
+        let mut parts = path.split('.');
+        while let Some(name) = parts.next() {
+            match object.child(name)? {
+                Node::Object(child) => object = child,
+                Node::Field(field) => {
+                    let field = match parts.next() {
+                        Some(multi_field) => field.multi_fields.get(multi_field)?,
+                        None => field,
+                    };
+                    return parts.next().is_none().then_some(field);
+                }
+            }
+        }
+        None
     }
 
     /// Every field, multi-fields included, sorted by level and name.
     #[must_use]
     pub fn fields(&self) -> Vec<&FieldMapping> {
-        unimplemented!()
+        let mut fields = Vec::new();
+        self.root.collect_fields(&mut fields);
+        fields
     }
 
     /// Whether nothing is mapped and nothing set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        unimplemented!()
+        *self == Self::default()
     }
 
     /// Whether every write needs a routing (`_routing: {required: true}`).
     #[must_use]
     pub fn is_routing_required(&self) -> bool {
-        unimplemented!()
+        self.options.routing_required.unwrap_or(false)
     }
 
     /// Whether a document fits, or needs new fields first. For the leader's primary.
     ///
     /// # Errors
     /// Any [`DocumentError`]; also when the document would not fit its own new fields.
-    pub fn check_document(&self, _source: &[u8]) -> Result<DocumentCheck, DocumentError> {
-        unimplemented!()
+    pub fn check_document(&self, source: &[u8]) -> Result<DocumentCheck, DocumentError> {
+        document::check(self, source)
     }
 
     /// Hands every value of a mapped field to `sink`, in document order. For the search view of every copy.
@@ -122,7 +236,7 @@ impl Mapping {
     ///
     /// # Errors
     /// [`DocumentError::Malformed`] if the source is no JSON object.
-    pub fn visit_document(&self, _source: &[u8], _sink: &mut dyn FieldSink) -> Result<(), DocumentError> {
-        unimplemented!()
+    pub fn visit_document(&self, source: &[u8], sink: &mut dyn FieldSink) -> Result<(), DocumentError> {
+        document::visit(self, source, sink)
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::error::SettingsError;
 use crate::mapping::MappingLimits;
-use crate::settings::Settings;
+use crate::settings::registry::setting_definition;
+use crate::settings::{Settings, units, validation};
 
 /// When a write is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +59,51 @@ impl IndexSettings {
     ///
     /// # Errors
     /// [`SettingsError::Value`].
-    pub fn from_settings(_settings: &Settings) -> Result<Self, SettingsError> {
-        unimplemented!()
+    pub fn from_settings(settings: &Settings) -> Result<Self, SettingsError> {
+        let read = Reader { settings };
+        let shards = read.count("index.number_of_shards")?;
+        let refresh_interval = read.time_or_never("index.refresh_interval")?;
+        Ok(Self {
+            number_of_shards: shards,
+            number_of_replicas: read.count("index.number_of_replicas")?,
+            number_of_routing_shards: match settings.get("index.number_of_routing_shards") {
+                Some(_) => read.count("index.number_of_routing_shards")?,
+                None => default_routing_shards(shards),
+            },
+            refresh_interval,
+            refresh_interval_is_explicit: settings.get("index.refresh_interval").is_some(),
+            search_idle_after: read.time("index.search.idle.after")?,
+            translog_durability: match read
+                .text("index.translog.durability")?
+                .to_ascii_lowercase()
+                .as_str()
+            {
+                "async" => TranslogDurability::Async,
+                _ => TranslogDurability::Request,
+            },
+            translog_sync_interval: read.time("index.translog.sync_interval")?,
+            soft_deletes_retention_operations: read.number("index.soft_deletes.retention.operations")?,
+            soft_deletes_retention_lease_period: read.time("index.soft_deletes.retention_lease.period")?,
+            mapping_limits: MappingLimits {
+                total_fields: read.number("index.mapping.total_fields.limit")?,
+                depth: read.number("index.mapping.depth.limit")?,
+                field_name_length: read.number("index.mapping.field_name_length.limit")?,
+                nested_fields: read.number("index.mapping.nested_fields.limit")?,
+            },
+            max_result_window: read.number("index.max_result_window")?,
+            max_refresh_listeners: read.number("index.max_refresh_listeners")?,
+            max_terms_count: read.number("index.max_terms_count")?,
+            max_regex_length: read.number("index.max_regex_length")?,
+            blocks: IndexBlocks {
+                read_only: read.flag("index.blocks.read_only")?,
+                read: read.flag("index.blocks.read")?,
+                write: read.flag("index.blocks.write")?,
+                metadata: read.flag("index.blocks.metadata")?,
+                read_only_allow_delete: read.flag("index.blocks.read_only_allow_delete")?,
+            },
+            hidden: read.flag("index.hidden")?,
+            following_index: read.flag("index.xpack.ccr.following_index")?,
+        })
     }
 
     /// `index.number_of_shards`
@@ -168,5 +212,129 @@ impl IndexSettings {
     #[must_use]
     pub fn is_following(&self) -> bool {
         self.following_index
+    }
+}
+
+/// Source: as many doublings as keep the number of routing shards at or below 1024, and at least one.
+fn default_routing_shards(shards: u32) -> u32 {
+    let log2_rounded_up = 32 - shards.saturating_sub(1).leading_zeros();
+    shards.saturating_mul(1 << 10_u32.saturating_sub(log2_rounded_up).max(1))
+}
+
+/// Reads single settings by their definitions.
+struct Reader<'a> {
+    settings: &'a Settings,
+}
+
+impl Reader<'_> {
+    /// The checked value, or the default.
+    fn text(&self, key: &str) -> Result<String, SettingsError> {
+        let definition = setting_definition(key).ok_or_else(|| SettingsError::Unknown {
+            key: key.to_owned(),
+            suggestions: Vec::new(),
+        })?;
+        match self.settings.get(key) {
+            None => Ok(definition.default.to_owned()),
+            Some(value) => {
+                validation::check_value(key, definition, value)?;
+                Ok(value.to_text())
+            }
+        }
+    }
+
+    fn read<T>(&self, key: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, SettingsError> {
+        let text = self.text(key)?;
+        parse(text.trim()).ok_or_else(|| SettingsError::Value {
+            key: key.to_owned(),
+            value: text.clone(),
+            problem: "it cannot be read".to_owned(),
+        })
+    }
+
+    fn count(&self, key: &str) -> Result<u32, SettingsError> {
+        self.read(key, |text| text.parse().ok())
+    }
+
+    fn number(&self, key: &str) -> Result<u64, SettingsError> {
+        self.read(key, |text| text.parse().ok())
+    }
+
+    fn flag(&self, key: &str) -> Result<bool, SettingsError> {
+        self.read(key, |text| text.parse().ok())
+    }
+
+    fn time(&self, key: &str) -> Result<Duration, SettingsError> {
+        self.read(key, |text| {
+            units::parse_time_millis(text)?
+                .try_into()
+                .map(Duration::from_millis)
+                .ok()
+        })
+    }
+
+    /// `None` for `-1`.
+    fn time_or_never(&self, key: &str) -> Result<Option<Duration>, SettingsError> {
+        self.read(key, |text| {
+            Some(
+                units::parse_time_millis(text)?
+                    .try_into()
+                    .map(Duration::from_millis)
+                    .ok(),
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn defaults_are_those_of_elasticsearch() {
+        let settings = IndexSettings::from_settings(&Settings::new()).expect("defaults");
+        assert_eq!(
+            (settings.number_of_shards(), settings.number_of_replicas()),
+            (1, 1)
+        );
+        assert_eq!(settings.number_of_routing_shards(), 1024);
+        assert_eq!(settings.refresh_interval(), Some(Duration::from_secs(1)));
+        assert!(!settings.refresh_interval_is_explicit());
+        assert_eq!(settings.search_idle_after(), Duration::from_secs(30));
+        assert_eq!(settings.translog_durability(), TranslogDurability::Request);
+        assert_eq!(
+            settings.soft_deletes_retention_lease_period(),
+            Duration::from_secs(12 * 3600)
+        );
+        assert_eq!(
+            *settings.mapping_limits(),
+            MappingLimits {
+                field_name_length: i64::MAX as u64,
+                ..MappingLimits::default()
+            }
+        );
+        assert_eq!(settings.max_result_window(), 10_000);
+        assert_eq!(settings.blocks(), IndexBlocks::default());
+    }
+
+    #[test]
+    fn values_are_read_and_checked() {
+        let read = |json| IndexSettings::from_settings(&Settings::from_json(&json).expect("settings"));
+        let settings = read(json!({"index": {
+            "number_of_shards": 5, "refresh_interval": "-1", "translog.durability": "ASYNC", "blocks.write": true
+        }}))
+        .expect("valid");
+        assert_eq!(settings.number_of_routing_shards(), 640);
+        assert_eq!(
+            (
+                settings.refresh_interval(),
+                settings.refresh_interval_is_explicit()
+            ),
+            (None, true)
+        );
+        assert_eq!(settings.translog_durability(), TranslogDurability::Async);
+        assert!(settings.blocks().write);
+        assert!(read(json!({"index.number_of_shards": "x"})).is_err());
+        assert_eq!([2, 3, 1024].map(default_routing_shards), [1024, 768, 2048]);
     }
 }

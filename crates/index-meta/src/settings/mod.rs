@@ -4,6 +4,7 @@ mod flat;
 mod index_settings;
 mod registry;
 mod replication;
+mod units;
 mod validation;
 
 pub use flat::{SettingValue, Settings, normalize_index_prefix};

@@ -1,7 +1,7 @@
 //! Which settings a follower must have in common with its leader.
 
 use crate::error::SettingsError;
-use crate::settings::Settings;
+use crate::settings::{SettingValue, Settings, normalize_index_prefix, setting_definition};
 
 /// What a follower must change to have its leader's replicated settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,22 +20,123 @@ impl SettingsSync {
     }
 }
 
+/// What both must have in common: everything but a follower's own settings and the identity of the index. Unknown keys stay in, so that
+/// two versions that know different settings do not pass for equal.
+fn replicated(settings: &Settings) -> impl Iterator<Item = (&str, &SettingValue)> {
+    settings
+        .iter()
+        .filter(|(key, _)| setting_definition(key).is_none_or(|definition| definition.is_replicated()))
+}
+
 /// What `follower` must change; a setting that only the follower has stays.
 #[must_use]
-pub fn settings_to_replicate(_leader: &Settings, _follower: &Settings) -> SettingsSync {
-    unimplemented!()
+pub fn settings_to_replicate(leader: &Settings, follower: &Settings) -> SettingsSync {
+    let mut sync = SettingsSync::default();
+    for (key, value) in leader.iter() {
+        let Some(definition) = setting_definition(key).filter(|definition| definition.is_replicated()) else {
+            continue;
+        };
+        if follower.get(key) == Some(value) {
+            continue;
+        }
+        let changes = if definition.is_dynamic() {
+            &mut sync.dynamic
+        } else {
+            &mut sync.non_dynamic
+        };
+        changes.insert_value(key, value.clone());
+    }
+    sync
 }
 
 /// Whether both have the same replicated settings, as resuming demands.
 #[must_use]
-pub fn replicated_settings_equal(_leader: &Settings, _follower: &Settings) -> bool {
-    unimplemented!()
+pub fn replicated_settings_equal(leader: &Settings, follower: &Settings) -> bool {
+    replicated(leader).eq(replicated(follower))
 }
 
 /// Checks the `settings` of a follow request: only those that a follower has as its own.
 ///
 /// # Errors
 /// [`SettingsError::UnknownOverrides`], [`SettingsError::ReplicatedOverrides`].
-pub fn check_follow_overrides(_settings: &Settings) -> Result<(), SettingsError> {
-    unimplemented!()
+pub fn check_follow_overrides(settings: &Settings) -> Result<(), SettingsError> {
+    let left = normalize_index_prefix(settings);
+    let left: Vec<_> = replicated(&left).collect();
+    let unknown: Vec<String> = left
+        .iter()
+        .filter(|(key, _)| setting_definition(key).is_none())
+        .map(|(key, _)| (*key).to_owned())
+        .collect();
+    if !unknown.is_empty() {
+        return Err(SettingsError::UnknownOverrides { keys: unknown });
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    let shown = left
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_json()))
+        .collect();
+    Err(SettingsError::ReplicatedOverrides {
+        settings: serde_json::Value::Object(shown).to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn settings(json: &Value) -> Settings {
+        Settings::from_json(json).expect("settings")
+    }
+
+    #[test]
+    fn only_replicated_settings_are_copied() {
+        let leader = settings(&json!({"index": {
+            "uuid": "a", "number_of_replicas": 2, "refresh_interval": "5s",
+            "mapping.total_fields.limit": 2000, "analysis.analyzer.a.type": "standard", "number_of_shards": 1
+        }}));
+        let follower =
+            settings(&json!({"index": {"uuid": "b", "number_of_shards": 1, "mapping.depth.limit": 7}}));
+        let sync = settings_to_replicate(&leader, &follower);
+        assert_eq!(
+            sync.dynamic,
+            settings(&json!({"index.mapping.total_fields.limit": 2000}))
+        );
+        assert_eq!(
+            sync.non_dynamic,
+            settings(&json!({"index.analysis.analyzer.a.type": "standard"}))
+        );
+
+        let synced = follower.apply(&sync.dynamic).apply(&sync.non_dynamic);
+        assert!(settings_to_replicate(&leader, &synced).is_empty());
+        assert!(
+            !replicated_settings_equal(&leader, &synced),
+            "a setting that the leader has not stays"
+        );
+        assert!(replicated_settings_equal(
+            &leader,
+            &synced.apply(&settings(&json!({"index.mapping.depth.limit": null})))
+        ));
+    }
+
+    #[test]
+    fn a_follow_request_can_set_only_what_is_the_followers_own() {
+        let check = |json: Value| check_follow_overrides(&settings(&json)).map_err(|error| error.to_string());
+        assert_eq!(
+            check(json!({"index.number_of_replicas": 0, "refresh_interval": "1s"})),
+            Ok(())
+        );
+        let replicated = check(json!({"index.number_of_shards": 5, "index.number_of_replicas": 0}));
+        assert!(replicated.is_err_and(|error| error.contains(r#"{"index.number_of_shards":"5"}"#)));
+        assert_eq!(
+            check(json!({"a": 1})),
+            Err("unknown setting [index.a]".to_owned())
+        );
+        assert_eq!(
+            check(json!({"a": 1, "b": 1})),
+            Err("unknown settings [index.a, index.b]".to_owned())
+        );
+    }
 }

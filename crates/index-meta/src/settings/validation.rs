@@ -1,20 +1,258 @@
 //! Whether settings may be given at creation or changed later.
 
+use super::registry::{
+    SettingDefinition, SettingScope, SettingUpdate, setting_definition, setting_definitions,
+};
+use super::{SettingValue, Settings};
 use crate::error::SettingsError;
-use crate::settings::Settings;
 
-/// Checks the settings that a user creates an index with.
+/// Checks the settings that a user creates an index with, all with their `index.` prefix.
 ///
 /// # Errors
 /// [`SettingsError::Unknown`], [`SettingsError::Value`], [`SettingsError::Managed`].
-pub fn validate_for_create(_settings: &Settings) -> Result<(), SettingsError> {
-    unimplemented!()
+pub fn validate_for_create(settings: &Settings) -> Result<(), SettingsError> {
+    for (key, value) in settings.iter() {
+        let definition = definition_of(key)?;
+        check_not_managed(key, definition)?;
+        check_value(key, definition, value)?;
+    }
+    check_shards(settings)
 }
 
-/// Checks the changes that a user makes to the settings of an index.
+/// Checks the changes that a user makes to the settings of an index, all with their `index.` prefix.
 ///
 /// # Errors
 /// As [`validate_for_create`], and [`SettingsError::Final`], [`SettingsError::NotDynamic`].
-pub fn validate_update(_changes: &Settings, _index_open: bool) -> Result<(), SettingsError> {
-    unimplemented!()
+pub fn validate_update(changes: &Settings, index_open: bool) -> Result<(), SettingsError> {
+    let (mut final_keys, mut static_keys) = (Vec::new(), Vec::new());
+    for (key, value) in changes.iter() {
+        let is_wildcard_reset = *value == SettingValue::Null && key.ends_with('*');
+        let definitions: Vec<&SettingDefinition> = match key.strip_suffix('*').filter(|_| is_wildcard_reset) {
+            // A wildcard resets what users can set; it does not reach the settings that they cannot.
+            Some(prefix) => setting_definitions()
+                .iter()
+                .filter(|definition| {
+                    definition.key.starts_with(prefix)
+                        && !definition.private
+                        && definition.update != SettingUpdate::Final
+                })
+                .collect(),
+            None => vec![definition_of(key)?],
+        };
+        for definition in definitions {
+            check_not_managed(key, definition)?;
+            check_value(key, definition, value)?;
+            match definition.update {
+                SettingUpdate::Dynamic => {}
+                SettingUpdate::Static if !index_open => {}
+                SettingUpdate::Static if is_wildcard_reset => {}
+                SettingUpdate::Static => static_keys.push(key.to_owned()),
+                SettingUpdate::Final => final_keys.push(key.to_owned()),
+            }
+        }
+    }
+    if !final_keys.is_empty() {
+        return Err(SettingsError::Final { keys: final_keys });
+    }
+    if !static_keys.is_empty() {
+        return Err(SettingsError::NotDynamic { keys: static_keys });
+    }
+    Ok(())
+}
+
+fn definition_of(key: &str) -> Result<&'static SettingDefinition, SettingsError> {
+    setting_definition(key).ok_or_else(|| SettingsError::Unknown {
+        key: key.to_owned(),
+        suggestions: suggestions(key),
+    })
+}
+
+fn check_not_managed(key: &str, definition: &SettingDefinition) -> Result<(), SettingsError> {
+    if !definition.private {
+        return Ok(());
+    }
+    let visibility = if definition.key == "index.xpack.ccr.following_index" {
+        "internal"
+    } else {
+        "private"
+    };
+    Err(SettingsError::Managed {
+        key: key.to_owned(),
+        visibility,
+    })
+}
+
+pub(super) fn check_value(
+    key: &str,
+    definition: &SettingDefinition,
+    value: &SettingValue,
+) -> Result<(), SettingsError> {
+    let refused = |problem: String| SettingsError::Value {
+        key: key.to_owned(),
+        value: value.to_text(),
+        problem,
+    };
+    if definition.key == "index.soft_deletes.enabled" && value.to_text() == "false" {
+        return Err(refused(
+            "indices without soft deletes are no longer supported".to_owned(),
+        ));
+    }
+    let takes_lists = matches!(
+        definition.kind,
+        super::SettingKind::List | super::SettingKind::Text
+    );
+    match value {
+        SettingValue::Null => Ok(()),
+        SettingValue::String(text) => definition.kind.check(text).map_err(refused),
+        SettingValue::List(_) if takes_lists => Ok(()),
+        SettingValue::List(_) => Err(refused("it takes one value, not a list".to_owned())),
+    }
+}
+
+/// Source: the number of routing shards is a multiple of the number of shards.
+fn check_shards(settings: &Settings) -> Result<(), SettingsError> {
+    let number = |key: &str| {
+        settings
+            .get_str(key)
+            .and_then(|text| text.trim().parse::<u32>().ok())
+    };
+    let shards = number("index.number_of_shards").unwrap_or(1);
+    match number("index.number_of_routing_shards") {
+        Some(routing_shards) if routing_shards < shards || routing_shards % shards != 0 => {
+            Err(SettingsError::Value {
+                key: "index.number_of_routing_shards".to_owned(),
+                value: routing_shards.to_string(),
+                problem: format!("it must be a multiple of the number of shards [{shards}]"),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Known keys that a user may have meant, the most alike first.
+fn suggestions(key: &str) -> Vec<&'static str> {
+    let candidates = setting_definitions()
+        .iter()
+        .filter(|definition| definition.scope != SettingScope::Identity);
+    let mut scored: Vec<(usize, &'static str)> = candidates
+        .filter(|definition| !definition.key.ends_with('*'))
+        .map(|definition| (distance(key, definition.key), definition.key))
+        .filter(|(distance, candidate)| *distance * 5 <= candidate.len())
+        .collect();
+    scored.sort_unstable();
+    scored
+        .into_iter()
+        .take(3)
+        .map(|(_, candidate)| candidate)
+        .collect()
+}
+
+/// Levenshtein distance; keys too long to be a misspelling are not compared.
+fn distance(left: &str, right: &str) -> usize {
+    if left.len() > 200 {
+        return usize::MAX / 5;
+    }
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (position, byte) in left.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = position + 1;
+        for (column, other) in right.bytes().enumerate() {
+            let replaced = diagonal + usize::from(byte != other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn settings(json: &Value) -> Settings {
+        super::super::normalize_index_prefix(&Settings::from_json(json).expect("settings"))
+    }
+
+    #[test]
+    fn creation_refuses_what_is_unknown_wrong_or_managed() {
+        for (json, expected) in [
+            (
+                json!({"number_of_shards": 3, "index.refresh_interval": "-1", "analysis.analyzer.a.type": "standard"}),
+                None,
+            ),
+            (
+                json!({"number_of_shard": 3}),
+                Some("did you mean [index.number_of_shards]?"),
+            ),
+            (json!({"completely_different_thing": 3}), Some("unknown setting")),
+            (json!({"number_of_shards": 0}), Some(">= 1")),
+            (json!({"number_of_shards": 2000}), Some("<= 1024")),
+            (json!({"number_of_replicas": "many"}), Some("not a whole number")),
+            (json!({"refresh_interval": "5"}), Some("needs a unit")),
+            (json!({"translog.sync_interval": "50ms"}), Some("below [100ms]")),
+            (
+                json!({"translog.durability": "never"}),
+                Some("one of [request, async]"),
+            ),
+            (json!({"blocks.write": "yes"}), Some("only [true] or [false]")),
+            (json!({"blocks.write": ["true"]}), Some("not a list")),
+            (json!({"uuid": "x"}), Some("private setting [index.uuid]")),
+            (json!({"soft_deletes.enabled": false}), Some("soft deletes")),
+            (json!({"soft_deletes.enabled": true}), None),
+            (json!({"auto_expand_replicas": "0-all"}), None),
+            (json!({"auto_expand_replicas": "2-1"}), Some("range")),
+            (
+                json!({"number_of_shards": 3, "number_of_routing_shards": 4}),
+                Some("multiple"),
+            ),
+        ] {
+            let result = validate_for_create(&settings(&json)).map_err(|error| error.to_string());
+            match (&result, expected) {
+                (Ok(()), None) => {}
+                (Err(error), Some(part)) if error.contains(part) => {}
+                _ => panic!("{json}: {result:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn updates_depend_on_whether_the_index_is_open() {
+        for (json, is_open, expected) in [
+            (
+                json!({"number_of_replicas": 0, "refresh_interval": null}),
+                true,
+                None,
+            ),
+            (
+                json!({"number_of_shards": 2}),
+                false,
+                Some("final setting(s) [index.number_of_shards]"),
+            ),
+            (
+                json!({"codec": "best_compression"}),
+                true,
+                Some("non dynamic setting(s) [index.codec]"),
+            ),
+            (json!({"codec": "best_compression"}), false, None),
+            (
+                json!({"xpack.ccr.following_index": false}),
+                false,
+                Some("internal setting"),
+            ),
+            (json!({"routing.allocation.*": null}), true, None),
+            (
+                json!({"nonsense": null}),
+                true,
+                Some("unknown setting [index.nonsense]"),
+            ),
+        ] {
+            let result = validate_update(&settings(&json), is_open).map_err(|error| error.to_string());
+            match (&result, expected) {
+                (Ok(()), None) => {}
+                (Err(error), Some(part)) if error.contains(part) => {}
+                _ => panic!("{json}: {result:?}"),
+            }
+        }
+    }
 }

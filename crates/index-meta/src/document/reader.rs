@@ -1,0 +1,426 @@
+//! The one pass over a document that both checking and visiting make.
+//!
+//! Objects are walked by serde; a mapped field's value is taken as raw text and read by the field's type. So known fields cost one
+//! look-up for each object level and no allocation.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::values::{Item, Values};
+use super::{DocumentCheck, FieldSink, Skipped, derive, read_scalar};
+use crate::error::{DocumentError, ValueError};
+use crate::mapping::{Dynamic, FieldMapping, Mapping, Node, ObjectNode, split_name};
+
+/// The most bytes that the source of a document may have.
+const MAX_DOCUMENT_BYTES: usize = 100 * 1024 * 1024;
+
+/// Characters of a value that an error shows.
+const PREVIEW_CHARACTERS: usize = 100;
+
+const METADATA_FIELDS: [&str; 11] = [
+    "_id",
+    "_index",
+    "_routing",
+    "_source",
+    "_field_names",
+    "_ignored",
+    "_seq_no",
+    "_primary_term",
+    "_version",
+    "_type",
+    "_doc_count",
+];
+
+/// A field that the document has and the mapping has not, under `dynamic: true`.
+#[derive(Debug)]
+pub(super) struct Unknown<'m, 'de> {
+    /// The deepest mapped object above it.
+    pub(super) parent: &'m ObjectNode,
+    /// The rest of its name, dotted if it was so in the document.
+    pub(super) name: String,
+    pub(super) value: &'de RawValue,
+}
+
+/// What the pass is for.
+enum Purpose<'s, 'm, 'de> {
+    /// Refuse what does not fit, collect what is new.
+    Check { unknown: Vec<Unknown<'m, 'de>> },
+    /// Emit what fits, skip the rest.
+    Visit { sink: &'s mut dyn FieldSink },
+}
+
+struct Reader<'s, 'm, 'de> {
+    purpose: Purpose<'s, 'm, 'de>,
+    /// Why the pass was broken off; serde's own errors carry text only.
+    error: Option<DocumentError>,
+}
+
+/// Whether the document fits, or what it needs.
+pub(crate) fn check(mapping: &Mapping, source: &[u8]) -> Result<DocumentCheck, DocumentError> {
+    let mut reader = Reader {
+        purpose: Purpose::Check { unknown: Vec::new() },
+        error: None,
+    };
+    reader.read(mapping, source)?;
+    match reader.purpose {
+        Purpose::Check { unknown } if !unknown.is_empty() => derive::derive_update(mapping, source, &unknown),
+        _ => Ok(DocumentCheck::Fits),
+    }
+}
+
+/// Emits the values of mapped fields.
+pub(crate) fn visit(mapping: &Mapping, source: &[u8], sink: &mut dyn FieldSink) -> Result<(), DocumentError> {
+    Reader {
+        purpose: Purpose::Visit { sink },
+        error: None,
+    }
+    .read(mapping, source)
+}
+
+impl<'m, 'de> Reader<'_, 'm, 'de> {
+    fn read(&mut self, mapping: &'m Mapping, source: &'de [u8]) -> Result<(), DocumentError> {
+        if source.len() > MAX_DOCUMENT_BYTES {
+            return Err(DocumentError::TooLarge {
+                length: source.len(),
+                limit: MAX_DOCUMENT_BYTES,
+            });
+        }
+        let malformed = |problem: String| DocumentError::Malformed(problem);
+        let text = std::str::from_utf8(source).map_err(|error| malformed(error.to_string()))?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let root = ObjectSeed {
+            reader: self,
+            node: mapping.root(),
+            inherited: Dynamic::True,
+        };
+        let result = root
+            .deserialize(&mut deserializer)
+            .and_then(|()| deserializer.end());
+        match (self.error.take(), result) {
+            (Some(error), _) => Err(error),
+            (None, Err(error)) => Err(malformed(error.to_string())),
+            (None, Ok(())) => Ok(()),
+        }
+    }
+
+    fn is_check(&self) -> bool {
+        matches!(self.purpose, Purpose::Check { .. })
+    }
+
+    /// Breaks off when checking; goes on when visiting.
+    fn refuse<E: serde::de::Error>(&mut self, error: impl FnOnce() -> DocumentError) -> Result<(), E> {
+        if self.is_check() {
+            self.fail(error())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn fail<E: serde::de::Error>(&mut self, error: DocumentError) -> Result<(), E> {
+        self.error = Some(error);
+        Err(E::custom("refused"))
+    }
+
+    fn leaf<E: serde::de::Error>(&mut self, field: &FieldMapping, json: &str) -> Result<(), E> {
+        for item in Values::of(json) {
+            self.value(field, &item)?;
+            for multi_field in field.multi_fields() {
+                self.value(multi_field, &item)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn value<E: serde::de::Error>(&mut self, field: &FieldMapping, item: &Item<'_>) -> Result<(), E> {
+        let result = match item {
+            Item::Object(_) => Err(Skipped::Error(ValueError::NotAValue("an object"))),
+            Item::Scalar(scalar) => match &mut self.purpose {
+                Purpose::Visit { sink } if field.is_indexed() || field.has_doc_values() => {
+                    read_scalar(field, scalar, |value| sink.field(field.path(), field, value))
+                }
+                _ => read_scalar(field, scalar, |_| {}),
+            },
+        };
+        match (result, &mut self.purpose) {
+            (Ok(()), _) | (Err(Skipped::TooLong), Purpose::Check { .. }) => Ok(()),
+            (Err(_), Purpose::Visit { sink }) => {
+                sink.ignored(field.path());
+                Ok(())
+            }
+            (Err(Skipped::Error(_)), _) if field.ignores_malformed() => Ok(()),
+            (Err(Skipped::Error(cause)), Purpose::Check { .. }) => {
+                let shown = match item {
+                    Item::Object(json) => json,
+                    Item::Scalar(scalar) => scalar.text(),
+                };
+                self.fail(DocumentError::Value {
+                    field: field.path().to_owned(),
+                    field_type: field.field_type().name(),
+                    preview: preview(shown),
+                    cause,
+                })
+            }
+        }
+    }
+}
+
+fn preview(text: &str) -> String {
+    match text.char_indices().nth(PREVIEW_CHARACTERS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Which children of an object were there already: a name that comes twice has no defined value.
+#[derive(Default)]
+struct Seen {
+    first: u128,
+    others: Vec<usize>,
+}
+
+impl Seen {
+    /// Whether it is the first time.
+    fn insert(&mut self, position: usize) -> bool {
+        if position < 128 {
+            let bit = 1 << position;
+            let is_new = self.first & bit == 0;
+            self.first |= bit;
+            return is_new;
+        }
+        match self.others.binary_search(&position) {
+            Ok(_) => false,
+            Err(place) => {
+                self.others.insert(place, position);
+                true
+            }
+        }
+    }
+}
+
+struct ObjectSeed<'r, 's, 'm, 'de> {
+    reader: &'r mut Reader<'s, 'm, 'de>,
+    node: &'m ObjectNode,
+    inherited: Dynamic,
+}
+
+impl<'m, 'de> ObjectSeed<'_, '_, 'm, 'de> {
+    fn dynamic(&self) -> Dynamic {
+        self.node.dynamic.unwrap_or(self.inherited)
+    }
+
+    fn concrete<E: serde::de::Error>(self, shown: impl fmt::Display) -> Result<(), E> {
+        if self.node.path.is_empty() {
+            return Err(E::custom("a document must be a JSON object"));
+        }
+        self.reader.refuse(|| DocumentError::ObjectExpected {
+            field: self.node.path.clone(),
+            preview: preview(&shown.to_string()),
+        })
+    }
+
+    /// The value of a child that is mapped.
+    fn known<A: MapAccess<'de>>(
+        &mut self,
+        node: &'m Node,
+        dynamic: Dynamic,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match node {
+            Node::Field(field) => {
+                let raw: &'de RawValue = map.next_value()?;
+                self.reader.leaf(field, raw.get())
+            }
+            Node::Object(object) if object.is_enabled() => map.next_value_seed(ObjectSeed {
+                reader: &mut *self.reader,
+                node: object,
+                inherited: dynamic,
+            }),
+            Node::Object(_) => map.next_value::<IgnoredAny>().map(|_| ()),
+        }
+    }
+
+    /// The value of a name that is no child's: dotted, new, or metadata.
+    fn unknown<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        if self.node.path.is_empty() && METADATA_FIELDS.contains(&name) {
+            self.reader
+                .refuse::<A::Error>(|| DocumentError::MetadataField(name.to_owned()))?;
+            return map.next_value::<IgnoredAny>().map(|_| ());
+        }
+        let parts = match split_name(name) {
+            Ok(parts) => parts,
+            Err(problem) => {
+                self.reader.refuse::<A::Error>(|| DocumentError::FieldName {
+                    name: name.to_owned(),
+                    problem,
+                })?;
+                return map.next_value::<IgnoredAny>().map(|_| ());
+            }
+        };
+        let (mut parent, mut dynamic) = (self.node, self.dynamic());
+        for (position, part) in parts.iter().enumerate() {
+            let rest = &parts[position..];
+            match parent.child(part) {
+                Some(node) if rest.len() == 1 => return self.known(node, dynamic, map),
+                Some(Node::Object(object)) if object.is_enabled() => {
+                    parent = object;
+                    dynamic = object.dynamic.unwrap_or(dynamic);
+                }
+                Some(Node::Object(_)) => break,
+                Some(Node::Field(field)) => {
+                    self.reader
+                        .refuse::<A::Error>(|| DocumentError::ParentNotAnObject {
+                            field: self.node.child_path(name),
+                            parent: field.path().to_owned(),
+                            found: field.field_type().name(),
+                        })?;
+                    break;
+                }
+                None => return self.new_field(parent, rest.join("."), dynamic, map),
+            }
+        }
+        map.next_value::<IgnoredAny>().map(|_| ())
+    }
+
+    fn new_field<A: MapAccess<'de>>(
+        &mut self,
+        parent: &'m ObjectNode,
+        name: String,
+        dynamic: Dynamic,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match (dynamic, &mut self.reader.purpose) {
+            (Dynamic::True, Purpose::Check { unknown }) => {
+                let value = map.next_value()?;
+                unknown.push(Unknown { parent, name, value });
+                Ok(())
+            }
+            (Dynamic::Strict, Purpose::Check { .. }) => {
+                let parent = if parent.path.is_empty() {
+                    "_doc"
+                } else {
+                    &parent.path
+                };
+                self.reader.fail(DocumentError::Strict {
+                    field: name,
+                    parent: parent.to_owned(),
+                })
+            }
+            _ => map.next_value::<IgnoredAny>().map(|_| ()),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ObjectSeed<'_, '_, '_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ObjectSeed<'_, '_, '_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let mut seen = Seen::default();
+        let dynamic = self.dynamic();
+        while let Some(Key(name)) = map.next_key_seed(KeySeed)? {
+            match self.node.position(&name) {
+                Some(position) => {
+                    if !seen.insert(position) {
+                        let problem = format!("duplicate field [{}]", self.node.child_path(&name));
+                        self.reader
+                            .refuse::<A::Error>(|| DocumentError::Malformed(problem))?;
+                    }
+                    self.known(&self.node.children()[position].1, dynamic, &mut map)?;
+                }
+                None => self.unknown(&name, &mut map)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
+        if self.node.path.is_empty() {
+            return Err(A::Error::custom("a document must be a JSON object"));
+        }
+        let Self {
+            reader,
+            node,
+            inherited,
+        } = self;
+        while sequence
+            .next_element_seed(ObjectSeed {
+                reader: &mut *reader,
+                node,
+                inherited,
+            })?
+            .is_some()
+        {}
+        Ok(())
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        if self.node.path.is_empty() {
+            self.concrete("null")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
+        self.concrete(value)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
+        self.concrete(value)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        self.concrete(value)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
+        self.concrete(value)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
+        self.concrete(value)
+    }
+}
+
+/// A member's name, borrowed from the source unless it has escapes.
+struct Key<'de>(Cow<'de, str>);
+
+struct KeySeed;
+
+impl<'de> DeserializeSeed<'de> for KeySeed {
+    type Value = Key<'de>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Key<'de>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for KeySeed {
+    type Value = Key<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a field name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Owned(name.to_owned())))
+    }
+}

@@ -1,0 +1,265 @@
+//! The parameters of fields: who has which, what values they take, and which may change.
+
+use serde_json::Value;
+
+use super::FieldType;
+
+/// What values a parameter takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ParameterKind {
+    /// `true` or `false`.
+    Boolean { default: bool },
+    /// A whole number from 0.
+    Count,
+    /// A positive number.
+    Factor,
+    /// A name that is kept.
+    Name,
+    /// One of these words.
+    Word {
+        words: &'static [&'static str],
+        default: &'static str,
+    },
+    /// A value of the field's own type.
+    FieldValue,
+    /// An object of texts.
+    Meta,
+    /// Accepted only as what this version does anyway, and not kept.
+    Only(&'static [&'static str]),
+}
+
+/// One parameter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) types: fn(FieldType) -> bool,
+    pub(crate) kind: ParameterKind,
+    /// Whether a merge may change it.
+    pub(crate) updatable: bool,
+}
+
+/// In printing order. Source: the parameters that Elasticsearch's field mappers declare, and which of them it lets a merge change.
+pub(crate) const PARAMETERS: &[Parameter] = &[
+    fixed("index", all, ParameterKind::Boolean { default: true }),
+    fixed("store", all, ParameterKind::Boolean { default: false }),
+    fixed("doc_values", not_text, ParameterKind::Boolean { default: true }),
+    fixed(
+        "index_options",
+        text,
+        ParameterKind::Word {
+            words: INDEX_OPTIONS,
+            default: "positions",
+        },
+    ),
+    fixed(
+        "index_options",
+        keyword,
+        ParameterKind::Word {
+            words: &["docs", "freqs"],
+            default: "docs",
+        },
+    ),
+    updatable("norms", text, ParameterKind::Boolean { default: true }),
+    updatable("norms", keyword, ParameterKind::Boolean { default: false }),
+    fixed(
+        "term_vector",
+        text,
+        ParameterKind::Word {
+            words: TERM_VECTORS,
+            default: "no",
+        },
+    ),
+    fixed("analyzer", text, ParameterKind::Name),
+    updatable("search_analyzer", text, ParameterKind::Name),
+    updatable("search_quote_analyzer", text, ParameterKind::Name),
+    fixed("index_phrases", text, ParameterKind::Boolean { default: false }),
+    updatable(
+        "eager_global_ordinals",
+        text_or_keyword,
+        ParameterKind::Boolean { default: false },
+    ),
+    fixed(
+        "normalizer",
+        keyword,
+        ParameterKind::Word {
+            words: &["lowercase"],
+            default: "",
+        },
+    ),
+    updatable("ignore_above", keyword, ParameterKind::Count),
+    fixed("format", date, ParameterKind::Name),
+    updatable(
+        "ignore_malformed",
+        malformable,
+        ParameterKind::Boolean { default: false },
+    ),
+    updatable("coerce", numeric, ParameterKind::Boolean { default: true }),
+    fixed("scaling_factor", scaled_float, ParameterKind::Factor),
+    fixed("null_value", not_text, ParameterKind::FieldValue),
+    updatable("meta", all, ParameterKind::Meta),
+    fixed("copy_to", all, ParameterKind::Only(&["[]"])),
+    fixed("similarity", text_or_keyword, ParameterKind::Only(&["BM25"])),
+    fixed("fielddata", text, ParameterKind::Only(&["false"])),
+    fixed("position_increment_gap", text, ParameterKind::Only(&["100"])),
+    fixed(
+        "split_queries_on_whitespace",
+        keyword,
+        ParameterKind::Only(&["false"]),
+    ),
+    fixed(
+        "time_series_dimension",
+        dimension,
+        ParameterKind::Only(&["false"]),
+    ),
+    fixed(
+        "locale",
+        date,
+        ParameterKind::Only(&["", "ROOT", "und", "en", "en-US", "en_US"]),
+    ),
+];
+
+const INDEX_OPTIONS: &[&str] = &["docs", "freqs", "positions", "offsets"];
+const TERM_VECTORS: &[&str] = &[
+    "no",
+    "yes",
+    "with_positions",
+    "with_offsets",
+    "with_positions_offsets",
+    "with_positions_payloads",
+    "with_positions_offsets_payloads",
+];
+
+const fn fixed(name: &'static str, types: fn(FieldType) -> bool, kind: ParameterKind) -> Parameter {
+    Parameter {
+        name,
+        types,
+        kind,
+        updatable: false,
+    }
+}
+
+const fn updatable(name: &'static str, types: fn(FieldType) -> bool, kind: ParameterKind) -> Parameter {
+    Parameter {
+        name,
+        types,
+        kind,
+        updatable: true,
+    }
+}
+
+/// The parameters of a type, in printing order.
+pub(crate) fn parameters_of(field_type: FieldType) -> impl Iterator<Item = &'static Parameter> {
+    PARAMETERS
+        .iter()
+        .filter(move |parameter| (parameter.types)(field_type))
+}
+
+fn all(_: FieldType) -> bool {
+    true
+}
+
+fn text(field_type: FieldType) -> bool {
+    field_type == FieldType::Text
+}
+
+fn not_text(field_type: FieldType) -> bool {
+    field_type != FieldType::Text
+}
+
+fn keyword(field_type: FieldType) -> bool {
+    field_type == FieldType::Keyword
+}
+
+fn text_or_keyword(field_type: FieldType) -> bool {
+    text(field_type) || keyword(field_type)
+}
+
+fn date(field_type: FieldType) -> bool {
+    field_type == FieldType::Date
+}
+
+fn numeric(field_type: FieldType) -> bool {
+    field_type.is_numeric()
+}
+
+fn scaled_float(field_type: FieldType) -> bool {
+    field_type == FieldType::ScaledFloat
+}
+
+fn malformable(field_type: FieldType) -> bool {
+    !text_or_keyword(field_type)
+}
+
+fn dimension(field_type: FieldType) -> bool {
+    matches!(field_type, FieldType::Keyword | FieldType::Ip) || field_type.is_integer()
+}
+
+/// The value in its one printed form, or `None` if it is the default; `Err` says what is expected.
+pub(crate) fn normalize(kind: ParameterKind, value: &Value) -> Result<Option<Value>, String> {
+    match kind {
+        ParameterKind::Boolean { default } => {
+            let flag = boolean(value)?;
+            Ok((flag != default).then(|| flag.into()))
+        }
+        ParameterKind::Count => {
+            let count = match value {
+                Value::String(text) => text.parse().ok(),
+                other => other.as_u64(),
+            };
+            let count = count.filter(|count| *count <= i32::MAX as u64);
+            let count =
+                count.ok_or_else(|| format!("[{value}] is not a whole number from 0 to {}", i32::MAX))?;
+            Ok((count != i32::MAX as u64).then(|| count.into()))
+        }
+        ParameterKind::Factor => {
+            let factor = match value {
+                Value::String(text) => text.parse().ok(),
+                other => other.as_f64(),
+            };
+            let factor = factor.filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
+            Ok(Some(
+                factor
+                    .ok_or_else(|| format!("[{value}] is not a positive number"))?
+                    .into(),
+            ))
+        }
+        ParameterKind::Name => match value {
+            Value::String(name) if name == "default" => Ok(None),
+            Value::String(name) if !name.is_empty() => Ok(Some(value.clone())),
+            _ => Err(format!("[{value}] is not a name")),
+        },
+        ParameterKind::Word { words, default } => match value.as_str() {
+            Some(word) if words.contains(&word) => Ok((word != default).then(|| word.into())),
+            _ => Err(format!("[{}] is not one of [{}]", plain(value), words.join(", "))),
+        },
+        ParameterKind::FieldValue => Ok((!value.is_null()).then(|| value.clone())),
+        ParameterKind::Meta => {
+            let members = value.as_object().ok_or("it must be an object")?;
+            if members.len() > 5 || members.values().any(|member| !member.is_string()) {
+                return Err("it can have at most 5 entries, and texts only".to_owned());
+            }
+            Ok((!members.is_empty()).then(|| value.clone()))
+        }
+        ParameterKind::Only(words) => {
+            if words.contains(&plain(value).as_str()) {
+                Ok(None)
+            } else {
+                Err(format!("[{}] is not supported by this version", plain(value)))
+            }
+        }
+    }
+}
+
+/// `true`, `false`, or one of them as text.
+pub(crate) fn boolean(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Bool(flag) => Ok(*flag),
+        Value::String(text) if text == "true" => Ok(true),
+        Value::String(text) if text == "false" => Ok(false),
+        _ => Err(format!("[{value}] is neither [true] nor [false]")),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
