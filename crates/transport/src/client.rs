@@ -1,9 +1,17 @@
 //! The calling side: settings of remote clusters, their connections, and the calls.
 
 mod alias;
+mod attempt;
+mod backoff;
+mod calls;
 mod cluster;
 mod clusters;
+mod connection;
+mod dial;
+mod incoming_file;
 mod info;
+mod pool;
+mod reassembly;
 mod settings;
 mod settings_error;
 

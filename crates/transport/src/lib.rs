@@ -35,6 +35,9 @@ mod message;
 mod proto;
 mod server;
 mod services;
+#[cfg(test)]
+mod testing;
+mod wire;
 
 pub use client::{
     ClusterAlias, LocalIdentity, RemoteCluster, RemoteClusterInfo, RemoteClusterSettings, RemoteClusters,

@@ -19,3 +19,6 @@ pub use recovery::{
 };
 pub use retention_lease::{RemoveRetentionLeaseRequest, RetentionLeaseRequest};
 pub use shard_changes::{ShardChangesRequest, ShardChangesResponse};
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use es_exception::{Exception, ExceptionKind};
 use oplog::Clock;
 use parking_lot::RwLock;
+use tokio_util::task::TaskTracker;
 
 use super::{ClusterAlias, RemoteCluster, RemoteClusterInfo, RemoteClusterSettings};
 use crate::TransportConfig;
@@ -33,6 +34,8 @@ pub struct RemoteClusters {
     local: Arc<LocalIdentity>,
     config: Arc<TransportConfig>,
     clock: Arc<dyn Clock>,
+    /// Counts the tasks and sockets of all connections, also of those that were replaced.
+    tracker: TaskTracker,
     clusters: RwLock<BTreeMap<ClusterAlias, Arc<RemoteCluster>>>,
 }
 
@@ -50,6 +53,7 @@ impl RemoteClusters {
             local: Arc::new(local),
             config: Arc::new(config),
             clock,
+            tracker: TaskTracker::new(),
             clusters: RwLock::default(),
         }
     }
@@ -72,12 +76,13 @@ impl RemoteClusters {
                 Some(cluster) => cluster.apply(settings),
                 None => {
                     let (local, config) = (Arc::clone(&self.local), Arc::clone(&self.config));
-                    let cluster = RemoteCluster::connect(
+                    let cluster = RemoteCluster::start(
                         alias.clone(),
                         settings,
                         local,
                         config,
                         Arc::clone(&self.clock),
+                        self.tracker.clone(),
                     );
                     clusters.insert(alias, Arc::new(cluster));
                 }
@@ -116,9 +121,8 @@ impl RemoteClusters {
         for cluster in clusters.values() {
             cluster.close();
         }
-        for cluster in clusters.values() {
-            cluster.closed().await;
-        }
+        self.tracker.close();
+        self.tracker.wait().await;
     }
 }
 

@@ -370,3 +370,150 @@ impl Setting<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(
+        settings: &[(&str, &str)],
+    ) -> Result<BTreeMap<ClusterAlias, RemoteClusterSettings>, RemoteSettingsError> {
+        let input = |value: &str| match value {
+            "null" => SettingInput::Null,
+            value => SettingInput::Value(value.to_owned()),
+        };
+        let full = |(key, value): &(&str, &str)| (format!("cluster.remote.{key}"), input(value));
+        RemoteClusterSettings::parse_all(&settings.iter().map(full).collect())
+    }
+
+    fn parse_one(settings: &[(&str, &str)]) -> RemoteClusterSettings {
+        let remotes = parse(settings).unwrap();
+        assert_eq!(remotes.len(), 1, "{remotes:?}");
+        remotes.into_values().next().unwrap()
+    }
+
+    #[test]
+    fn defaults_are_those_of_elasticsearch() {
+        let settings = parse_one(&[("a.seeds", "h:9300, [::1]:9301")]);
+        assert_eq!(
+            settings,
+            RemoteClusterSettings::sniff(vec!["h:9300".into(), "[::1]:9301".into()])
+        );
+        let settings = parse_one(&[("a.mode", "proxy"), ("a.proxy_address", "edge:9400")]);
+        assert_eq!(settings, RemoteClusterSettings::proxy("edge:9400"));
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let settings = parse_one(&[
+            ("initial_connect_timeout", "40s"),
+            ("node.attr", "gateway"),
+            ("a.mode", "PROXY"),
+            ("a.proxy_address", "edge:9400"),
+            ("a.proxy_socket_connections", "2"),
+            ("a.server_name", "oslo.example"),
+            ("a.skip_unavailable", "false"),
+            ("a.transport.compress", "indexing_data"),
+            ("a.transport.compression_scheme", "deflate"),
+            ("a.transport.ping_schedule", "5m"),
+        ]);
+        let expected = RemoteClusterSettings {
+            mode: RemoteConnectionMode::Proxy {
+                proxy_address: "edge:9400".into(),
+                proxy_socket_connections: 2,
+                server_name: Some("oslo.example".into()),
+            },
+            skip_unavailable: false,
+            compress: RemoteCompression::IndexingData,
+            compression_scheme: RemoteCompressionScheme::Deflate,
+            ping_schedule: Some(Duration::from_secs(300)),
+            initial_connect_timeout: Duration::from_secs(40),
+        };
+        assert_eq!(settings, expected);
+        let off = parse_one(&[
+            ("a.seeds", "h:1"),
+            ("a.transport.ping_schedule", "-1"),
+            ("a.transport.compress", "true"),
+        ]);
+        assert_eq!((off.ping_schedule, off.compress), (None, RemoteCompression::All));
+    }
+
+    #[test]
+    fn what_is_removed_is_not_there() {
+        assert!(parse(&[]).unwrap().is_empty());
+        assert!(
+            parse(&[("a.seeds", "null"), ("a.skip_unavailable", "null")])
+                .unwrap()
+                .is_empty()
+        );
+        assert!(parse(&[("a.seeds", ""), ("a.mode", "sniff")]).unwrap().is_empty());
+        let other = BTreeMap::from([("cluster.name".to_owned(), SettingInput::Value("x".to_owned()))]);
+        assert!(RemoteClusterSettings::parse_all(&other).unwrap().is_empty());
+        let list = SettingInput::List(vec!["h:1".to_owned(), "i:2".to_owned()]);
+        let list =
+            RemoteClusterSettings::parse_all(&BTreeMap::from([("cluster.remote.a.seeds".to_owned(), list)]));
+        assert_eq!(list.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn refusals_name_the_setting() {
+        let cases: [(&[(&str, &str)], &str); 17] = [
+            (
+                &[("a.skip_unavailable", "true")],
+                "Cannot configure setting [cluster.remote.a.skip_unavailable] if",
+            ),
+            (
+                &[("a.seeds", "null"), ("a.transport.compress", "true")],
+                "[cluster.remote.a.transport.compress] if remote",
+            ),
+            (
+                &[("a.mode", "proxy"), ("a.proxy_socket_connections", "2")],
+                "proxy_socket_connections] if remote",
+            ),
+            (
+                &[("a.node_connections", "2")],
+                "[cluster.remote.a.node_connections] if remote",
+            ),
+            (
+                &[("a.proxy_address", "h:1")],
+                "Setting \"cluster.remote.a.proxy_address\" cannot be used with the configured \"cluster.remote.a.mode\" [required=PROXY, configured=SNIFF]",
+            ),
+            (
+                &[("a.mode", "proxy"), ("a.seeds", "h:1")],
+                "[required=SNIFF, configured=PROXY]",
+            ),
+            (
+                &[
+                    ("a.mode", "proxy"),
+                    ("a.proxy_address", "h:1"),
+                    ("a.node_connections", "1"),
+                ],
+                "[required=SNIFF",
+            ),
+            (&[("a.seeds", "h:1"), ("a.server_name", "x")], "[required=PROXY"),
+            (&[("a.mode", "fast")], "only sniff, proxy are allowed"),
+            (&[("a.seeds", "h")], "[h]: a port must be given"),
+            (&[("a.seeds", "h:1,:2")], "[:2]: a host must be given"),
+            (&[("a.seeds", "::1:9300")], "brackets"),
+            (&[("a.seeds", "h:0")], "between 1 and 65535"),
+            (&[("a.seeds", "h:1"), ("a.node_connections", "0")], "must be >= 1"),
+            (
+                &[("a.seeds", "h:1"), ("a.transport.ping_schedule", "5")],
+                "a time needs a unit",
+            ),
+            (
+                &[("a.seeds", "h:1"), ("a.colour", "red")],
+                "unknown setting [cluster.remote.a.colour]",
+            ),
+            (
+                &[("a b.seeds", "h:1")],
+                "[a b] is not a valid remote cluster alias",
+            ),
+        ];
+        for (settings, text) in cases {
+            let error = parse(settings).unwrap_err();
+            assert!(error.to_string().contains(text), "{settings:?}: {error}");
+            assert_eq!(es_exception::Exception::from(&error).status(), 400);
+        }
+    }
+}
