@@ -6,7 +6,7 @@ use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{IdError, SeqNo};
+use crate::{Frame, IdError, OperationKind, SeqNo};
 
 /// The seq_nos of the operations that are the current version of their document.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -167,4 +167,46 @@ pub struct LiveSummary {
     pub live_count: u64,
     /// The digest over the live operations.
     pub digest: Digest,
+}
+
+/// The live set of a log as operations are applied to it in order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct LiveTracker {
+    pub(crate) live: LiveSet,
+    pub(crate) digest: Digest,
+}
+
+impl LiveTracker {
+    /// Applies the next operation. `superseded_checksum` belongs to the operation it supersedes.
+    /// False, and nothing changed, when that operation is not live.
+    pub(crate) fn apply(&mut self, frame: &Frame, superseded_checksum: Option<u64>) -> bool {
+        if let (Some(superseded), Some(checksum)) = (frame.superseded(), superseded_checksum) {
+            if !self.live.remove(superseded) {
+                return false;
+            }
+            self.digest = self.digest.without(superseded, checksum);
+        }
+        if frame.kind() == OperationKind::Index {
+            self.live.insert(frame.seq_no());
+            self.digest = self.digest.with(frame.seq_no(), frame.checksum());
+        }
+        true
+    }
+
+    /// Takes back the operation that was applied last.
+    pub(crate) fn undo(&mut self, frame: &Frame, superseded_checksum: Option<u64>) {
+        if frame.kind() == OperationKind::Index {
+            self.live.remove(frame.seq_no());
+            self.digest = self.digest.without(frame.seq_no(), frame.checksum());
+        }
+        if let (Some(superseded), Some(checksum)) = (frame.superseded(), superseded_checksum) {
+            self.live.insert(superseded);
+            self.digest = self.digest.with(superseded, checksum);
+        }
+    }
+}
+
+/// Whether an operation changes or removes a document that existed, as far as readers of `max_seq_no_of_updates_or_deletes` care.
+pub(crate) fn is_update_or_delete(frame: &Frame) -> bool {
+    frame.superseded().is_some() || frame.kind() == OperationKind::Delete
 }

@@ -1,0 +1,129 @@
+//! The checkpoint file: how far the log was surely durable, and what the log is.
+
+use std::path::Path;
+
+use bytes::BufMut as _;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::atomic_file::{self, NameSync};
+use crate::frame::{u32_at, u64_at};
+use crate::log::TermStart;
+use crate::{HistoryUuid, LogError, PrimaryTerm, SeqNo, Storage};
+
+pub(crate) const CHECKPOINT_NAME: &str = "checkpoint";
+const MAGIC: &[u8; 8] = b"CCRCHECK";
+const FORMAT_VERSION: u16 = 1;
+const FIXED_LENGTH: usize = 48;
+
+/// What the checkpoint file holds. Written at seal, at flush, and at most each second after a sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    /// Everything up to here was fsynced. May trail what really was; losing it would hide damage.
+    pub(crate) durable: Option<SeqNo>,
+    /// Never goes down.
+    pub(crate) min_retained: SeqNo,
+    pub(crate) primary_term: PrimaryTerm,
+    pub(crate) history_uuid: HistoryUuid,
+    pub(crate) terms: Vec<TermStart>,
+}
+
+impl Checkpoint {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let uuid = self.history_uuid.as_str().as_bytes();
+        let mut bytes = Vec::with_capacity(FIXED_LENGTH + uuid.len() + 16 * self.terms.len() + 8);
+        bytes.put_slice(MAGIC);
+        bytes.put_u16_le(FORMAT_VERSION);
+        bytes.put_u16_le(0);
+        bytes.put_u32_le(u32::try_from(self.terms.len()).expect("terms change by hand, not four billion times"));
+        bytes.put_u64_le(SeqNo::to_plus_one(self.durable));
+        bytes.put_u64_le(self.min_retained.get());
+        bytes.put_u64_le(self.primary_term.get());
+        bytes.put_u64_le(uuid.len() as u64);
+        bytes.put_slice(uuid);
+        for start in &self.terms {
+            bytes.put_u64_le(start.term.get());
+            bytes.put_u64_le(start.first_seq_no.get());
+        }
+        let checksum = xxh3_64(&bytes);
+        bytes.put_u64_le(checksum);
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Self, LogError> {
+        let corrupt = |reason: &str| LogError::corrupt(path, 0, None, reason);
+        if bytes.len() < FIXED_LENGTH + 8 || &bytes[..8] != MAGIC {
+            return Err(corrupt("not a checkpoint file"));
+        }
+        let (content, checksum) = bytes.split_at(bytes.len() - 8);
+        if u64_at(checksum, 0) != xxh3_64(content) {
+            return Err(corrupt("checksum mismatch"));
+        }
+        let version = u16::from_le_bytes([bytes[8], bytes[9]]);
+        if version != FORMAT_VERSION {
+            return Err(LogError::UnsupportedFormat { file: path.to_owned(), version, supported: FORMAT_VERSION });
+        }
+        Self::decode_fields(content).ok_or_else(|| corrupt("a field is not valid"))
+    }
+
+    fn decode_fields(content: &[u8]) -> Option<Self> {
+        let term_count = u32_at(content, 12) as usize;
+        let uuid_length = usize::try_from(u64_at(content, 40)).ok()?;
+        let rest = &content[FIXED_LENGTH..];
+        let uuid = rest.get(..uuid_length)?;
+        let terms = &rest[uuid_length..];
+        if terms.len() != term_count.checked_mul(16)? {
+            return None;
+        }
+        let term_start = |bytes: &[u8]| {
+            Some(TermStart {
+                term: PrimaryTerm::new(u64_at(bytes, 0))?,
+                first_seq_no: SeqNo::new(u64_at(bytes, 8)),
+            })
+        };
+        Some(Self {
+            durable: SeqNo::from_plus_one(u64_at(content, 16)),
+            min_retained: SeqNo::new(u64_at(content, 24)),
+            primary_term: PrimaryTerm::new(u64_at(content, 32))?,
+            history_uuid: std::str::from_utf8(uuid).ok()?.parse().ok()?,
+            terms: terms.chunks_exact(16).map(term_start).collect::<Option<_>>()?,
+        })
+    }
+
+    pub(crate) fn save(&self, storage: &dyn Storage, dir: &Path, name_sync: NameSync) -> Result<(), LogError> {
+        atomic_file::replace(storage, dir, CHECKPOINT_NAME, &self.encode(), name_sync)
+    }
+
+    pub(crate) fn load(storage: &dyn Storage, dir: &Path) -> Result<Option<Self>, LogError> {
+        let path = dir.join(CHECKPOINT_NAME);
+        atomic_file::read(storage, &path)?.map(|bytes| Self::decode(&bytes, &path)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_survives_and_every_damage_is_found() {
+        let start = |term, first| TermStart {
+            term: PrimaryTerm::new(term).unwrap(),
+            first_seq_no: SeqNo::new(first),
+        };
+        let checkpoint = Checkpoint {
+            durable: Some(SeqNo::new(41)),
+            min_retained: SeqNo::new(7),
+            primary_term: PrimaryTerm::new(3).unwrap(),
+            history_uuid: HistoryUuid::generate(),
+            terms: vec![start(1, 0), start(3, 20)],
+        };
+        let bytes = checkpoint.encode();
+        let path = Path::new("checkpoint");
+        assert_eq!(Checkpoint::decode(&bytes, path).unwrap(), checkpoint);
+        for byte in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[byte] ^= 0x40;
+            assert!(Checkpoint::decode(&damaged, path).is_err(), "byte {byte}");
+            assert!(Checkpoint::decode(&bytes[..byte], path).is_err());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The live file: the live set and its digest as of one durable operation. Derived data, to spare a replay at open.
+
+use std::path::Path;
+
+use bytes::BufMut as _;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::atomic_file::{self, NameSync};
+use crate::frame::u64_at;
+use crate::{Digest, LiveSet, LogError, SeqNo, Storage};
+
+pub(crate) const LIVE_NAME: &str = "live";
+const MAGIC: &[u8; 8] = b"CCROLIVE";
+const FORMAT_VERSION: u16 = 1;
+const FIXED_LENGTH: usize = 56;
+
+/// The live set as of `valid_through`; every operation up to there was durable when this was written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LiveFile {
+    pub(crate) valid_through: Option<SeqNo>,
+    pub(crate) updates: Option<SeqNo>,
+    pub(crate) digest: Digest,
+    pub(crate) live: LiveSet,
+}
+
+impl LiveFile {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let bitmap = self.live.to_bytes();
+        let mut bytes = Vec::with_capacity(FIXED_LENGTH + bitmap.len() + 8);
+        bytes.put_slice(MAGIC);
+        bytes.put_u16_le(FORMAT_VERSION);
+        bytes.put_slice(&[0; 6]);
+        bytes.put_u64_le(SeqNo::to_plus_one(self.valid_through));
+        bytes.put_u64_le(SeqNo::to_plus_one(self.updates));
+        bytes.put_u128_le(self.digest.get());
+        bytes.put_u64_le(bitmap.len() as u64);
+        bytes.put_slice(&bitmap);
+        let checksum = xxh3_64(&bytes);
+        bytes.put_u64_le(checksum);
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Self, LogError> {
+        let corrupt = |reason: &str| LogError::corrupt(path, 0, None, reason);
+        if bytes.len() < FIXED_LENGTH + 8 || &bytes[..8] != MAGIC {
+            return Err(corrupt("not a live file"));
+        }
+        let (content, checksum) = bytes.split_at(bytes.len() - 8);
+        if u64_at(checksum, 0) != xxh3_64(content) {
+            return Err(corrupt("checksum mismatch"));
+        }
+        let version = u16::from_le_bytes([bytes[8], bytes[9]]);
+        if version != FORMAT_VERSION {
+            return Err(LogError::UnsupportedFormat { file: path.to_owned(), version, supported: FORMAT_VERSION });
+        }
+        let bitmap = &content[FIXED_LENGTH..];
+        if u64_at(content, 48) != bitmap.len() as u64 {
+            return Err(corrupt("a field is not valid"));
+        }
+        let digest = content[32..48].try_into().expect("the slice has 16 bytes");
+        Ok(Self {
+            valid_through: SeqNo::from_plus_one(u64_at(content, 16)),
+            updates: SeqNo::from_plus_one(u64_at(content, 24)),
+            digest: Digest::new(u128::from_le_bytes(digest)),
+            live: LiveSet::from_bytes(bitmap).map_err(|error| corrupt(&error.reason))?,
+        })
+    }
+
+    /// Writes the file and returns its size.
+    pub(crate) fn save(&self, storage: &dyn Storage, dir: &Path) -> Result<u64, LogError> {
+        let bytes = self.encode();
+        atomic_file::replace(storage, dir, LIVE_NAME, &bytes, NameSync::Later)?;
+        Ok(bytes.len() as u64)
+    }
+
+    pub(crate) fn load(storage: &dyn Storage, dir: &Path) -> Result<Option<Self>, LogError> {
+        let path = dir.join(LIVE_NAME);
+        atomic_file::read(storage, &path)?.map(|bytes| Self::decode(&bytes, &path)).transpose()
+    }
+}

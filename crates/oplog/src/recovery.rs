@@ -1,0 +1,442 @@
+//! Opening a log after whatever happened to it.
+//!
+//! The rule of the last segment: scanning from its header, everything up to the first bad frame is kept. The bad frame is
+//! *corruption*, and the log does not open, when it was durable for certain:
+//! 1. the checkpoint file, or the live file, says so; or
+//! 2. a valid sync marker lies anywhere behind it: markers are written only after an fsync of everything before them.
+//!
+//! Otherwise it is the torn end of writes that were never synced, hence never acknowledged, and is cut. Valid *frames* behind it prove
+//! nothing: pages of one unsynced write reach the disk in any order. What remains undecided is damage to the very last synced
+//! writes while no later write and no checkpoint followed: at most the checkpoint interval (1 s) after the last sync of a log.
+//!
+//! Earlier segments are complete and durable before the next one takes a frame, so they are not scanned,
+//! and whatever is wrong with them is corruption.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use event_listener::Event;
+use parking_lot::{Condvar, Mutex};
+
+use crate::atomic_file::{NameSync, TEMPORARY_SUFFIX};
+use crate::checkpoint::{CHECKPOINT_NAME, Checkpoint};
+use crate::committer::CommitterHandle;
+use crate::index::{Entry, SealedSegment, entry_of};
+use crate::lease::LeaseTable;
+use crate::lease_file::{self, LEASES_NAME};
+use crate::live::{LiveTracker, is_update_or_delete};
+use crate::live_file::{LIVE_NAME, LiveFile};
+use crate::log::TermStart;
+use crate::scan::{Item, Scanner, read_header};
+use crate::segment::{HEADER_LENGTH, SegmentHeader, index_path, log_path, parse_log_name};
+use crate::shared::{ActiveSegment, Leases, Schedule, Shared, State};
+use crate::writer::{SavedCheckpoint, SavedLive, Writer, WriterStart, create_segment};
+use crate::{Clock, HistoryUuid, LogError, LogOptions, NewLog, SeqNo, Storage, StorageFile};
+
+/// What a log runs on.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) dir: PathBuf,
+    pub(crate) options: LogOptions,
+    pub(crate) committer: CommitterHandle,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Lays out an empty log. The checkpoint comes last: without it there is no log, and leftovers are removed.
+pub(crate) fn create(storage: &dyn Storage, dir: &Path, new: NewLog) -> Result<(), LogError> {
+    let checkpoint = dir.join(CHECKPOINT_NAME);
+    if storage.exists(&checkpoint).map_err(|source| LogError::io("look up", &checkpoint, source))? {
+        return Err(LogError::AlreadyExists { dir: dir.to_owned() });
+    }
+    storage.create_dir_all(dir).map_err(|source| LogError::io("create", dir, source))?;
+    for name in list(storage, dir)? {
+        let ours = name.ends_with(".log") || name.ends_with(".idx") || name == LIVE_NAME || name == LEASES_NAME;
+        if ours {
+            remove(storage, &dir.join(name))?;
+        }
+    }
+    create_segment(storage, dir, SeqNo::ZERO)?;
+    let checkpoint = Checkpoint {
+        durable: None,
+        min_retained: SeqNo::ZERO,
+        primary_term: new.primary_term,
+        history_uuid: new.history_uuid,
+        terms: Vec::new(),
+    };
+    sync_dir(storage, dir)?;
+    checkpoint.save(storage, dir, NameSync::Now)
+}
+
+/// The segments of a log as they are found.
+struct Segments {
+    sealed: Vec<Arc<SealedSegment>>,
+    open: OpenSegment,
+}
+
+struct OpenSegment {
+    file: Arc<dyn StorageFile>,
+    path: PathBuf,
+    header: SegmentHeader,
+    entries: Vec<Entry>,
+    /// The end of the last good frame or marker before it.
+    length: u64,
+}
+
+impl OpenSegment {
+    fn last(&self) -> Option<SeqNo> {
+        self.entries
+            .last()
+            .map(|entry| SeqNo::new(self.header.first.get() + u64::from(entry.delta)))
+            .or_else(|| self.header.first.checked_prev())
+    }
+}
+
+pub(crate) fn open(env: Environment) -> Result<Arc<Shared>, LogError> {
+    env.options.check()?;
+    let (storage, dir) = (&*env.storage, env.dir.as_path());
+    let checkpoint = load_checkpoint(storage, dir)?;
+    let live = load_live(storage, dir)?;
+    let known_durable = checkpoint.durable.max(live.as_ref().and_then(|live| live.valid_through));
+    let segments = open_segments(storage, dir, &checkpoint, known_durable)?;
+    let leases = lease_file::load(storage, dir)?;
+    let leases = leases.map_or_else(|| LeaseTable::empty(checkpoint.primary_term), LeaseTable::from_collection);
+    // The frames may be in the page cache only, if the process died and not the machine.
+    let open = &segments.open;
+    open.file.sync_data().map_err(|source| LogError::io("sync", &open.path, source))?;
+    let shared = build(env, &checkpoint, live.as_ref(), segments, leases);
+    replay(&shared, &checkpoint, live.as_ref())?;
+    if shared.durable_checkpoint() != checkpoint.durable {
+        shared.writer.lock().save_checkpoint(&shared, NameSync::Now)?;
+    } else {
+        sync_dir(&*shared.storage, &shared.dir)?;
+    }
+    Ok(shared)
+}
+
+fn load_checkpoint(storage: &dyn Storage, dir: &Path) -> Result<Checkpoint, LogError> {
+    let checkpoint = Checkpoint::load(storage, dir)?;
+    checkpoint.ok_or_else(|| LogError::NotFound { dir: dir.to_owned() })
+}
+
+/// The live file if it is usable. It is derived from the frames, so damage to it only costs a replay.
+fn load_live(storage: &dyn Storage, dir: &Path) -> Result<Option<LiveFile>, LogError> {
+    match LiveFile::load(storage, dir) {
+        Err(error @ LogError::Corrupt { .. }) => {
+            tracing::warn!(%error, "the live set is damaged, computing it from the operations");
+            Ok(None)
+        }
+        loaded => loaded,
+    }
+}
+
+fn open_segments(
+    storage: &dyn Storage,
+    dir: &Path,
+    checkpoint: &Checkpoint,
+    known_durable: Option<SeqNo>,
+) -> Result<Segments, LogError> {
+    let firsts = segment_firsts(storage, dir)?;
+    let Some((last, before)) = firsts.split_last() else {
+        return Err(LogError::corrupt(dir, 0, known_durable, "there are no segments"));
+    };
+    if firsts[0] > checkpoint.min_retained {
+        return Err(LogError::corrupt(log_path(dir, firsts[0]), 0, Some(checkpoint.min_retained), "it is missing"));
+    }
+    let mut sealed: Vec<Arc<SealedSegment>> = Vec::with_capacity(before.len());
+    for (place, first) in before.iter().enumerate() {
+        let segment = SealedSegment::open(storage, dir, *first)?;
+        let next = SeqNo::new(segment.last().get() + 1);
+        if next != firsts[place + 1] {
+            let reason = format!("the next segment begins with {}", firsts[place + 1]);
+            return Err(LogError::corrupt(&segment.path, segment.log_length(), Some(next), reason));
+        }
+        sealed.push(Arc::new(segment));
+    }
+    let open = open_last(storage, dir, *last, known_durable, !sealed.is_empty())?;
+    Ok(Segments { sealed, open })
+}
+
+/// Opens and scans the last segment by the rule of this module.
+fn open_last(
+    storage: &dyn Storage,
+    dir: &Path,
+    first: SeqNo,
+    known_durable: Option<SeqNo>,
+    may_be_torn: bool,
+) -> Result<OpenSegment, LogError> {
+    let path = log_path(dir, first);
+    let file = storage.open(&path).map_err(|source| LogError::io("open", &path, source))?;
+    let length = file.len().map_err(|source| LogError::io("read", &path, source))?;
+    remove_if_exists(storage, &index_path(dir, first))?;
+    let header = match read_header(&*file, &path, first, length) {
+        Ok(header) => header,
+        // No frame is written before the header is durable, so a segment without frames may have been torn at its creation.
+        Err(LogError::Corrupt { .. })
+            if may_be_torn && length <= HEADER_LENGTH as u64 && known_durable < Some(first) =>
+        {
+            let (file, header) = create_segment(storage, dir, first)?;
+            return Ok(OpenSegment { file, path, header, entries: Vec::new(), length: HEADER_LENGTH as u64 });
+        }
+        Err(error) => return Err(error),
+    };
+    let mut open = OpenSegment { file, path, header, entries: Vec::new(), length: HEADER_LENGTH as u64 };
+    let (file, path) = (open.file.clone(), open.path.clone());
+    let mut scanner = Scanner::new(&*file, &path, header, length);
+    let (offset, reason) = loop {
+        let expected = first.get() + open.entries.len() as u64;
+        match scanner.next()? {
+            Item::Frame { offset, frame } if frame.seq_no().get() == expected => {
+                let entry = entry_of(&frame, first, offset)
+                    .ok_or_else(|| LogError::corrupt(&path, offset, Some(frame.seq_no()), "the segment is too long"))?;
+                open.entries.push(entry);
+                open.length = offset + frame.len() as u64;
+            }
+            Item::Frame { offset, frame } => break (offset, format!("found operation {} instead", frame.seq_no())),
+            Item::Bad { offset, reason } => break (offset, reason),
+            Item::End => break (length, "the file ends".to_owned()),
+        }
+    };
+    let expected = SeqNo::new(first.get() + open.entries.len() as u64);
+    if known_durable >= Some(expected) {
+        return Err(LogError::corrupt(path, offset, Some(expected), reason));
+    }
+    if offset < length && scanner.marker_after(offset)? {
+        let reason = format!("{reason}; a later sync marker proves that it was durable");
+        return Err(LogError::corrupt(path, offset, Some(expected), reason));
+    }
+    if open.length < length {
+        tracing::warn!(
+            file = %path.display(), offset = open.length, cut = length - open.length, seq_no = %expected, reason,
+            "cutting the torn end of the last write"
+        );
+        open.file.truncate(open.length).map_err(|source| LogError::io("truncate", &path, source))?;
+    }
+    Ok(open)
+}
+
+fn build(
+    env: Environment,
+    checkpoint: &Checkpoint,
+    live: Option<&LiveFile>,
+    segments: Segments,
+    leases: LeaseTable,
+) -> Arc<Shared> {
+    let Segments { sealed, open } = segments;
+    let last = open.last();
+    let saved_live = live.map_or_else(SavedLive::default, |live| SavedLive {
+        valid_through: Some(live.valid_through),
+        length: live.live.to_bytes().len() as u64,
+        bytes_since: 0,
+    });
+    let writer = Writer::new(WriterStart {
+        file: open.file.clone(),
+        header: open.header,
+        length: open.length,
+        frames: open.entries.len() as u64,
+        last,
+        checkpoint: SavedCheckpoint { durable: checkpoint.durable, at: env.committer.now() },
+        live: saved_live,
+    });
+    let active = ActiveSegment {
+        file: open.file,
+        path: open.path,
+        first: open.header.first,
+        entries: open.entries,
+        length: open.length,
+    };
+    let state = State {
+        poisoned: None,
+        closed: false,
+        schedule: Schedule::Idle,
+        writing: Arc::default(),
+        pending: Vec::new(),
+        pending_bytes: 0,
+        max_seq_no: last,
+        written: last,
+        sync_wanted: None,
+        sealed: Arc::new(sealed),
+        active,
+        tracker: LiveTracker::default(),
+        updates: None,
+        updates_written: None,
+        terms: checkpoint.terms.clone(),
+        primary_term: checkpoint.primary_term,
+        min_retained: checkpoint.min_retained,
+    };
+    let plus_one = SeqNo::to_plus_one(last);
+    let sync_interval = u64::try_from(env.options.sync_interval.as_millis()).unwrap_or(u64::MAX);
+    Arc::new(Shared {
+        storage: env.storage,
+        dir: env.dir,
+        options: env.options,
+        clock: env.clock,
+        committer: env.committer,
+        history_uuid: checkpoint.history_uuid.clone(),
+        append_lock: Mutex::new(()),
+        writer: Mutex::new(writer),
+        state: Mutex::new(state),
+        leases: Mutex::new(Leases { table: leases, dirty: false }),
+        room: Condvar::new(),
+        progress: Event::new(),
+        written: AtomicU64::new(plus_one),
+        durable: AtomicU64::new(plus_one),
+        sync_interval_millis: AtomicU64::new(sync_interval),
+    })
+}
+
+/// Brings the live set and the term table up to the end of the log, from where the files end that hold them.
+fn replay(shared: &Shared, checkpoint: &Checkpoint, live: Option<&LiveFile>) -> Result<(), LogError> {
+    let live_from = live.map_or(0, |live| SeqNo::to_plus_one(live.valid_through));
+    let mut tracker = live.map_or_else(LiveTracker::default, |live| LiveTracker {
+        live: live.live.clone(),
+        digest: live.digest,
+    });
+    let mut updates = live.and_then(|live| live.updates);
+    let mut terms = checkpoint.terms.clone();
+    let mut next = SeqNo::new(live_from.min(SeqNo::to_plus_one(checkpoint.durable)));
+    if let Some(max) = shared.durable_checkpoint() {
+        while next <= max {
+            let frames = shared.read_from(next, max, usize::MAX, u64::MAX)?;
+            let Some(last) = frames.last().map(crate::Frame::seq_no) else { break };
+            for frame in &frames {
+                note_term(&mut terms, frame);
+                if frame.seq_no().get() < live_from {
+                    continue;
+                }
+                let checksum = match frame.superseded() {
+                    Some(superseded) => shared.checksum_of(superseded)?,
+                    None => None,
+                };
+                let known = frame.superseded().is_none() || checksum.is_some();
+                if !known || !tracker.apply(frame, checksum) {
+                    let reason = "it supersedes an operation that is not live";
+                    return Err(LogError::corrupt(&shared.dir, 0, Some(frame.seq_no()), reason));
+                }
+                if is_update_or_delete(frame) {
+                    updates = Some(frame.seq_no());
+                }
+            }
+            next = SeqNo::new(last.get() + 1);
+        }
+    }
+    let mut state = shared.state.lock();
+    state.tracker = tracker;
+    state.updates = updates;
+    state.updates_written = updates;
+    state.terms = terms;
+    Ok(())
+}
+
+/// Adds the term of the next operation to the table, if it is new.
+pub(crate) fn note_term(terms: &mut Vec<TermStart>, frame: &crate::Frame) {
+    if terms.last().is_none_or(|last| last.term < frame.primary_term()) {
+        terms.push(TermStart { term: frame.primary_term(), first_seq_no: frame.seq_no() });
+    }
+}
+
+/// Makes copied files the log of another copy. See [`crate::Log::adopt`].
+pub(crate) fn adopt(
+    storage: &dyn Storage,
+    dir: &Path,
+    history_uuid: HistoryUuid,
+    up_to: Option<SeqNo>,
+) -> Result<(), LogError> {
+    let checkpoint = load_checkpoint(storage, dir)?;
+    remove_if_exists(storage, &dir.join(LEASES_NAME))?;
+    if load_live(storage, dir)?.is_none_or(|live| live.valid_through > up_to) {
+        remove_if_exists(storage, &dir.join(LIVE_NAME))?;
+    } else {
+        sync_file(storage, &dir.join(LIVE_NAME))?;
+    }
+    let mut firsts = segment_firsts(storage, dir)?;
+    while firsts.len() > 1 && firsts.last().copied() > up_to {
+        let first = firsts.pop().expect("there is more than one");
+        remove(storage, &log_path(dir, first))?;
+        remove_if_exists(storage, &index_path(dir, first))?;
+    }
+    let Some((last, before)) = firsts.split_last() else {
+        return Err(LogError::corrupt(dir, 0, up_to, "there are no segments"));
+    };
+    cut(storage, dir, *last, up_to)?;
+    for first in before {
+        sync_file(storage, &log_path(dir, *first))?;
+        if storage.exists(&index_path(dir, *first)).unwrap_or(false) {
+            sync_file(storage, &index_path(dir, *first))?;
+        }
+    }
+    sync_dir(storage, dir)?;
+    let next = SeqNo::to_plus_one(up_to);
+    let adopted = Checkpoint {
+        durable: up_to,
+        min_retained: checkpoint.min_retained.min(SeqNo::new(next)),
+        history_uuid,
+        terms: checkpoint.terms.into_iter().filter(|start| start.first_seq_no.get() < next).collect(),
+        ..checkpoint
+    };
+    adopted.save(storage, dir, NameSync::Now)
+}
+
+/// Cuts the last segment behind `up_to` and makes it the open one.
+fn cut(storage: &dyn Storage, dir: &Path, first: SeqNo, up_to: Option<SeqNo>) -> Result<(), LogError> {
+    let path = log_path(dir, first);
+    let file = storage.open(&path).map_err(|source| LogError::io("open", &path, source))?;
+    let length = file.len().map_err(|source| LogError::io("read", &path, source))?;
+    let header = read_header(&*file, &path, first, length)?;
+    let mut scanner = Scanner::new(&*file, &path, header, length);
+    let mut end = HEADER_LENGTH as u64;
+    let mut next = first;
+    while Some(next) <= up_to {
+        match scanner.next()? {
+            Item::Frame { offset, frame } if frame.seq_no() == next => {
+                end = offset + frame.len() as u64;
+                next = SeqNo::new(next.get() + 1);
+            }
+            Item::Frame { offset, frame } => {
+                let reason = format!("found operation {} instead", frame.seq_no());
+                return Err(LogError::corrupt(path, offset, Some(next), reason));
+            }
+            Item::Bad { offset, reason } => return Err(LogError::corrupt(path, offset, Some(next), reason)),
+            Item::End => return Err(LogError::corrupt(path, length, Some(next), "the file ends")),
+        }
+    }
+    remove_if_exists(storage, &index_path(dir, first))?;
+    if end < length {
+        file.truncate(end).map_err(|source| LogError::io("truncate", &path, source))?;
+    }
+    file.sync_data().map_err(|source| LogError::io("sync", &path, source))
+}
+
+fn segment_firsts(storage: &dyn Storage, dir: &Path) -> Result<Vec<SeqNo>, LogError> {
+    let names = list(storage, dir)?;
+    for name in names.iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX)) {
+        remove(storage, &dir.join(name))?;
+    }
+    let mut firsts: Vec<SeqNo> = names.iter().filter_map(|name| parse_log_name(name)).collect();
+    firsts.sort_unstable();
+    Ok(firsts)
+}
+
+fn list(storage: &dyn Storage, dir: &Path) -> Result<Vec<String>, LogError> {
+    storage.list(dir).map_err(|source| LogError::io("list", dir, source))
+}
+
+fn remove(storage: &dyn Storage, path: &Path) -> Result<(), LogError> {
+    storage.remove(path).map_err(|source| LogError::io("remove", path, source))
+}
+
+fn remove_if_exists(storage: &dyn Storage, path: &Path) -> Result<(), LogError> {
+    match storage.remove(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LogError::io("remove", path, error)),
+        _ => Ok(()),
+    }
+}
+
+fn sync_dir(storage: &dyn Storage, dir: &Path) -> Result<(), LogError> {
+    storage.sync_dir(dir).map_err(|source| LogError::io("sync", dir, source))
+}
+
+fn sync_file(storage: &dyn Storage, path: &Path) -> Result<(), LogError> {
+    storage.open(path).and_then(|file| file.sync_data()).map_err(|source| LogError::io("sync", path, source))
+}

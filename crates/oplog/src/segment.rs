@@ -1,0 +1,138 @@
+//! The parts of a segment file that are not frames: its name, its header and its sync markers.
+
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::frame::u64_at;
+use crate::{LogError, SeqNo};
+
+pub(crate) const FORMAT_VERSION: u16 = 1;
+pub(crate) const HEADER_LENGTH: usize = 40;
+const MAGIC: &[u8; 8] = b"CCROPLOG";
+/// Frames one after another. 1 is kept for compressed blocks.
+const ENCODING_PLAIN: u8 = 0;
+
+pub(crate) const MARKER_LENGTH: usize = 32;
+/// Read as a frame, its first four bytes are an impossible length.
+pub(crate) const MARKER_MAGIC: &[u8; 8] = b"\xff\xff\xff\xffSYNC";
+
+const _: () = assert!(u32::MAX as usize > crate::MAX_FRAME_LENGTH);
+
+pub(crate) fn log_name(first: SeqNo) -> String {
+    format!("{:020}.log", first.get())
+}
+
+pub(crate) fn index_name(first: SeqNo) -> String {
+    format!("{:020}.idx", first.get())
+}
+
+pub(crate) fn log_path(dir: &Path, first: SeqNo) -> PathBuf {
+    dir.join(log_name(first))
+}
+
+pub(crate) fn index_path(dir: &Path, first: SeqNo) -> PathBuf {
+    dir.join(index_name(first))
+}
+
+/// The first seq_no in the name of a segment, if it is one.
+pub(crate) fn parse_log_name(name: &str) -> Option<SeqNo> {
+    let digits = name.strip_suffix(".log")?;
+    (digits.len() == 20).then(|| digits.parse().ok()).flatten()
+}
+
+/// The first bytes of every segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub(crate) first: SeqNo,
+    /// Random; keeps bytes of a document, or of an older file, from passing as a marker of this one.
+    pub(crate) salt: u64,
+}
+
+impl SegmentHeader {
+    pub(crate) fn encode(self) -> [u8; HEADER_LENGTH] {
+        let mut bytes = [0; HEADER_LENGTH];
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes[10] = ENCODING_PLAIN;
+        bytes[16..24].copy_from_slice(&self.first.get().to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.salt.to_le_bytes());
+        let checksum = xxh3_64(&bytes[..32]);
+        bytes[32..40].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// `bytes` are the first [`HEADER_LENGTH`] of the file, or fewer if it is shorter.
+    pub(crate) fn decode(bytes: &[u8], path: &Path, first: SeqNo) -> Result<Self, LogError> {
+        let corrupt = |reason: &str| Err(LogError::corrupt(path, 0, Some(first), reason));
+        if bytes.len() < HEADER_LENGTH {
+            return corrupt("the segment header is cut off");
+        }
+        if &bytes[..8] != MAGIC || u64_at(bytes, 32) != xxh3_64(&bytes[..32]) {
+            return corrupt("the segment header is damaged");
+        }
+        let version = u16::from_le_bytes([bytes[8], bytes[9]]);
+        if version != FORMAT_VERSION || bytes[10] != ENCODING_PLAIN {
+            return Err(LogError::UnsupportedFormat { file: path.to_owned(), version, supported: FORMAT_VERSION });
+        }
+        let header = Self { first: SeqNo::new(u64_at(bytes, 16)), salt: u64_at(bytes, 24) };
+        if header.first != first {
+            return corrupt("the segment header names another first seq_no than the file name");
+        }
+        Ok(header)
+    }
+}
+
+/// A proof, in the file itself, that every byte of it before `offset` was fsynced before the marker was written.
+pub(crate) fn encode_marker(offset: u64, durable: SeqNo, salt: u64) -> [u8; MARKER_LENGTH] {
+    let mut bytes = [0; MARKER_LENGTH];
+    bytes[..8].copy_from_slice(MARKER_MAGIC);
+    bytes[8..16].copy_from_slice(&offset.to_le_bytes());
+    bytes[16..24].copy_from_slice(&durable.get().to_le_bytes());
+    let checksum = xxh3_64_with_seed(&bytes[..24], salt);
+    bytes[24..32].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// Whether a valid marker of this segment begins here.
+pub(crate) fn is_marker(bytes: &[u8], offset: u64, salt: u64) -> bool {
+    bytes.len() >= MARKER_LENGTH
+        && &bytes[..8] == MARKER_MAGIC
+        && u64_at(bytes, 8) == offset
+        && u64_at(bytes, 24) == xxh3_64_with_seed(&bytes[..24], salt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_survives_and_damage_is_found() {
+        let header = SegmentHeader { first: SeqNo::new(9), salt: 77 };
+        let bytes = header.encode();
+        assert_eq!(SegmentHeader::decode(&bytes, Path::new("x"), header.first).unwrap(), header);
+        assert!(SegmentHeader::decode(&bytes, Path::new("x"), SeqNo::new(8)).is_err());
+        for byte in 0..HEADER_LENGTH {
+            let mut damaged = bytes;
+            damaged[byte] ^= 1;
+            assert!(SegmentHeader::decode(&damaged, Path::new("x"), header.first).is_err(), "byte {byte}");
+        }
+    }
+
+    #[test]
+    fn a_marker_is_bound_to_its_place_and_file() {
+        let marker = encode_marker(100, SeqNo::new(4), 7);
+        assert!(is_marker(&marker, 100, 7));
+        assert!(!is_marker(&marker, 101, 7));
+        assert!(!is_marker(&marker, 100, 8));
+        assert!(!is_marker(&marker[..31], 100, 7));
+    }
+
+    #[test]
+    fn names_sort_like_numbers_and_others_are_ignored() {
+        assert_eq!(parse_log_name(&log_name(SeqNo::new(42))), Some(SeqNo::new(42)));
+        for other in ["42.log", "checkpoint", "00000000000000000042.idx", "0000000000000000004x.log"] {
+            assert_eq!(parse_log_name(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The writing side of a log: turns pending frames into bytes of the open segment, syncs, seals, keeps the checkpoint.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::atomic_file::NameSync;
+use crate::checkpoint::Checkpoint;
+use crate::index::{Entry, SealedSegment, entry_of};
+use crate::live::is_update_or_delete;
+use crate::live_file::LiveFile;
+use crate::segment::{HEADER_LENGTH, MARKER_LENGTH, SegmentHeader, encode_marker, log_path};
+use crate::shared::{ActiveSegment, PendingFrame, Shared, State};
+use crate::{Frame, LogError, SeqNo, Storage, StorageFile};
+
+/// Frames are gathered into writes of about this size.
+const WRITE_CHUNK: usize = 1 << 20;
+/// Frames from this size on are written without being copied.
+const DIRECT_WRITE: usize = 256 << 10;
+
+/// The state of the open segment that only its writer needs.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    file: Arc<dyn StorageFile>,
+    header: SegmentHeader,
+    /// Bytes that are in the file or in `buffer`.
+    length: u64,
+    /// The last operation whose bytes are counted in `length`.
+    staged: Option<SeqNo>,
+    /// Bytes and entries that are counted but not written.
+    buffer: Vec<u8>,
+    entries: Vec<Entry>,
+    /// The last staged update or delete.
+    updates: Option<SeqNo>,
+    /// How many frames the segment has, staged ones included.
+    frames: u64,
+    /// The durable checkpoint that the last marker of this segment, or its existence, proves.
+    marked: Option<SeqNo>,
+    unsynced_bytes: u64,
+    unsynced_since: Option<Duration>,
+    checkpoint: SavedCheckpoint,
+    live: SavedLive,
+    /// The earliest wake that was asked for and has not come yet.
+    wake_at: Option<Duration>,
+}
+
+/// What the checkpoint file says, and since when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SavedCheckpoint {
+    pub(crate) durable: Option<SeqNo>,
+    pub(crate) at: Duration,
+}
+
+/// What the live file says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SavedLive {
+    /// `None`: there is no usable live file.
+    pub(crate) valid_through: Option<Option<SeqNo>>,
+    pub(crate) length: u64,
+    /// Bytes of the log that were written since.
+    pub(crate) bytes_since: u64,
+}
+
+/// Where a writer begins: behind the last frame of the open segment.
+#[derive(Debug)]
+pub(crate) struct WriterStart {
+    pub(crate) file: Arc<dyn StorageFile>,
+    pub(crate) header: SegmentHeader,
+    pub(crate) length: u64,
+    pub(crate) frames: u64,
+    pub(crate) last: Option<SeqNo>,
+    pub(crate) checkpoint: SavedCheckpoint,
+    pub(crate) live: SavedLive,
+}
+
+impl Writer {
+    pub(crate) fn new(start: WriterStart) -> Self {
+        Self {
+            file: start.file,
+            header: start.header,
+            length: start.length,
+            staged: start.last,
+            buffer: Vec::new(),
+            entries: Vec::new(),
+            updates: None,
+            frames: start.frames,
+            marked: None,
+            unsynced_bytes: 0,
+            unsynced_since: None,
+            checkpoint: start.checkpoint,
+            live: start.live,
+            wake_at: None,
+        }
+    }
+
+    /// Writes what is pending, and syncs when someone waits for it, enough is unsynced, or it is time.
+    pub(crate) fn commit(&mut self, shared: &Arc<Shared>, force_sync: bool) -> Result<(), LogError> {
+        let (batch, wanted) = {
+            let mut state = shared.state.lock();
+            state.check_usable()?;
+            let batch = Arc::new(std::mem::take(&mut state.pending));
+            state.writing = batch.clone();
+            (batch, state.sync_wanted)
+        };
+        let now = shared.committer.now();
+        if !batch.is_empty() {
+            self.write(shared, &batch)?;
+            self.release(shared);
+        }
+        let durable = shared.durable_checkpoint();
+        let overdue = self.unsynced_since.is_some_and(|since| now >= since + shared.sync_interval());
+        let enough = self.unsynced_bytes >= shared.options.async_sync_bytes.get();
+        if durable < self.staged && (force_sync || wanted > durable || enough || overdue) {
+            self.sync(shared)?;
+        }
+        if self.checkpoint_due(shared).is_some_and(|due| due <= now) {
+            self.save_checkpoint(shared, NameSync::Later)?;
+        }
+        if self.wake_at.is_some_and(|due| due <= now) {
+            self.wake_at = None;
+        }
+        Ok(())
+    }
+
+    /// When the log needs the committer again without anyone appending; `None` when a wake is on its way already.
+    pub(crate) fn next_wake(&mut self, shared: &Shared) -> Option<Duration> {
+        let sync = self.unsynced_since.map(|since| since + shared.sync_interval());
+        let due = sync.into_iter().chain(self.checkpoint_due(shared)).min()?;
+        if self.wake_at.is_some_and(|wake| wake <= due) {
+            return None;
+        }
+        self.wake_at = Some(due);
+        Some(due)
+    }
+
+    /// When the checkpoint file should be written; `None` when it is up to date.
+    fn checkpoint_due(&self, shared: &Shared) -> Option<Duration> {
+        (self.checkpoint.durable != shared.durable_checkpoint())
+            .then(|| self.checkpoint.at + shared.options.checkpoint_interval)
+    }
+
+    /// Syncs everything and writes checkpoint and live set, all durably.
+    pub(crate) fn flush(&mut self, shared: &Arc<Shared>) -> Result<(), LogError> {
+        self.commit(shared, true)?;
+        let durable = shared.durable_checkpoint();
+        let live_current = self.live.valid_through == Some(durable);
+        if !live_current {
+            self.save_live(shared)?;
+        }
+        if self.checkpoint.durable != durable {
+            self.save_checkpoint(shared, NameSync::Now)
+        } else if !live_current {
+            self.sync_dir(shared)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn save_checkpoint(&mut self, shared: &Shared, name_sync: NameSync) -> Result<(), LogError> {
+        let durable = shared.durable_checkpoint();
+        let checkpoint = {
+            let state = shared.state.lock();
+            let next = SeqNo::to_plus_one(durable);
+            Checkpoint {
+                durable,
+                min_retained: state.min_retained,
+                primary_term: state.primary_term,
+                history_uuid: shared.history_uuid.clone(),
+                terms: state.terms.iter().filter(|start| start.first_seq_no.get() < next).copied().collect(),
+            }
+        };
+        checkpoint.save(&*shared.storage, &shared.dir, name_sync)?;
+        self.checkpoint = SavedCheckpoint { durable, at: shared.committer.now() };
+        Ok(())
+    }
+
+    /// The file and length of the open segment, everything written and synced.
+    pub(crate) fn open_segment(&self) -> (Arc<dyn StorageFile>, SegmentHeader, u64) {
+        (self.file.clone(), self.header, self.length)
+    }
+
+    fn write(&mut self, shared: &Arc<Shared>, batch: &[PendingFrame]) -> Result<(), LogError> {
+        for PendingFrame { frame, .. } in batch {
+            let end = self.length + (MARKER_LENGTH + frame.len()) as u64;
+            if self.frames > 0 && end > shared.options.segment_bytes.get() {
+                self.write_staged(shared)?;
+                self.roll(shared)?;
+            }
+            self.stage_marker(shared);
+            self.stage(shared, frame)?;
+        }
+        self.write_staged(shared)
+    }
+
+    /// The first write after a sync says so, for recovery to tell a torn tail from damage.
+    fn stage_marker(&mut self, shared: &Shared) {
+        let durable = shared.durable_checkpoint();
+        if self.frames == 0 || durable <= self.marked || durable < Some(self.header.first) {
+            return;
+        }
+        if let Some(seq_no) = durable {
+            self.buffer.extend_from_slice(&encode_marker(self.length, seq_no, self.header.salt));
+            self.length += MARKER_LENGTH as u64;
+            self.marked = durable;
+        }
+    }
+
+    fn stage(&mut self, shared: &Shared, frame: &Frame) -> Result<(), LogError> {
+        let entry = entry_of(frame, self.header.first, self.length)
+            .expect("segment_bytes is at most 1 GiB, and a frame is 100 MiB at most");
+        if frame.len() >= DIRECT_WRITE {
+            self.write_staged(shared)?;
+            self.write_at(shared, self.length, frame.bytes())?;
+        } else {
+            if self.buffer.len() + frame.len() > WRITE_CHUNK {
+                self.write_staged(shared)?;
+            }
+            self.buffer.extend_from_slice(frame.bytes());
+        }
+        self.entries.push(entry);
+        self.length += frame.len() as u64;
+        self.frames += 1;
+        self.staged = Some(frame.seq_no());
+        if is_update_or_delete(frame) {
+            self.updates = self.staged;
+        }
+        Ok(())
+    }
+
+    /// Writes the buffer and shows the staged frames to readers of the file.
+    fn write_staged(&mut self, shared: &Shared) -> Result<(), LogError> {
+        if !self.buffer.is_empty() {
+            let buffer = std::mem::take(&mut self.buffer);
+            self.write_at(shared, self.length - buffer.len() as u64, &buffer)?;
+            self.buffer = buffer;
+            self.buffer.clear();
+        }
+        let (Some(last), false) = (self.staged, self.entries.is_empty()) else { return Ok(()) };
+        let mut state = shared.state.lock();
+        state.updates_written = self.updates.or(state.updates_written);
+        state.active.entries.append(&mut self.entries);
+        state.active.length = self.length;
+        state.written = Some(last);
+        drop(state);
+        shared.written.store(SeqNo::to_plus_one(Some(last)), Ordering::Release);
+        shared.progress.notify(usize::MAX);
+        Ok(())
+    }
+
+    fn write_at(&mut self, shared: &Shared, offset: u64, bytes: &[u8]) -> Result<(), LogError> {
+        self.unsynced_since.get_or_insert_with(|| shared.committer.now());
+        self.unsynced_bytes += bytes.len() as u64;
+        self.live.bytes_since += bytes.len() as u64;
+        let path = || log_path(&shared.dir, self.header.first);
+        self.file.write_at(offset, bytes).map_err(|source| LogError::io("write", path(), source))
+    }
+
+    /// Forgets the frames in memory: they are in the file.
+    fn release(&self, shared: &Shared) {
+        let mut state = shared.state.lock();
+        let written = std::mem::take(&mut state.writing);
+        let bytes: u64 = written.iter().map(|pending| pending.frame.len() as u64).sum();
+        state.pending_bytes -= bytes;
+        drop(state);
+        shared.room.notify_all();
+    }
+
+    fn sync(&mut self, shared: &Shared) -> Result<(), LogError> {
+        let path = || log_path(&shared.dir, self.header.first);
+        self.file.sync_data().map_err(|source| LogError::io("sync", path(), source))?;
+        shared.committer.count_sync();
+        self.unsynced_bytes = 0;
+        self.unsynced_since = None;
+        shared.durable.store(SeqNo::to_plus_one(self.staged), Ordering::Release);
+        shared.progress.notify(usize::MAX);
+        Ok(())
+    }
+
+    fn sync_dir(&self, shared: &Shared) -> Result<(), LogError> {
+        shared.storage.sync_dir(&shared.dir).map_err(|source| LogError::io("sync", &shared.dir, source))
+    }
+
+    /// Seals the full segment and opens the next one.
+    ///
+    /// No frame is written to the new segment before its header and name are durable, nor before everything in the
+    /// old one is: so the existence of a segment with frames proves that all earlier segments are complete.
+    fn roll(&mut self, shared: &Shared) -> Result<(), LogError> {
+        self.sync(shared)?;
+        let entries = shared.state.lock().active.entries.clone();
+        let sealed = SealedSegment::seal(
+            &*shared.storage,
+            &shared.dir,
+            self.file.clone(),
+            self.header,
+            &entries,
+            self.length,
+        )?;
+        // A large live set is not worth writing with every segment.
+        if self.live.bytes_since >= 8 * self.live.length {
+            self.save_live(shared)?;
+        }
+        self.save_checkpoint(shared, NameSync::Later)?;
+        let first = self.staged.and_then(SeqNo::checked_next).unwrap_or(SeqNo::ZERO);
+        let (file, header) = create_segment(&*shared.storage, &shared.dir, first)?;
+        self.sync_dir(shared)?;
+        self.file = file.clone();
+        self.header = header;
+        self.length = HEADER_LENGTH as u64;
+        self.frames = 0;
+        self.marked = None;
+        let mut state = shared.state.lock();
+        Arc::make_mut(&mut state.sealed).push(Arc::new(sealed));
+        state.active = ActiveSegment {
+            file,
+            path: log_path(&shared.dir, first),
+            first,
+            entries: Vec::new(),
+            length: HEADER_LENGTH as u64,
+        };
+        Ok(())
+    }
+
+    /// Only called when everything written is durable.
+    fn save_live(&mut self, shared: &Shared) -> Result<(), LogError> {
+        let (tracker, updates) = {
+            let state: &State = &shared.state.lock();
+            debug_assert_eq!(state.written, shared.durable_checkpoint());
+            (state.written_tracker(), state.updates_written)
+        };
+        let valid_through = shared.durable_checkpoint();
+        let file = LiveFile { valid_through, updates, digest: tracker.digest, live: tracker.live };
+        let length = file.save(&*shared.storage, &shared.dir)?;
+        self.live = SavedLive { valid_through: Some(valid_through), length, bytes_since: 0 };
+        Ok(())
+    }
+}
+
+/// Creates an empty segment; its content is durable at return, its name is not.
+pub(crate) fn create_segment(
+    storage: &dyn Storage,
+    dir: &std::path::Path,
+    first: SeqNo,
+) -> Result<(Arc<dyn StorageFile>, SegmentHeader), LogError> {
+    let mut salt = [0; 8];
+    getrandom::fill(&mut salt).expect("the operating system provides random numbers");
+    let header = SegmentHeader { first, salt: u64::from_le_bytes(salt) };
+    let path = log_path(dir, first);
+    let file = storage.create(&path).and_then(|file| {
+        file.write_at(0, &header.encode())?;
+        file.sync_data()?;
+        Ok(file)
+    });
+    Ok((file.map_err(|source| LogError::io("create", &path, source))?, header))
+}
