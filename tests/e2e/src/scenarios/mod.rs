@@ -7,6 +7,7 @@ mod leader_killed;
 mod link_faults;
 mod official_clients;
 mod pause_resume;
+mod random_faults;
 mod startup_refusals;
 mod unfollow;
 mod updates_and_deletes;
@@ -87,6 +88,11 @@ pub(crate) const ALL: &[Scenario] = &[
         link_faults,
         "link-faults",
         "a line that is cut, or swallows everything, and then heals: the follower catches up by itself"
+    ),
+    scenario!(
+        random_faults,
+        "random-faults",
+        "kills, restarts, cuts and pauses in a random order under load: afterwards both sides are equal"
     ),
     Scenario {
         name: "official-clients",

@@ -1,0 +1,148 @@
+//! Faults of every kind in a random order under load, each healed before the next; then quiet, and both sides must be equal.
+
+use crate::checker::{check_equal, fail_on};
+use crate::clock::wait_until;
+use crate::context::Context;
+use crate::link::Line;
+use crate::load::{Load, LoadConfig};
+use crate::pair::{Connection, Pair};
+use anyhow::{Context as _, Result};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use std::time::Duration;
+
+/// What can happen.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    KillLeader,
+    KillFollower,
+    KillBoth,
+    RestartLeader,
+    RestartFollower,
+    Line(Line),
+    Pause,
+}
+
+const FAULTS: &[Fault] = &[
+    Fault::KillLeader,
+    Fault::KillFollower,
+    Fault::KillBoth,
+    Fault::RestartLeader,
+    Fault::RestartFollower,
+    Fault::Line(Line::Cut),
+    Fault::Line(Line::BlackHole),
+    Fault::Pause,
+];
+
+/// Faults in one run.
+const ROUNDS: u32 = 10;
+
+/// See the module.
+pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
+    let mut pair = context.pair(Connection::ThroughLink).await?;
+    pair.leader
+        .rest()
+        .put(
+            "/orders",
+            &json!({ "settings": { "number_of_shards": 2, "number_of_replicas": 0 } }),
+        )
+        .await?;
+    pair.follow("orders", "orders-copy", json!({ "read_poll_timeout": "1s" }))
+        .await?;
+    let mut random = StdRng::seed_from_u64(context.seed);
+    let config = LoadConfig {
+        seed: context.seed,
+        writers: 3,
+        documents: 3_000,
+        batch: 20,
+        pause: Duration::from_millis(5),
+    };
+    let load = Load::start(pair.leader.rest(), "orders", &config);
+    for round in 1..=ROUNDS {
+        let fault = *FAULTS.choose(&mut random).context("no faults")?;
+        let operations = random.random_range(50..800);
+        println!("  fault {round}: {fault:?}, {operations} operations later");
+        await_operations(&pair, operations).await?;
+        strike(&mut pair, fault, random.random_range(50..500))
+            .await
+            .with_context(|| format!("fault {round}: {fault:?}"))?;
+    }
+    let history = load.finish().await?;
+    let contents = check_equal(&pair, "orders", "orders-copy", Duration::from_secs(90)).await?;
+    fail_on(&history.violations(&contents)?)?;
+    pair.check_logs()
+}
+
+/// Lets the fault happen and heals it; `operations` pass on the leader in between where it lives.
+async fn strike(pair: &mut Pair, fault: Fault, operations: i64) -> Result<()> {
+    match fault {
+        Fault::KillLeader => {
+            pair.leader.kill_9()?;
+            pair.leader.start_again().await
+        }
+        Fault::KillFollower => {
+            pair.follower.kill_9()?;
+            await_operations(pair, operations).await?;
+            pair.follower.start_again().await
+        }
+        Fault::KillBoth => {
+            pair.leader.kill_9()?;
+            pair.follower.kill_9()?;
+            pair.follower.start_again().await?;
+            pair.leader.start_again().await
+        }
+        Fault::RestartLeader => pair.leader.restart().await,
+        Fault::RestartFollower => pair.follower.restart().await,
+        Fault::Line(line) => {
+            pair.link()?.set(line);
+            await_operations(pair, operations).await?;
+            pair.link()?.set(Line::Open);
+            Ok(())
+        }
+        Fault::Pause => {
+            pair.follower
+                .rest()
+                .post_empty("/orders-copy/_ccr/pause_follow")
+                .await?;
+            await_operations(pair, operations).await?;
+            // A resume asks the leader, and fails while the line is still being built again after an earlier fault.
+            wait_until("the follower to resume", Duration::from_secs(30), || async {
+                let answer = pair
+                    .follower
+                    .rest()
+                    .send(reqwest::Method::POST, "/orders-copy/_ccr/resume_follow", None)
+                    .await?;
+                Ok(if answer.is_success() {
+                    Ok(())
+                } else {
+                    Err(answer.body.to_string())
+                })
+            })
+            .await
+        }
+    }
+}
+
+/// Waits until the leader has that many operations more than now.
+async fn await_operations(pair: &Pair, more: i64) -> Result<()> {
+    let newest = || async {
+        let states = crate::checker::shard_states(pair.leader.rest(), "orders").await?;
+        anyhow::Ok(states.values().map(|state| state.max_seq_no).sum::<i64>())
+    };
+    let start = newest().await?;
+    wait_until(
+        &format!("{more} more operations on the leader"),
+        Duration::from_secs(60),
+        || async {
+            let reached = newest().await?;
+            Ok(if reached >= start + more {
+                Ok(())
+            } else {
+                Err(format!("{} more", reached - start))
+            })
+        },
+    )
+    .await
+}
