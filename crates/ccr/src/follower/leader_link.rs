@@ -1,0 +1,85 @@
+//! A leader shard as its follow task sees it: over the connection to the remote cluster.
+
+use std::sync::Arc;
+
+use es_exception::Exception;
+use follow_task::{LeaderShard, ReadRequest, ReadResponse};
+use futures::future::BoxFuture;
+use oplog::{HistoryUuid, LeaseId, SeqNo, ShardId};
+use transport::{ClusterAlias, RemoteClusters, RetentionLeaseRequest, ShardChangesRequest};
+
+/// Who asks for a lease, as leases show it. Source: Elasticsearch's value.
+pub(crate) const LEASE_SOURCE: &str = "ccr";
+
+/// A shard of the leader index. The remote cluster is looked up at every call, so that a changed configuration takes effect.
+#[derive(Debug, Clone)]
+pub(crate) struct RemoteLeaderShard {
+    pub(crate) remotes: Arc<RemoteClusters>,
+    pub(crate) alias: ClusterAlias,
+    pub(crate) shard: ShardId,
+    pub(crate) history_uuid: HistoryUuid,
+    pub(crate) lease: LeaseId,
+}
+
+impl RemoteLeaderShard {
+    fn lease_request(&self, retaining: SeqNo) -> RetentionLeaseRequest {
+        RetentionLeaseRequest {
+            shard: self.shard.clone(),
+            id: self.lease.clone(),
+            retaining: Some(retaining),
+            source: LEASE_SOURCE.to_owned(),
+        }
+    }
+}
+
+impl LeaderShard for RemoteLeaderShard {
+    fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>> {
+        let link = self.clone();
+        Box::pin(async move {
+            let remote = link.remotes.get(&link.alias)?;
+            let response = remote
+                .read_changes(ShardChangesRequest {
+                    shard: link.shard,
+                    expected_history_uuid: link.history_uuid,
+                    from: request.from,
+                    max_operation_count: request.max_operation_count,
+                    max_batch_size: request.max_batch_size,
+                    poll_timeout: request.poll_timeout,
+                })
+                .await?;
+            Ok(ReadResponse {
+                frames: response.frames,
+                global_checkpoint: response.global_checkpoint,
+                max_seq_no: response.max_seq_no,
+                max_seq_no_of_updates_or_deletes: response.max_seq_no_of_updates_or_deletes,
+                mapping_version: response.mapping_version,
+                settings_version: response.settings_version,
+                aliases_version: response.aliases_version,
+                took: response.took,
+                leader_now: response.leader_now,
+            })
+        })
+    }
+
+    fn renew_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>> {
+        let link = self.clone();
+        Box::pin(async move {
+            let remote = link.remotes.get(&link.alias)?;
+            remote
+                .renew_retention_lease(link.lease_request(retaining))
+                .await
+                .map(|_| ())
+        })
+    }
+
+    fn add_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>> {
+        let link = self.clone();
+        Box::pin(async move {
+            let remote = link.remotes.get(&link.alias)?;
+            remote
+                .add_retention_lease(link.lease_request(retaining))
+                .await
+                .map(|_| ())
+        })
+    }
+}

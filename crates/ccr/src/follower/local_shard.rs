@@ -1,0 +1,123 @@
+//! A follower shard as its follow task sees it: the local copy, fed in order by one worker.
+
+use std::sync::Arc;
+
+use es_exception::{Exception, ExceptionKind};
+use follow_task::{AppendResponse, FollowerShard, FollowerState};
+use futures::future::BoxFuture;
+use indices::IndicesService;
+use oplog::{AppendTicket, Frame, ShardId};
+use shard::Shard;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+/// The local copy of a followed shard.
+///
+/// Batches are appended by one worker in the order of the calls, so that the log stays gapless; waiting for one batch to be
+/// written overlaps with appending the next. The worker ends when this value is dropped.
+#[derive(Debug)]
+pub(crate) struct LocalFollowerShard {
+    indices: Arc<IndicesService>,
+    shard: ShardId,
+    /// Unbounded in type only: the follow task has at most `max_outstanding_write_requests` batches under way.
+    batches: mpsc::UnboundedSender<Batch>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    frames: Vec<Frame>,
+    reply: oneshot::Sender<Result<AppendResponse, Exception>>,
+}
+
+impl LocalFollowerShard {
+    /// A shard whose worker runs on `tasks`.
+    pub(crate) fn new(indices: Arc<IndicesService>, shard: ShardId, tasks: &TaskTracker) -> Self {
+        let (batches, queue) = mpsc::unbounded_channel();
+        tasks.spawn(work(Arc::clone(&indices), shard.clone(), queue, tasks.clone()));
+        Self {
+            indices,
+            shard,
+            batches,
+        }
+    }
+}
+
+impl FollowerShard for LocalFollowerShard {
+    fn state(&self) -> BoxFuture<'static, Result<FollowerState, Exception>> {
+        let shard = self.indices.shard(&self.shard);
+        Box::pin(async move {
+            let shard = shard?;
+            Ok(FollowerState {
+                history_uuid: shard.log().history_uuid(),
+                global_checkpoint: shard.log().durable_checkpoint(),
+                max_seq_no: shard.log().max_seq_no(),
+            })
+        })
+    }
+
+    fn append(&self, frames: Vec<Frame>) -> BoxFuture<'static, Result<AppendResponse, Exception>> {
+        let (reply, answer) = oneshot::channel();
+        // A worker that is gone drops `reply`, which the future below reports.
+        let _ = self.batches.send(Batch { frames, reply });
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(worker_gone())) })
+    }
+}
+
+async fn work(
+    indices: Arc<IndicesService>,
+    id: ShardId,
+    mut queue: mpsc::UnboundedReceiver<Batch>,
+    tasks: TaskTracker,
+) {
+    while let Some(Batch { frames, reply }) = queue.recv().await {
+        match append(&indices, &id, frames).await {
+            Ok((shard, ticket)) => {
+                tasks.spawn(async move {
+                    // The follow task may have been stopped meanwhile; then nobody waits for the answer.
+                    let _ = reply.send(written(&shard, ticket).await);
+                });
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error));
+            }
+        }
+    }
+}
+
+/// Appends on a thread that may block, since a full tail or a full log buffer makes writers wait.
+async fn append(
+    indices: &Arc<IndicesService>,
+    id: &ShardId,
+    frames: Vec<Frame>,
+) -> Result<(Arc<Shard>, Option<AppendTicket>), Exception> {
+    let shard = indices.shard(id)?;
+    let appending = tokio::task::spawn_blocking(move || {
+        let ticket = shard
+            .append_frames(frames)
+            .map_err(|error| Exception::from(&error))?;
+        Ok((shard, ticket))
+    });
+    appending.await.unwrap_or_else(|_| Err(worker_gone()))
+}
+
+async fn written(shard: &Shard, ticket: Option<AppendTicket>) -> Result<AppendResponse, Exception> {
+    if let Some(ticket) = ticket {
+        ticket.durable().await.map_err(|error| {
+            Exception::new(
+                ExceptionKind::AlreadyClosed,
+                format!("operations could not be written: {error}"),
+            )
+        })?;
+    }
+    Ok(AppendResponse {
+        global_checkpoint: shard.log().durable_checkpoint(),
+        max_seq_no: shard.log().max_seq_no(),
+    })
+}
+
+fn worker_gone() -> Exception {
+    Exception::new(
+        ExceptionKind::AlreadyClosed,
+        "the follower shard stopped taking operations; trying again",
+    )
+}

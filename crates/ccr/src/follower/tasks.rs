@@ -1,0 +1,256 @@
+//! Keeps a follow task running for every persistent follow task of the cluster state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
+
+use cluster::change::{NewPersistentTask, put_persistent_task};
+use cluster::{ClusterService, ClusterState, PersistentTask};
+use es_exception::Exception;
+use follow_task::{
+    DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, FollowParameters, FollowTask, FollowTaskConfig, FollowTaskDriver,
+    FollowTaskHandle, FollowTaskIdentity, FollowTaskPorts, InflightBudget, RawFollowParameters,
+    ShardFollowTaskStatus,
+};
+use indices::IndicesService;
+use oplog::{Clock, IndexUuid};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use transport::{ClusterAlias, RemoteClusters};
+
+use super::leader_link::RemoteLeaderShard;
+use super::local_shard::LocalFollowerShard;
+use super::metadata_sync::{IndexMetadataSync, SharedMetadataSync};
+use super::origin::{FollowerName, FollowerOrigin};
+use super::task_params::{SHARD_FOLLOW_TASK_NAME, ShardFollowTaskParams};
+use crate::RetentionLeaseName;
+use crate::settings_watch::SettingsWatch;
+
+/// The ids of an index's follow tasks, in shard order.
+pub(crate) fn follow_task_ids(state: &ClusterState, index: &IndexUuid) -> BTreeSet<String> {
+    let prefix = format!("{index}-");
+    let tasks = state.persistent_tasks.values();
+    tasks
+        .filter(|task| task.task_name == SHARD_FOLLOW_TASK_NAME && task.id.starts_with(&prefix))
+        .map(|task| task.id.clone())
+        .collect()
+}
+
+/// The state with the follow tasks of all shards of a follower.
+///
+/// # Errors
+/// Resource already exists if there is one already.
+pub(crate) fn with_follow_tasks(
+    state: ClusterState,
+    origin: &FollowerOrigin,
+    follower: &FollowerName,
+    parameters: &RawFollowParameters,
+) -> Result<ClusterState, Exception> {
+    ShardFollowTaskParams::of_index(origin, follower, parameters)
+        .into_iter()
+        .try_fold(state, |state, params| {
+            let task_name = SHARD_FOLLOW_TASK_NAME.to_owned();
+            put_persistent_task(
+                &state,
+                NewPersistentTask {
+                    id: params.task_id(),
+                    task_name,
+                    params: params.to_json(),
+                },
+            )
+        })
+}
+
+/// Commits the follow tasks of a follower, unless the index is gone or is no follower any more.
+pub(crate) async fn put_follow_tasks(
+    cluster: &ClusterService,
+    origin: &FollowerOrigin,
+    follower: &FollowerName,
+    parameters: &RawFollowParameters,
+) -> Result<(), Exception> {
+    cluster
+        .update("start following", |state| {
+            let index = state.index_by_uuid(&follower.uuid);
+            let index = index.ok_or_else(|| Exception::index_not_found(&follower.name))?;
+            FollowerOrigin::require(index)?;
+            Ok((
+                with_follow_tasks(state.clone(), origin, follower, parameters)?,
+                (),
+            ))
+        })
+        .await
+}
+
+/// What follow tasks work with.
+#[derive(Debug, Clone)]
+pub(crate) struct FollowTaskDeps {
+    pub(crate) cluster: Arc<ClusterService>,
+    pub(crate) indices: Arc<IndicesService>,
+    pub(crate) remotes: Arc<RemoteClusters>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) budget: Arc<InflightBudget>,
+    pub(crate) settings: SettingsWatch,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// The follow tasks of this node.
+#[derive(Debug)]
+pub(crate) struct FollowTasks {
+    deps: FollowTaskDeps,
+    running: Mutex<BTreeMap<String, Running>>,
+    /// Shared by the tasks of an index; gone with the last of them.
+    metadata: Mutex<BTreeMap<IndexUuid, Weak<IndexMetadataSync>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Running {
+    allocation_id: u64,
+    handle: FollowTaskHandle,
+}
+
+impl FollowTasks {
+    pub(crate) fn new(deps: FollowTaskDeps) -> Self {
+        Self {
+            deps,
+            running: Mutex::new(BTreeMap::new()),
+            metadata: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Starts the tasks that `state` has and this node does not run, and stops those that are gone or were put anew.
+    pub(crate) fn reconcile(&self, state: &ClusterState) {
+        let mut running = self.running.lock();
+        let wanted = |id: &String, task: &Running| {
+            state
+                .persistent_tasks
+                .get(id)
+                .is_some_and(|wanted| wanted.allocation_id == task.allocation_id)
+        };
+        for (id, task) in running.iter().filter(|(id, task)| !wanted(id, task)) {
+            tracing::debug!(task = %id, "shard follow task stops");
+            task.handle.cancel();
+        }
+        running.retain(|id, task| wanted(id, task));
+        for task in state
+            .persistent_tasks
+            .values()
+            .filter(|task| task.task_name == SHARD_FOLLOW_TASK_NAME)
+        {
+            if running.contains_key(&task.id) {
+                continue;
+            }
+            match self.start(state, task) {
+                Ok(handle) => {
+                    running.insert(
+                        task.id.clone(),
+                        Running {
+                            allocation_id: task.allocation_id,
+                            handle,
+                        },
+                    );
+                }
+                Err(error) => tracing::error!(task = %task.id, %error, "shard follow task cannot start"),
+            }
+        }
+    }
+
+    /// Waits until these tasks, which are gone from the cluster state, have stopped.
+    pub(crate) async fn wait_stopped(&self, ids: &BTreeSet<String>) {
+        let stopping: Vec<FollowTaskHandle> = {
+            let running = self.running.lock();
+            ids.iter()
+                .filter_map(|id| running.get(id))
+                .map(|task| task.handle.clone())
+                .collect()
+        };
+        for handle in stopping {
+            handle.cancel();
+            handle.wait().await;
+        }
+    }
+
+    /// The state of every task, ordered by task id.
+    pub(crate) fn status(&self) -> Vec<ShardFollowTaskStatus> {
+        self.running
+            .lock()
+            .values()
+            .map(|task| task.handle.status())
+            .collect()
+    }
+
+    fn start(&self, state: &ClusterState, task: &PersistentTask) -> Result<FollowTaskHandle, Exception> {
+        let params = ShardFollowTaskParams::from_json(&task.params)?;
+        let alias: ClusterAlias = params.remote_cluster.parse().map_err(|error| {
+            Exception::illegal_argument(format!("remote cluster [{}]: {error}", params.remote_cluster))
+        })?;
+        let parameters = FollowParameters::try_from(params.parameters.clone())
+            .map_err(|problems| Exception::illegal_argument(problems.join("; ")))?;
+        let lease = RetentionLeaseName {
+            follower_cluster: &state.cluster_name,
+            follower_index: &params.follower_index,
+            follower_index_uuid: params.follower_index_uuid.as_str(),
+            remote_cluster: &params.remote_cluster,
+            leader_index: &params.leader_index,
+            leader_index_uuid: params.leader_index_uuid.as_str(),
+        }
+        .lease_id()?;
+        let identity = FollowTaskIdentity {
+            remote_cluster: params.remote_cluster.clone(),
+            leader_index: params.leader_index.clone(),
+            follower_index: params.follower_index.clone(),
+            shard_id: params.shard,
+        };
+        let deps = &self.deps;
+        let leader = RemoteLeaderShard {
+            remotes: Arc::clone(&deps.remotes),
+            alias: alias.clone(),
+            shard: params.leader_shard(),
+            history_uuid: params.leader_history_uuid.clone(),
+            lease,
+        };
+        let follower =
+            LocalFollowerShard::new(Arc::clone(&deps.indices), params.follower_shard(), &deps.tracker);
+        let ports = FollowTaskPorts {
+            leader: Arc::new(leader),
+            follower: Arc::new(follower),
+            metadata: Arc::new(SharedMetadataSync(self.metadata_sync(&params, alias))),
+            clock: Arc::clone(&deps.clock),
+            budget: Arc::clone(&deps.budget),
+        };
+        // The seed only spreads the retries of many tasks over time.
+        let core = FollowTask::new(FollowTaskConfig {
+            identity,
+            parameters,
+            seed: task.allocation_id,
+            retention_lease_renew_interval: DEFAULT_RETENTION_LEASE_RENEW_INTERVAL,
+        });
+        Ok(FollowTaskDriver::spawn(
+            &deps.tracker,
+            core,
+            ports,
+            deps.shutdown.child_token(),
+        ))
+    }
+
+    fn metadata_sync(&self, params: &ShardFollowTaskParams, alias: ClusterAlias) -> Arc<IndexMetadataSync> {
+        let mut syncs = self.metadata.lock();
+        syncs.retain(|_, sync| sync.strong_count() > 0);
+        if let Some(sync) = syncs.get(&params.follower_index_uuid).and_then(Weak::upgrade) {
+            return sync;
+        }
+        let sync = Arc::new(IndexMetadataSync {
+            remotes: Arc::clone(&self.deps.remotes),
+            cluster: Arc::clone(&self.deps.cluster),
+            indices: Arc::clone(&self.deps.indices),
+            settings: self.deps.settings.clone(),
+            alias,
+            leader_index: params.leader_index.clone(),
+            leader_index_uuid: params.leader_index_uuid.clone(),
+            follower_index_uuid: params.follower_index_uuid.clone(),
+            applied: tokio::sync::Mutex::default(),
+        });
+        syncs.insert(params.follower_index_uuid.clone(), Arc::downgrade(&sync));
+        sync
+    }
+}

@@ -1,0 +1,119 @@
+//! Reads of a shard's operations by a follower: a long poll on the checkpoint, then a sequential read of the log.
+
+use std::sync::Arc;
+
+use cluster::IndexMetadata;
+use es_exception::{Exception, ExceptionKind};
+use oplog::{Frame, Log, ReadLimits, SeqNo};
+use shard::Shard;
+use transport::{ShardChangesRequest, ShardChangesResponse};
+
+use super::LeaderSide;
+use crate::blocking::blocking;
+
+/// Answers `request` with operations, or with none when the poll timeout passes first.
+///
+/// Never answers an operation above the global checkpoint (TR-1).
+///
+/// # Errors
+/// Shard not found or closed (retryable), another history UUID (illegal state), operations that are gone (resource not found
+/// with `es.requested_operations_missing`).
+pub(super) async fn read(
+    side: &LeaderSide,
+    request: ShardChangesRequest,
+) -> Result<ShardChangesResponse, Exception> {
+    let started = side.clock.monotonic();
+    let shard = side.shard(&request.shard)?;
+    check_history(&shard, &request)?;
+    let reached = wait_for_checkpoint(shard.log(), &request).await?;
+    check_history(&shard, &request)?;
+
+    let checkpoint = shard.log().durable_checkpoint();
+    let frames = match checkpoint {
+        Some(checkpoint) if reached && checkpoint >= request.from => {
+            read_frames(Arc::clone(&shard), &request, checkpoint).await?
+        }
+        _ => Vec::new(),
+    };
+    // The versions are taken after the operations, so that they are at least what those operations need (FT-3).
+    let metadata = index_of(side, &request)?;
+    assert!(
+        frames.last().is_none_or(|last| Some(last.seq_no()) <= checkpoint),
+        "TR-1: an operation above the global checkpoint must not leave the leader"
+    );
+    Ok(ShardChangesResponse {
+        frames,
+        global_checkpoint: checkpoint,
+        max_seq_no: shard.log().max_seq_no(),
+        max_seq_no_of_updates_or_deletes: shard.log().max_seq_no_of_updates_or_deletes(),
+        mapping_version: metadata.mapping_version.max(shard.mapping_version()),
+        settings_version: metadata.settings_version,
+        aliases_version: metadata.aliases_version,
+        took: side.clock.monotonic().saturating_sub(started),
+        leader_now: side.clock.now(),
+    })
+}
+
+/// Waits until the checkpoint reaches what is asked for. False when the poll timeout passed first, which is no failure.
+async fn wait_for_checkpoint(log: &Arc<Log>, request: &ShardChangesRequest) -> Result<bool, Exception> {
+    if log.durable_checkpoint() >= Some(request.from) {
+        return Ok(true);
+    }
+    match tokio::time::timeout(request.poll_timeout, log.wait_durable(request.from)).await {
+        Ok(Ok(_)) => Ok(true),
+        Ok(Err(closed)) => Err(Exception::new(
+            ExceptionKind::IndexShardClosed,
+            format!(
+                "shard {} stopped serving while a read waited for its next operation: {closed}",
+                request.shard
+            ),
+        )),
+        Err(_elapsed) => Ok(false),
+    }
+}
+
+async fn read_frames(
+    shard: Arc<Shard>,
+    request: &ShardChangesRequest,
+    checkpoint: SeqNo,
+) -> Result<Vec<Frame>, Exception> {
+    let from = request.from;
+    let last_wanted = SeqNo::new(
+        from.get()
+            .saturating_add(u64::from(request.max_operation_count).saturating_sub(1)),
+    );
+    let to = checkpoint.min(last_wanted);
+    let limits = ReadLimits {
+        operations: request.max_operation_count as usize,
+        bytes: request.max_batch_size,
+    };
+    blocking(move || {
+        shard
+            .read_changes(from, to, limits)
+            .map_err(|error| Exception::from(&error))
+    })
+    .await
+}
+
+fn check_history(shard: &Shard, request: &ShardChangesRequest) -> Result<(), Exception> {
+    let actual = shard.log().history_uuid();
+    if actual == request.expected_history_uuid {
+        return Ok(());
+    }
+    Err(Exception::new(
+        ExceptionKind::IllegalState,
+        format!(
+            "unexpected history uuid of leader shard {}: expected [{}], actual [{actual}]; the leader was restored or replaced, \
+             close the follower and follow again",
+            request.shard, request.expected_history_uuid
+        ),
+    ))
+}
+
+fn index_of(side: &LeaderSide, request: &ShardChangesRequest) -> Result<Arc<IndexMetadata>, Exception> {
+    side.cluster
+        .state()
+        .index_by_uuid(&request.shard.index)
+        .cloned()
+        .ok_or_else(|| Exception::index_not_found(&request.shard.index.to_string()))
+}

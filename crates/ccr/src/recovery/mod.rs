@@ -1,0 +1,13 @@
+//! Remote recovery: a follower shard begins as a copy of its leader's files.
+//!
+//! Per shard: retention lease, recovery session on the leader, files in checksummed chunks, mapping, install. Per index: all
+//! shards, then the follow tasks. A recovery that fails for a reason that may pass is tried again from the start.
+
+mod bootstrap;
+mod files;
+mod lease_keeper;
+mod progress;
+mod shard_recovery;
+
+pub(crate) use bootstrap::{BootstrapDeps, BootstrapOutcome, Bootstraps};
+pub use progress::{RecoveryStage, ShardRecoveryStatus};

@@ -1,0 +1,124 @@
+//! How far the recovery of a shard is, for the people who wait for it.
+
+use std::time::Duration;
+
+use es_exception::Exception;
+use oplog::{ShardNumber, UnixMillis};
+use parking_lot::Mutex;
+
+/// Where a shard's recovery stands. Source: the stage names of Elasticsearch's recovery API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecoveryStage {
+    /// Nothing was copied yet: the lease and the session are being opened.
+    Init,
+    /// Files are being copied.
+    Index,
+    /// The copied files are being opened.
+    Finalize,
+    /// The shard serves.
+    Done,
+}
+
+impl RecoveryStage {
+    /// The name that the recovery API prints.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Init => "INIT",
+            Self::Index => "INDEX",
+            Self::Finalize => "FINALIZE",
+            Self::Done => "DONE",
+        }
+    }
+}
+
+/// A picture of one shard's recovery at one moment.
+#[derive(Debug, Clone)]
+pub struct ShardRecoveryStatus {
+    /// Name of the follower index.
+    pub index: String,
+    /// Number of the shard.
+    pub shard: ShardNumber,
+    /// Alias of the leader's cluster.
+    pub remote_cluster: String,
+    /// Name of the leader index.
+    pub leader_index: String,
+    /// Where the recovery stands.
+    pub stage: RecoveryStage,
+    /// When the first attempt began.
+    pub started: UnixMillis,
+    /// When the shard began to serve.
+    pub stopped: Option<UnixMillis>,
+    /// Attempts so far, the running one included.
+    pub attempts: u32,
+    /// Files to copy.
+    pub files_total: usize,
+    /// Files copied whole.
+    pub files_recovered: usize,
+    /// Bytes to copy.
+    pub bytes_total: u64,
+    /// Bytes copied.
+    pub bytes_recovered: u64,
+    /// Time for which this side held back to keep the rate.
+    pub target_throttle_time: Duration,
+    /// Why the last attempt failed, until the shard serves.
+    pub failure: Option<Exception>,
+}
+
+/// A shard recovery's progress, written by the recovery and read by whoever asks.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    status: Mutex<ShardRecoveryStatus>,
+}
+
+impl Progress {
+    pub(crate) fn new(status: ShardRecoveryStatus) -> Self {
+        Self {
+            status: Mutex::new(status),
+        }
+    }
+
+    pub(crate) fn status(&self) -> ShardRecoveryStatus {
+        self.status.lock().clone()
+    }
+
+    /// A new attempt copies everything again.
+    pub(crate) fn begin_attempt(&self) {
+        let mut status = self.status.lock();
+        status.attempts += 1;
+        status.stage = RecoveryStage::Init;
+        (status.files_total, status.files_recovered) = (0, 0);
+        (status.bytes_total, status.bytes_recovered) = (0, 0);
+    }
+
+    pub(crate) fn begin_copy(&self, files: usize, bytes: u64) {
+        let mut status = self.status.lock();
+        status.stage = RecoveryStage::Index;
+        (status.files_total, status.bytes_total) = (files, bytes);
+    }
+
+    pub(crate) fn copied_bytes(&self, bytes: u64, throttled: Duration) {
+        let mut status = self.status.lock();
+        status.bytes_recovered += bytes;
+        status.target_throttle_time += throttled;
+    }
+
+    pub(crate) fn copied_file(&self) {
+        self.status.lock().files_recovered += 1;
+    }
+
+    pub(crate) fn finalizing(&self) {
+        self.status.lock().stage = RecoveryStage::Finalize;
+    }
+
+    pub(crate) fn failed(&self, why: &Exception) {
+        self.status.lock().failure = Some(why.clone());
+    }
+
+    pub(crate) fn done(&self, now: UnixMillis) {
+        let mut status = self.status.lock();
+        status.stage = RecoveryStage::Done;
+        status.stopped = Some(now);
+        status.failure = None;
+    }
+}
