@@ -23,3 +23,6 @@ pub use settings::{
     RemoteClusterSettings, RemoteCompression, RemoteCompressionScheme, RemoteConnectionMode, SettingInput,
 };
 pub use settings_error::RemoteSettingsError;
+
+#[cfg(test)]
+mod tests;

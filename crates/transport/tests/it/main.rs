@@ -1,0 +1,7 @@
+//! Leaders and followers over loopback.
+
+mod connections;
+mod faults;
+mod leader;
+mod round_trip;
+mod setup;

@@ -1,0 +1,173 @@
+//! Servers, followers and a TCP forwarder, on free ports.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use oplog::{ByteCount, SeqNo, SystemClock};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use transport::{
+    ClusterAlias, LeaderServices, LocalIdentity, RemoteCluster, RemoteClusterInfo, RemoteClusterSettings,
+    RemoteClusters, ShardChangesRequest, TransportConfig, TransportError, TransportServer,
+};
+
+use crate::leader::{history, shard};
+
+/// Nothing here should take as long.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Quick to notice and to try again.
+pub fn config() -> TransportConfig {
+    TransportConfig {
+        connect_timeout: Duration::from_secs(2),
+        call_margin: Duration::from_secs(5),
+        keepalive_interval: Duration::from_millis(200),
+        keepalive_timeout: Duration::from_millis(300),
+        backoff_initial: Duration::from_millis(10),
+        backoff_max: Duration::from_millis(50),
+        shutdown_grace: Duration::from_millis(500),
+        proxy_calls_per_socket: 2,
+        ..TransportConfig::DEFAULTS
+    }
+}
+
+/// A running server.
+pub struct Running {
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinSet<Result<(), TransportError>>,
+}
+
+impl Running {
+    pub async fn start(leader: Arc<dyn LeaderServices>) -> Self {
+        Self::start_on("127.0.0.1:0".parse().unwrap(), leader).await
+    }
+
+    pub async fn start_on(address: SocketAddr, leader: Arc<dyn LeaderServices>) -> Self {
+        let server = TransportServer::bind(address, leader, config()).await.unwrap();
+        let (address, stop) = (server.local_addr(), CancellationToken::new());
+        let mut serving = JoinSet::new();
+        serving.spawn(server.serve(stop.clone()));
+        Self {
+            address,
+            stop,
+            serving,
+        }
+    }
+
+    pub fn begin_stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        let served = tokio::time::timeout(DEADLINE, self.serving.join_next()).await;
+        served.expect("the server must stop").unwrap().unwrap().unwrap();
+    }
+}
+
+pub fn alias() -> ClusterAlias {
+    "lisbon".parse().unwrap()
+}
+
+pub fn sniff(addresses: &[SocketAddr]) -> RemoteClusterSettings {
+    RemoteClusterSettings::sniff(addresses.iter().map(ToString::to_string).collect())
+}
+
+/// A follower cluster with one remote.
+pub fn follower(settings: RemoteClusterSettings) -> (RemoteClusters, Arc<RemoteCluster>) {
+    let local = LocalIdentity {
+        cluster_name: "follower".to_owned(),
+        cluster_uuid: "follower-uuid".to_owned(),
+        node_id: "follower-node".to_owned(),
+        node_name: "f0".to_owned(),
+        version: "0.1.0".to_owned(),
+    };
+    let clusters = RemoteClusters::with_config(local, Arc::new(SystemClock), config());
+    clusters.apply(BTreeMap::from([(alias(), settings)]));
+    let cluster = clusters.get(&alias()).unwrap();
+    (clusters, cluster)
+}
+
+pub fn read_from(from: u64) -> ShardChangesRequest {
+    ShardChangesRequest {
+        shard: shard(),
+        expected_history_uuid: history(),
+        from: SeqNo::new(from),
+        max_operation_count: 5120,
+        max_batch_size: ByteCount::from_mib(32),
+        poll_timeout: Duration::from_secs(60),
+    }
+}
+
+/// Waits for the info to be as wanted.
+pub async fn until_info(
+    cluster: &RemoteCluster,
+    is_wanted: impl Fn(&RemoteClusterInfo) -> bool,
+) -> RemoteClusterInfo {
+    let looked = tokio::time::timeout(DEADLINE, async {
+        loop {
+            let info = cluster.info();
+            if is_wanted(&info) {
+                return info;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    looked
+        .await
+        .unwrap_or_else(|_| panic!("still {:?}", cluster.info()))
+}
+
+/// Passes connections on, until it is told to let their bytes vanish.
+pub struct Forwarder {
+    pub address: SocketAddr,
+    accepted: Arc<AtomicUsize>,
+    vanish: CancellationToken,
+    _tasks: JoinSet<()>,
+}
+
+impl Forwarder {
+    pub async fn start(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (accepted, vanish) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        let (count, token) = (Arc::clone(&accepted), vanish.clone());
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                let token = token.clone();
+                connections.spawn(async move {
+                    let Ok(mut far) = TcpStream::connect(target).await else {
+                        return;
+                    };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        // The sockets stay open and silent, as after a cut cable.
+                        () = token.cancelled() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            accepted,
+            vanish,
+            _tasks: tasks,
+        }
+    }
+
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    pub fn vanish(&self) {
+        self.vanish.cancel();
+    }
+}
