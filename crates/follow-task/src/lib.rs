@@ -2,17 +2,28 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod buffer;
+mod credit;
+mod cursor;
 mod driver;
 mod event;
+mod follower;
 mod handle;
 mod ids;
 mod inflight_budget;
+mod lag;
+mod lease;
+mod metadata;
 mod parameters;
 mod ports;
+mod reads;
 mod status;
 mod task;
+#[cfg(test)]
+mod test_frames;
 mod time;
 mod time_value;
+mod writes;
 
 use oplog::ByteCount;
 

@@ -107,6 +107,8 @@ pub struct ShardFollowTaskStatus {
     /// Never too small: where the operation was not received yet, its age is counted from the last moment at which it cannot have existed. While
     /// reads fail, nobody knows what the leader holds, so the lag grows from the leader's last answer.
     pub follower_to_leader_lag_millis: u64,
+    /// Why the last renewal of the retention lease failed; `None` after a success. Renewals go on.
+    pub retention_lease_exception: Option<Exception>,
     /// Operations known on the leader and not applied here.
     pub follower_to_leader_lagging_ops_count: u64,
 }

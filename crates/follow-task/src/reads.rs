@@ -1,0 +1,537 @@
+//! Reads under way, and what is left to ask for.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use es_exception::{Exception, ExceptionKind};
+use oplog::{ByteCount, Frame, SeqNo};
+
+use crate::LOWEST_READ_SIZE;
+use crate::cursor::{distance, plus};
+use crate::event::Action;
+use crate::ids::{IdSource, ReadId};
+use crate::parameters::FollowParameters;
+use crate::ports::{ReadRequest, ReadResponse};
+use crate::status::ReadException;
+use crate::time::Timestamp;
+
+/// Empty answers come no faster than this, whatever the leader does: it bounds the load that a short poll timeout or a lagging copy can cause.
+pub(crate) const EMPTY_ANSWER_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The reads of a task.
+#[derive(Debug)]
+pub(crate) struct Reads {
+    outstanding: BTreeMap<ReadId, Read>,
+    /// Rest of ranges that were answered in part: first operation, and first operation after the range.
+    leftovers: BTreeMap<SeqNo, SeqNo>,
+    /// Everything before this was asked for by a range.
+    requested: SeqNo,
+    not_before: Timestamp,
+    exceptions: VecDeque<ReadException>,
+    /// Running mean of the estimated size of operations, once there were some.
+    operation_size: Option<u64>,
+}
+
+/// One logical read; its id changes with every attempt.
+#[derive(Debug)]
+pub(crate) struct Read {
+    request: ReadRequest,
+    /// First operation that need not come: up to it, operations are known to exist. For a poll this is where it begins.
+    end: SeqNo,
+    /// Bytes of the node-wide budget set aside for the answer.
+    reserved: u64,
+    sent_at: Timestamp,
+    failures: u32,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The leader works on it.
+    UnderWay,
+    /// It failed and is sent again at this time.
+    Pausing(Timestamp),
+    /// It was answered; the answer waits for newer metadata.
+    Answered(Box<ReadResponse>, u64),
+    /// It failed for good. Keeps its slot, so that the state stays visible.
+    Failed,
+}
+
+/// A read that may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) from: SeqNo,
+    pub(crate) end: SeqNo,
+    pub(crate) count: u32,
+}
+
+impl Plan {
+    /// Whether this asks for whatever comes, since nothing is known to be there.
+    pub(crate) fn is_poll(&self) -> bool {
+        self.end <= self.from
+    }
+}
+
+/// An answer that is ready to be applied.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) from: SeqNo,
+    pub(crate) end: SeqNo,
+    pub(crate) sent_at: Timestamp,
+    pub(crate) response: ReadResponse,
+}
+
+impl Reads {
+    pub(crate) fn new() -> Self {
+        Self {
+            outstanding: BTreeMap::new(),
+            leftovers: BTreeMap::new(),
+            requested: SeqNo::ZERO,
+            not_before: Timestamp::default(),
+            exceptions: VecDeque::new(),
+            operation_size: None,
+        }
+    }
+
+    pub(crate) fn outstanding(&self) -> u32 {
+        u32::try_from(self.outstanding.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Everything before this was asked for by a range.
+    pub(crate) fn requested(&self) -> SeqNo {
+        self.requested
+    }
+
+    /// Moves the position of new ranges up.
+    pub(crate) fn raise_requested(&mut self, to: SeqNo) {
+        self.requested = self.requested.max(to);
+    }
+
+    /// Bytes held by answers that wait, and set aside for answers to come.
+    pub(crate) fn bytes(&self) -> u64 {
+        let bytes = |read: &Read| match &read.stage {
+            Stage::Answered(_, bytes) => *bytes,
+            _ => read.reserved,
+        };
+        self.outstanding.values().map(bytes).sum()
+    }
+
+    /// The reads that keep failing.
+    pub(crate) fn exceptions(&self) -> Vec<ReadException> {
+        self.exceptions.iter().cloned().collect()
+    }
+
+    /// Whether an attempt failed and no later one has succeeded.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.outstanding
+            .values()
+            .any(|read| read.failures > 0 && !matches!(read.stage, Stage::Answered(..)))
+    }
+
+    /// The read to send next, if there is anything to ask for: the lowest leftover, then a new range, then a poll when nothing else is out.
+    /// Everything before `written` was handed to the follower; `known` is the end of what is known on the leader.
+    pub(crate) fn plan(&self, now: Timestamp, written: SeqNo, known: SeqNo, max_count: u32) -> Option<Plan> {
+        if now < self.not_before {
+            return None;
+        }
+        let alone = self.outstanding.is_empty();
+        let leftover = self.leftovers.iter().find(|(_, end)| **end > written);
+        if let Some((from, end)) = leftover {
+            let from = (*from).max(written);
+            let end = (*end).min(plus(from, max_count.into()));
+            return Some(Plan {
+                from,
+                end,
+                count: count(from, end),
+            });
+        }
+        let from = self.requested.max(written);
+        if from < known {
+            let end = known.min(plus(from, max_count.into()));
+            // Alone, it takes whatever else the leader has; beside others, ranges must not overlap.
+            let count = if alone { max_count } else { count(from, end) };
+            return Some(Plan { from, end, count });
+        }
+        alone.then_some(Plan {
+            from,
+            end: from,
+            count: max_count,
+        })
+    }
+
+    /// Whether only polls are under way: they must not keep the read of a gap waiting for a slot.
+    pub(crate) fn only_polls_outstanding(&self) -> bool {
+        self.outstanding
+            .values()
+            .all(|read| read.end <= read.request.from)
+    }
+
+    /// The size to ask for: twice the expected one, so that the node-wide budget is not spent on what never comes.
+    pub(crate) fn wanted_size(&self, plan: Plan, parameters: &FollowParameters) -> u64 {
+        let most = parameters.max_read_request_size().get();
+        let least = LOWEST_READ_SIZE.get().min(most);
+        if plan.is_poll() {
+            return least;
+        }
+        let Some(size) = self.operation_size else {
+            return most;
+        };
+        size.saturating_mul(plan.count.into())
+            .saturating_mul(2)
+            .clamp(least, most)
+    }
+
+    /// Sends a planned read.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a fact of its own, none belongs to the machine"
+    )]
+    pub(crate) fn send(
+        &mut self,
+        now: Timestamp,
+        plan: Plan,
+        size: u64,
+        reserved: u64,
+        poll_timeout: Duration,
+        ids: &mut IdSource,
+        actions: &mut Vec<Action>,
+    ) {
+        // What is asked for now is no leftover any more, and leftovers that the follower holds already are none either.
+        let rest: Vec<_> = self
+            .leftovers
+            .range(..plan.end.max(plan.from))
+            .map(|(from, end)| (*from, *end))
+            .collect();
+        for (from, end) in rest {
+            self.leftovers.remove(&from);
+            if end > plan.end {
+                self.leftovers.insert(plan.end, end);
+            }
+        }
+        self.raise_requested(plan.end);
+        let request = ReadRequest {
+            from: plan.from,
+            max_operation_count: plan.count,
+            max_batch_size: ByteCount::new(size),
+            poll_timeout,
+        };
+        let read = Read {
+            request,
+            end: plan.end,
+            reserved,
+            sent_at: now,
+            failures: 0,
+            stage: Stage::UnderWay,
+        };
+        self.start(read, now, ids, actions);
+    }
+
+    /// Sends again what has paused long enough.
+    pub(crate) fn retry_due(&mut self, now: Timestamp, ids: &mut IdSource, actions: &mut Vec<Action>) {
+        let due = |read: &Read| matches!(read.stage, Stage::Pausing(until) if until <= now);
+        let ready: Vec<ReadId> = self
+            .outstanding
+            .iter()
+            .filter(|(_, read)| due(read))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ready {
+            if let Some(read) = self.outstanding.remove(&id) {
+                self.start(read, now, ids, actions);
+            }
+        }
+    }
+
+    fn start(&mut self, mut read: Read, now: Timestamp, ids: &mut IdSource, actions: &mut Vec<Action>) {
+        let id = ids.next();
+        read.sent_at = now;
+        read.stage = Stage::UnderWay;
+        actions.push(Action::Read {
+            id,
+            request: read.request.clone(),
+        });
+        self.outstanding.insert(id, read);
+    }
+
+    /// Time since the attempt was sent, or `None` for one that is not waited for.
+    pub(crate) fn attempt(&self, now: Timestamp, id: ReadId) -> Option<Duration> {
+        self.under_way(id).map(|read| now.since(read.sent_at))
+    }
+
+    fn under_way(&self, id: ReadId) -> Option<&Read> {
+        self.outstanding
+            .get(&id)
+            .filter(|read| matches!(read.stage, Stage::UnderWay))
+    }
+
+    /// Checks an answer against its request, and cuts off what goes beyond the limits (FT-2): it is asked for again later.
+    pub(crate) fn check(
+        &self,
+        id: ReadId,
+        known_checkpoint: Option<SeqNo>,
+        response: &mut ReadResponse,
+    ) -> Result<(), Exception> {
+        let Some(read) = self.under_way(id) else {
+            return Ok(());
+        };
+        check_answer(&read.request, known_checkpoint, response)
+    }
+
+    /// Keeps a checked answer until its metadata is there.
+    pub(crate) fn answered(&mut self, id: ReadId, response: ReadResponse, bytes: u64) {
+        let count = response.frames.len() as u64;
+        if let Some(mean) = bytes.checked_div(count) {
+            self.operation_size = Some(
+                self.operation_size
+                    .map_or(mean, |old| old.saturating_mul(3).saturating_add(mean) / 4),
+            );
+        }
+        if let Some(read) = self.outstanding.get_mut(&id) {
+            self.exceptions
+                .retain(|entry| entry.from_seq_no != read.request.from);
+            read.stage = Stage::Answered(Box::new(response), bytes);
+        }
+    }
+
+    /// The attempt failed; it is sent again after the pause that `delay` gives for a number of failures.
+    pub(crate) fn failed(
+        &mut self,
+        now: Timestamp,
+        id: ReadId,
+        exception: Exception,
+        max_entries: u32,
+        delay: impl FnOnce(u32) -> Duration,
+    ) {
+        let Some(read) = self.outstanding.get_mut(&id) else {
+            return;
+        };
+        read.failures = read.failures.saturating_add(1);
+        read.stage = Stage::Pausing(now.after(delay(read.failures)));
+        let (from, failures) = (read.request.from, read.failures);
+        self.record(from, failures, exception, max_entries);
+    }
+
+    /// The attempt failed for good.
+    pub(crate) fn failed_for_good(&mut self, id: ReadId, exception: Exception, max_entries: u32) {
+        let Some(read) = self.outstanding.get_mut(&id) else {
+            return;
+        };
+        read.stage = Stage::Failed;
+        let (from, failures) = (read.request.from, read.failures);
+        self.record(from, failures, exception, max_entries);
+    }
+
+    fn record(&mut self, from_seq_no: SeqNo, retries: u32, exception: Exception, max_entries: u32) {
+        if let Some(entry) = self
+            .exceptions
+            .iter_mut()
+            .find(|entry| entry.from_seq_no == from_seq_no)
+        {
+            (entry.retries, entry.exception) = (retries, exception);
+            return;
+        }
+        self.exceptions.push_back(ReadException {
+            from_seq_no,
+            retries,
+            exception,
+        });
+        while self.exceptions.len() > max_entries as usize {
+            self.exceptions.pop_front();
+        }
+    }
+
+    /// Takes out the next answer whose metadata is there, and frees its slot.
+    pub(crate) fn take_answer(&mut self, ready: impl Fn(&ReadResponse) -> bool) -> Option<Answer> {
+        let is_ready = |read: &Read| matches!(&read.stage, Stage::Answered(response, _) if ready(response));
+        let id = self
+            .outstanding
+            .iter()
+            .find(|(_, read)| is_ready(read))
+            .map(|(id, _)| *id)?;
+        let Read {
+            request,
+            end,
+            sent_at,
+            stage,
+            ..
+        } = self.outstanding.remove(&id)?;
+        let Stage::Answered(response, _) = stage else {
+            return None;
+        };
+        Some(Answer {
+            from: request.from,
+            end,
+            sent_at,
+            response: *response,
+        })
+    }
+
+    /// Notes what an answer left open: everything from `next` to `end`.
+    pub(crate) fn leave_over(&mut self, next: SeqNo, end: SeqNo) {
+        if next < end {
+            self.leftovers.insert(next, end);
+        }
+    }
+
+    /// Notes an empty answer to a read sent at `sent_at`; the next read comes not too soon after that one.
+    pub(crate) fn was_empty(&mut self, sent_at: Timestamp) {
+        self.not_before = self.not_before.max(sent_at.after(EMPTY_ANSWER_INTERVAL));
+    }
+
+    /// The answer of a stopped task: its operations are not wanted any more, and its slot is free.
+    pub(crate) fn drop_answer(&mut self, id: ReadId) {
+        self.outstanding.remove(&id);
+    }
+
+    /// Frees memory when the task has stopped. Reads under way and failed ones keep their slots.
+    pub(crate) fn forget_answers(&mut self) {
+        self.outstanding
+            .retain(|_, read| !matches!(read.stage, Stage::Answered(..)));
+        self.leftovers.clear();
+        for read in self.outstanding.values_mut() {
+            read.reserved = 0;
+        }
+    }
+
+    /// When a read is to be sent again, or the pause after an empty answer is over.
+    pub(crate) fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let pausing = self.outstanding.values().filter_map(|read| match read.stage {
+            Stage::Pausing(until) => Some(until),
+            _ => None,
+        });
+        pausing
+            .chain(Some(self.not_before).filter(|time| *time > now))
+            .min()
+    }
+
+    /// The predicate behind FT-2 for reads.
+    pub(crate) fn check_invariants(&self, max_outstanding: u32) {
+        // One more than allowed, when the read of a gap is sent beside a poll.
+        assert!(
+            self.outstanding() <= max_outstanding.saturating_add(1),
+            "FT-2: too many reads"
+        );
+        assert!(
+            self.exceptions.len() <= max_outstanding as usize,
+            "FT-2: too many read exceptions"
+        );
+        let mut last = SeqNo::ZERO;
+        for (from, end) in &self.leftovers {
+            assert!(last <= *from && from < end, "FT-1: leftovers overlap at {from}");
+            assert!(*end <= self.requested, "FT-1: leftover past what was requested");
+            last = *end;
+        }
+    }
+}
+
+fn count(from: SeqNo, end: SeqNo) -> u32 {
+    u32::try_from(distance(from, end)).unwrap_or(u32::MAX)
+}
+
+/// The predicate behind FT-1 and TR-1 for an answer. A wrong one is the failure of an attempt: another copy may answer well.
+fn check_answer(
+    request: &ReadRequest,
+    known_checkpoint: Option<SeqNo>,
+    response: &mut ReadResponse,
+) -> Result<(), Exception> {
+    let mut size = 0_u64;
+    let mut keep = 0;
+    for (frame, expected) in response.frames.iter().zip(request.from.get()..) {
+        if frame.seq_no().get() != expected {
+            return Err(malformed(format!(
+                "operation [{}] where [{expected}] was due",
+                frame.seq_no()
+            )));
+        }
+        if keep == request.max_operation_count as usize || size > request.max_batch_size.get() {
+            break;
+        }
+        size = size.saturating_add(frame.estimated_size());
+        keep += 1;
+    }
+    response.frames.truncate(keep);
+    let last = response.frames.last().map(Frame::seq_no);
+    let checkpoint = response.global_checkpoint.max(known_checkpoint);
+    if last > checkpoint {
+        return Err(malformed(format!(
+            "operation {last:?} above the global checkpoint {checkpoint:?}"
+        )));
+    }
+    Ok(())
+}
+
+/// Retryable, unlike the leader's own failures of this kind.
+fn malformed(what: String) -> Exception {
+    Exception::new(
+        ExceptionKind::IllegalState,
+        format!("malformed answer of the leader: {what}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_frames::frames;
+    use oplog::UnixMillis;
+
+    fn response(range: std::ops::Range<u64>, checkpoint: u64) -> ReadResponse {
+        ReadResponse {
+            frames: frames(range),
+            global_checkpoint: Some(SeqNo::new(checkpoint)),
+            max_seq_no: Some(SeqNo::new(checkpoint)),
+            max_seq_no_of_updates_or_deletes: None,
+            mapping_version: 1,
+            settings_version: 1,
+            aliases_version: 1,
+            took: Duration::ZERO,
+            leader_now: UnixMillis::new(0),
+        }
+    }
+
+    #[test]
+    fn answers_are_checked_and_cut_to_the_limits() {
+        let size = frames(0..1)[0].estimated_size();
+        let mut holey = response(5..9, 99);
+        holey.frames.remove(1);
+        // (answer, operations allowed, bytes allowed, operations kept)
+        let cases = [
+            (response(5..9, 8), 9, 10_000, Some(4)),
+            (response(5..9, 8), 3, 10_000, Some(3)),
+            (response(5..9, 8), 9, 2 * size, Some(3)),
+            (response(5..9, 8), 9, 2 * size - 1, Some(2)),
+            (response(5..9, 8), 9, 1, Some(1)),
+            (response(5..5, 8), 9, 1, Some(0)),
+            (response(5..9, 7), 9, 10_000, None),
+            (response(4..9, 8), 9, 10_000, None),
+            (response(6..9, 8), 9, 10_000, None),
+            (holey, 9, 10_000, None),
+        ];
+        for (position, (mut answer, count, bytes, kept)) in cases.into_iter().enumerate() {
+            let request = ReadRequest {
+                from: SeqNo::new(5),
+                max_operation_count: count,
+                max_batch_size: ByteCount::new(bytes),
+                poll_timeout: Duration::ZERO,
+            };
+            let result = check_answer(&request, None, &mut answer)
+                .ok()
+                .map(|()| answer.frames.len());
+            assert_eq!(result, kept, "case {position}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_read_exception_makes_room() {
+        let mut reads = Reads::new();
+        for from in 0..4 {
+            reads.record(SeqNo::new(from), 1, malformed(from.to_string()), 3);
+        }
+        reads.record(SeqNo::new(2), 2, malformed("again".into()), 3);
+        let shown: Vec<_> = reads
+            .exceptions()
+            .iter()
+            .map(|entry| (entry.from_seq_no.get(), entry.retries))
+            .collect();
+        assert_eq!(shown, [(1, 1), (2, 2), (3, 1)]);
+    }
+}

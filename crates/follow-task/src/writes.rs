@@ -1,0 +1,235 @@
+//! Batches on their way to the follower, in seq_no order.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use oplog::{Frame, SeqNo};
+
+use crate::buffer::TakenBatch;
+use crate::cursor::{after, before, plus};
+use crate::event::Action;
+use crate::ids::{IdSource, WriteId};
+use crate::time::Timestamp;
+
+/// Batches handed to the follower and not acknowledged.
+///
+/// The follower takes batches strictly in order, so one failure makes those behind it fail as well. Then nothing new is sent: all batches under
+/// way end first, the follower is asked where it stands, and what it lacks is sent again from the lowest batch on.
+#[derive(Debug, Default)]
+pub(crate) struct Writes {
+    batches: VecDeque<Batch>,
+    recovery: Recovery,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Recovery {
+    /// Every batch is under way.
+    #[default]
+    NotNeeded,
+    /// The follower is to be asked once nothing is under way, and not before this time.
+    NotBefore(Timestamp),
+}
+
+/// One batch, kept until the follower has it.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    id: WriteId,
+    first: SeqNo,
+    end: SeqNo,
+    frames: Vec<Frame>,
+    bytes: u64,
+    sent_at: Timestamp,
+    under_way: bool,
+    failures: u32,
+}
+
+impl Batch {
+    /// The first operation that is not part of it.
+    pub(crate) fn end(&self) -> SeqNo {
+        self.end
+    }
+
+    pub(crate) fn operations(&self) -> u64 {
+        self.end.get() - self.first.get()
+    }
+
+    pub(crate) fn last_frame(&self) -> Option<&Frame> {
+        self.frames.last()
+    }
+}
+
+/// What the follower's answer means for the batches.
+#[derive(Debug)]
+pub(crate) enum Reconciled {
+    /// The batches that it has after all; the others were sent again.
+    Resent(Vec<Batch>),
+    /// It lost operations that it had acknowledged. All batches are dropped; everything from its position on must be read again.
+    Lost,
+}
+
+impl Writes {
+    pub(crate) fn outstanding(&self) -> u32 {
+        u32::try_from(self.batches.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Estimated bytes held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.bytes).sum()
+    }
+
+    /// Whether a new batch may be sent.
+    pub(crate) fn may_send(&self, max_outstanding: u32) -> bool {
+        self.recovery == Recovery::NotNeeded && self.outstanding() < max_outstanding
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        now: Timestamp,
+        ids: &mut IdSource,
+        taken: TakenBatch,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(first) = taken.frames.first().map(Frame::seq_no) else {
+            return;
+        };
+        let end = plus(first, taken.frames.len() as u64);
+        let mut batch = Batch {
+            id: ids.next(),
+            first,
+            end,
+            frames: taken.frames,
+            bytes: taken.bytes,
+            sent_at: now,
+            under_way: true,
+            failures: 0,
+        };
+        batch.start(now, ids, actions);
+        self.batches.push_back(batch);
+    }
+
+    /// The time that the attempt took and the end of its batch, or `None` for one that is not waited for.
+    pub(crate) fn attempt(&self, now: Timestamp, id: WriteId) -> Option<(Duration, SeqNo)> {
+        let batch = self
+            .batches
+            .iter()
+            .find(|batch| batch.under_way && batch.id == id)?;
+        Some((now.since(batch.sent_at), batch.end))
+    }
+
+    /// The follower has the batch.
+    pub(crate) fn succeed(&mut self, id: WriteId) -> Option<Batch> {
+        let position = self
+            .batches
+            .iter()
+            .position(|batch| batch.under_way && batch.id == id)?;
+        self.batches.remove(position)
+    }
+
+    /// An attempt failed; `delay` gives the pause for a number of failures.
+    pub(crate) fn fail(&mut self, now: Timestamp, id: WriteId, delay: impl FnOnce(u32) -> Duration) {
+        if let Some(batch) = self
+            .batches
+            .iter_mut()
+            .find(|batch| batch.under_way && batch.id == id)
+        {
+            batch.under_way = false;
+            batch.failures = batch.failures.saturating_add(1);
+            let until = now.after(delay(batch.failures));
+            self.recover_not_before(until);
+        }
+    }
+
+    /// Has the follower asked where it stands, not before `time`. A failure behind another one adds nothing to wait for.
+    pub(crate) fn recover_not_before(&mut self, time: Timestamp) {
+        if self.recovery == Recovery::NotNeeded {
+            self.recovery = Recovery::NotBefore(time);
+        }
+    }
+
+    /// When the follower is to be asked; `None` while nothing failed or a batch is under way.
+    pub(crate) fn recovery_due(&self) -> Option<Timestamp> {
+        match self.recovery {
+            Recovery::NotBefore(time) if !self.batches.iter().any(|batch| batch.under_way) => Some(time),
+            _ => None,
+        }
+    }
+
+    /// Compares with a follower whose next operation is `next`. Everything before `dispatched` was handed to it.
+    pub(crate) fn reconcile(
+        &mut self,
+        now: Timestamp,
+        next: SeqNo,
+        dispatched: SeqNo,
+        ids: &mut IdSource,
+        actions: &mut Vec<Action>,
+    ) -> Reconciled {
+        self.recovery = Recovery::NotNeeded;
+        if next < self.batches.front().map_or(dispatched, |batch| batch.first) {
+            self.batches.clear();
+            return Reconciled::Lost;
+        }
+        let had = self.batches.iter().take_while(|batch| batch.end <= next).count();
+        let had = self.batches.drain(..had).collect();
+        for batch in &mut self.batches {
+            batch.start(now, ids, actions);
+        }
+        Reconciled::Resent(had)
+    }
+
+    /// The operation `seq_no`, if a batch holds it.
+    pub(crate) fn frame(&self, seq_no: SeqNo) -> Option<&Frame> {
+        let batch = self
+            .batches
+            .iter()
+            .find(|batch| batch.first <= seq_no && seq_no < batch.end)?;
+        batch
+            .frames
+            .get(usize::try_from(seq_no.get() - batch.first.get()).ok()?)
+    }
+
+    /// Frees memory when the task has stopped; the batches still count as outstanding.
+    pub(crate) fn forget_frames(&mut self) {
+        for batch in &mut self.batches {
+            batch.frames = Vec::new();
+            batch.bytes = 0;
+        }
+    }
+
+    /// The predicate behind FT-1 for batches: in order, apart, and nothing that was not dispatched.
+    pub(crate) fn check_invariants(&self, dispatched: SeqNo, max_outstanding: u32) {
+        let mut end = SeqNo::ZERO;
+        for batch in &self.batches {
+            assert!(
+                batch.first >= end && batch.first < batch.end,
+                "FT-1: batch at {} overlaps {end}",
+                batch.first
+            );
+            end = batch.end;
+            let idle = !batch.under_way && self.recovery == Recovery::NotNeeded;
+            assert!(
+                !idle,
+                "FT-4: batch at {} failed and nobody asks the follower",
+                batch.first
+            );
+        }
+        assert!(
+            end <= dispatched,
+            "FT-1: a batch ends at {end:?}, past {:?}",
+            before(dispatched)
+        );
+        assert!(self.outstanding() <= max_outstanding, "FT-2: too many batches");
+    }
+}
+
+impl Batch {
+    fn start(&mut self, now: Timestamp, ids: &mut IdSource, actions: &mut Vec<Action>) {
+        self.id = ids.next();
+        self.sent_at = now;
+        self.under_way = true;
+        debug_assert_eq!(after(self.frames.last().map(Frame::seq_no)), self.end);
+        actions.push(Action::Append {
+            id: self.id,
+            frames: self.frames.clone(),
+        });
+    }
+}
