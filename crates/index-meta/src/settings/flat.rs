@@ -248,6 +248,8 @@ mod tests {
         let settings = Settings::from_json(&nested).expect("settings");
         assert_eq!(settings, Settings::from_json(&dotted).expect("settings"));
         assert_eq!(settings.to_flat_json(), dotted);
+        let printed = json!({"index": {"blocks": {"write": "true"}, "number_of_shards": "2", "sort": {"field": ["a", "b"]}}});
+        assert_eq!(settings.to_nested_json(), printed);
         for malformed in [
             json!([1]),
             json!({"a": [[1]]}),
