@@ -1,0 +1,214 @@
+//! From an HTTP request to its handler and back: the checks that every request passes, in this order.
+//!
+//! Accept, method, parameters, content type and size of the body, then the handler. Nothing is changed before all of them passed.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use es_exception::{Exception, ExceptionKind};
+use http::header::{ALLOW, CONTENT_ENCODING, HeaderValue};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::json;
+
+use crate::call::Call;
+use crate::media_type::{self, Accepted, BodyType};
+use crate::params::Params;
+use crate::render::Rendering;
+use crate::reply::Reply;
+use crate::route::{BodyRule, Route, Verb};
+use crate::routes;
+use crate::state::RestState;
+
+/// The router over the whole route table.
+pub(crate) fn router(state: RestState) -> Router {
+    let mut by_path: BTreeMap<&'static str, Vec<Route>> = BTreeMap::new();
+    for route in routes::all() {
+        by_path.entry(route.path).or_default().push(route);
+    }
+    let mut router = Router::new();
+    for (path, candidates) in by_path {
+        let candidates: &'static [Route] = Vec::leak(candidates);
+        let state = state.clone();
+        let endpoint =
+            move |segments: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
+                  request| {
+                let segments = segments.map(|segments| {
+                    segments
+                        .iter()
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                        .collect::<BTreeMap<_, _>>()
+                });
+                dispatch(state.clone(), candidates, segments.ok(), request)
+            };
+        router = router.route(path, any(endpoint));
+    }
+    router.fallback(no_handler)
+}
+
+async fn no_handler(request: Request) -> Response {
+    let text = format!(
+        "no handler found for uri [{}] and method [{}]",
+        request.uri(),
+        request.method()
+    );
+    let rendering = lenient_rendering(&request);
+    rendering.refusal(StatusCode::BAD_REQUEST, &json!({"error": text, "status": 400}))
+}
+
+/// The rendering for refusals that come before parameters are checked.
+fn lenient_rendering(request: &Request) -> Rendering {
+    let accepted = media_type::accepted(request.headers()).unwrap_or(Accepted::Any);
+    let params = Params::parse(request.uri().query().unwrap_or_default()).unwrap_or_default();
+    Rendering::new(request.headers(), accepted, &params)
+        .unwrap_or_else(|_| Rendering::plain(request.headers()))
+}
+
+async fn dispatch(
+    state: RestState,
+    candidates: &'static [Route],
+    segments: Option<BTreeMap<String, String>>,
+    request: Request,
+) -> Response {
+    let route = Verb::of(request.method()).and_then(|verb| {
+        let route = candidates.iter().find(|route| route.verbs.contains(&verb))?;
+        Some((verb, route))
+    });
+    let Some((verb, route)) = route else {
+        return wrong_method(candidates, &request);
+    };
+    let rendering = lenient_rendering(&request);
+    let Some(segments) = segments else {
+        let reason = "a part of the path is not UTF-8 once decoded";
+        return rendering.response(Err(Exception::illegal_argument(reason)));
+    };
+    let outcome = match admit(&state, verb, route, segments, request).await {
+        Ok(call) => perform(&state, route, call).await,
+        Err(refusal) => Err(refusal),
+    };
+    rendering.response(outcome)
+}
+
+/// Answers a method that the path has no route for; `OPTIONS` is told the methods that it has.
+fn wrong_method(candidates: &[Route], request: &Request) -> Response {
+    let mut verbs: Vec<Verb> = candidates.iter().flat_map(|route| route.verbs).copied().collect();
+    verbs.sort_unstable();
+    verbs.dedup();
+    let allowed = verbs.iter().map(|verb| verb.name()).collect::<Vec<_>>().join(",");
+    let rendering = lenient_rendering(request);
+    let mut response = if request.method() == Method::OPTIONS {
+        rendering.response(Ok(Reply::exists(true)))
+    } else {
+        let (uri, method) = (request.uri(), request.method());
+        let text =
+            format!("incorrect HTTP method for uri [{uri}] and method [{method}], allowed: [{allowed}]");
+        rendering.refusal(
+            StatusCode::METHOD_NOT_ALLOWED,
+            &json!({"error": text, "status": 405}),
+        )
+    };
+    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
+}
+
+/// Checks everything that the route says about its requests, and reads the body.
+async fn admit(
+    state: &RestState,
+    verb: Verb,
+    route: &Route,
+    segments: BTreeMap<String, String>,
+    request: Request,
+) -> Result<Call, Exception> {
+    let (parts, body) = request.into_parts();
+    let accepted = media_type::accepted(&parts.headers)?;
+    let params = Params::parse(parts.uri.query().unwrap_or_default())?;
+    Rendering::new(&parts.headers, accepted, &params)?;
+    params.check(parts.uri.path(), route.params)?;
+    params.flag("human", false)?;
+    let body_type = media_type::body_type(&parts.headers)?;
+    refuse_encoding(&parts.headers)?;
+    let body = read_body(state, body).await?;
+    check_body(route.body, body_type, &body, &parts.method, &parts.uri)?;
+    Ok(Call::new(state.clone(), verb, segments, params, body, accepted))
+}
+
+async fn perform(state: &RestState, route: &Route, call: Call) -> Result<Reply, Exception> {
+    let work = (route.handler)(call);
+    if !route.carried_on {
+        return work.await;
+    }
+    // The request future dies with its connection; the task does not, and the server awaits it when it stops.
+    state.work().spawn(work).await.unwrap_or_else(|error| {
+        Err(Exception::new(
+            ExceptionKind::Exception,
+            format!("the request was given up half way: {error}"),
+        ))
+    })
+}
+
+fn refuse_encoding(headers: &HeaderMap) -> Result<(), Exception> {
+    match headers
+        .get(CONTENT_ENCODING)
+        .map(|value| value.to_str().unwrap_or("?").to_ascii_lowercase())
+    {
+        Some(encoding) if !encoding.is_empty() && encoding != "identity" => {
+            let reason = format!(
+                "bodies with Content-Encoding [{encoding}] are not read here: send the body uncompressed"
+            );
+            Err(Exception::new(ExceptionKind::MediaType, reason).with_status(415))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn read_body(state: &RestState, body: Body) -> Result<Bytes, Exception> {
+    let limit = usize::try_from(state.config().max_content_length.get()).unwrap_or(usize::MAX);
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let limit = state.config().max_content_length;
+            let reason = format!("the body is larger than [http.max_content_length], which is [{limit}]");
+            Err(Exception::new(ExceptionKind::ContentTooLarge, reason))
+        }
+        Err(error) => Err(Exception::illegal_argument(format!(
+            "the body could not be read: {error}"
+        ))),
+    }
+}
+
+fn check_body(
+    rule: BodyRule,
+    given: Option<BodyType>,
+    body: &Bytes,
+    method: &Method,
+    uri: &Uri,
+) -> Result<(), Exception> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    match (rule, given) {
+        (BodyRule::Refused, _) => Err(Exception::illegal_argument(format!(
+            "request [{method} {}] does not take a body",
+            uri.path()
+        ))),
+        (_, None) => Err(Exception::new(
+            ExceptionKind::MediaType,
+            "a body needs the header [Content-Type]",
+        )),
+        (BodyRule::Json, Some(BodyType::NdJson)) => {
+            let reason = format!(
+                "request [{method} {}] takes one JSON value, not lines of JSON",
+                uri.path()
+            );
+            Err(Exception::new(ExceptionKind::MediaType, reason))
+        }
+        _ => Ok(()),
+    }
+}

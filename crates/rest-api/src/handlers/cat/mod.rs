@@ -1,0 +1,17 @@
+//! The cat APIs: tables for people.
+
+mod aliases;
+mod count;
+mod health;
+mod indices;
+mod nodes;
+mod shards;
+mod table;
+
+pub(crate) use aliases::aliases;
+pub(crate) use count::count;
+pub(crate) use health::health;
+pub(crate) use indices::indices;
+pub(crate) use nodes::nodes;
+pub(crate) use shards::shards;
+pub(crate) use table::CAT;

@@ -1,0 +1,139 @@
+//! One shard follow task as follow stats and the task list show it.
+
+use std::time::Duration;
+
+use follow_task::ShardFollowTaskStatus;
+use oplog::SeqNo;
+use serde_json::{Map, Value, json};
+
+use crate::error_body::error_object;
+use crate::units::{human_bytes, human_millis};
+
+/// The number that Elasticsearch shows where there is no sequence number.
+pub(crate) const NO_SEQ_NO: i64 = -1;
+
+/// A sequence number as Elasticsearch prints it: -1 when there is none.
+pub(crate) fn seq_no(seq_no: Option<SeqNo>) -> i64 {
+    seq_no
+        .and_then(|seq_no| i64::try_from(seq_no.get()).ok())
+        .unwrap_or(NO_SEQ_NO)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How far the shard's follower is behind by global checkpoints; never negative.
+pub(crate) fn checkpoint_lag(status: &ShardFollowTaskStatus) -> i64 {
+    (seq_no(status.leader_global_checkpoint) - seq_no(status.follower_global_checkpoint)).max(0)
+}
+
+/// The shard object. Source: elasticsearch-specification, `ccr/_types/FollowIndexStats.ts` (`ShardStats`); the two lag fields are ours.
+pub(crate) fn shard_stats(status: &ShardFollowTaskStatus, human: bool) -> Value {
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Value| {
+        object.insert(key.to_owned(), value);
+    };
+    let identity = &status.identity;
+    put("remote_cluster", identity.remote_cluster.clone().into());
+    put("leader_index", identity.leader_index.clone().into());
+    put("follower_index", identity.follower_index.clone().into());
+    put("shard_id", identity.shard_id.get().into());
+    put(
+        "leader_global_checkpoint",
+        seq_no(status.leader_global_checkpoint).into(),
+    );
+    put("leader_max_seq_no", seq_no(status.leader_max_seq_no).into());
+    put(
+        "follower_global_checkpoint",
+        seq_no(status.follower_global_checkpoint).into(),
+    );
+    put("follower_max_seq_no", seq_no(status.follower_max_seq_no).into());
+    put(
+        "last_requested_seq_no",
+        seq_no(status.last_requested_seq_no).into(),
+    );
+    put(
+        "outstanding_read_requests",
+        status.outstanding_read_requests.into(),
+    );
+    put(
+        "outstanding_write_requests",
+        status.outstanding_write_requests.into(),
+    );
+    put(
+        "write_buffer_operation_count",
+        status.write_buffer_operation_count.into(),
+    );
+    if human {
+        put(
+            "write_buffer_size",
+            human_bytes(status.write_buffer_size_in_bytes).into(),
+        );
+    }
+    put(
+        "write_buffer_size_in_bytes",
+        status.write_buffer_size_in_bytes.into(),
+    );
+    put("follower_mapping_version", status.follower_mapping_version.into());
+    put(
+        "follower_settings_version",
+        status.follower_settings_version.into(),
+    );
+    put("follower_aliases_version", status.follower_aliases_version.into());
+    put_time(&mut object, "total_read_time", status.total_read_time, human);
+    put_time(
+        &mut object,
+        "total_read_remote_exec_time",
+        status.total_read_remote_exec_time,
+        human,
+    );
+    let mut put = |key: &str, value: Value| {
+        object.insert(key.to_owned(), value);
+    };
+    put("successful_read_requests", status.successful_read_requests.into());
+    put("failed_read_requests", status.failed_read_requests.into());
+    put("operations_read", status.operations_read.into());
+    if human {
+        put("total_read", human_bytes(status.bytes_read).into());
+    }
+    put("bytes_read", status.bytes_read.into());
+    put_time(&mut object, "total_write_time", status.total_write_time, human);
+    let mut put = |key: &str, value: Value| {
+        object.insert(key.to_owned(), value);
+    };
+    put(
+        "successful_write_requests",
+        status.successful_write_requests.into(),
+    );
+    put("failed_write_requests", status.failed_write_requests.into());
+    put("operations_written", status.operations_written.into());
+    let exceptions = status.read_exceptions.iter().map(|failed| {
+        json!({"from_seq_no": failed.from_seq_no.get(), "retries": failed.retries, "exception": error_object(&failed.exception)})
+    });
+    put("read_exceptions", exceptions.collect());
+    let since = status.time_since_last_read.map_or(-1, millis);
+    if human {
+        put("time_since_last_read", human_millis(since).into());
+    }
+    put("time_since_last_read_millis", since.into());
+    put(
+        "follower_to_leader_lag_millis",
+        status.follower_to_leader_lag_millis.into(),
+    );
+    put(
+        "follower_to_leader_lagging_ops_count",
+        status.follower_to_leader_lagging_ops_count.into(),
+    );
+    if let Some(fatal) = &status.fatal_exception {
+        put("fatal_exception", error_object(fatal));
+    }
+    Value::Object(object)
+}
+
+fn put_time(object: &mut Map<String, Value>, name: &str, time: Duration, human: bool) {
+    if human {
+        object.insert(name.to_owned(), human_millis(millis(time)).into());
+    }
+    object.insert(format!("{name}_millis"), millis(time).into());
+}

@@ -1,0 +1,123 @@
+//! `GET /_cluster/state`: version, nodes and metadata. Routing is not printed: every shard is where its index is.
+
+use cluster::{ClusterState, IndexMetadata, IndexState};
+use es_exception::Exception;
+use serde_json::{Map, Value, json};
+
+use super::index_metadata::all_settings;
+use super::targets;
+use crate::call::Call;
+use crate::params::split_list;
+use crate::reply::Reply;
+
+/// The parts of the state that a request may name.
+const METRICS: [&str; 8] = [
+    "_all",
+    "version",
+    "master_node",
+    "nodes",
+    "metadata",
+    "routing_table",
+    "routing_nodes",
+    "blocks",
+];
+
+/// The whole state, or the parts named, for all indices or those named.
+pub(crate) async fn state(call: Call) -> Result<Reply, Exception> {
+    let metrics = split_list(call.segment("metrics").unwrap_or("_all"));
+    if let Some(unknown) = metrics.iter().find(|metric| !METRICS.contains(metric)) {
+        return Err(Exception::illegal_argument(format!(
+            "[{unknown}] is no part of the cluster state: use {METRICS:?}"
+        )));
+    }
+    let wants = |metric: &str| {
+        metrics
+            .iter()
+            .any(|wanted| *wanted == "_all" || *wanted == metric)
+    };
+    let flat = call.params.flag("flat_settings", false)?;
+    let indices = targets::any_state(&call)?;
+    let state = call.state.cluster().state();
+    let mut answer = Map::new();
+    answer.insert("cluster_name".to_owned(), state.cluster_name.clone().into());
+    answer.insert("cluster_uuid".to_owned(), state.cluster_uuid.clone().into());
+    if wants("version") {
+        answer.insert("version".to_owned(), state.version.into());
+        answer.insert(
+            "state_uuid".to_owned(),
+            format!("{}-{}", state.cluster_uuid, state.version).into(),
+        );
+    }
+    if wants("master_node") {
+        answer.insert(
+            "master_node".to_owned(),
+            json!(state.master_node_id.as_ref().map(ToString::to_string)),
+        );
+    }
+    if wants("blocks") {
+        answer.insert("blocks".to_owned(), json!({}));
+    }
+    if wants("nodes") {
+        answer.insert("nodes".to_owned(), nodes(&state));
+    }
+    if wants("metadata") {
+        let printed: Map<String, Value> = indices
+            .iter()
+            .map(|index| (index.name.clone(), metadata(index, flat)))
+            .collect();
+        answer.insert(
+            "metadata".to_owned(),
+            json!({
+                "cluster_uuid": state.cluster_uuid,
+                "cluster_uuid_committed": true,
+                "version": state.metadata_version,
+                "templates": {},
+                "indices": printed,
+                "index-graveyard": {"tombstones": []},
+            }),
+        );
+    }
+    Reply::ok(&answer)
+}
+
+fn nodes(state: &ClusterState) -> Value {
+    let one = |node: &cluster::NodeMetadata| {
+        json!({
+            "name": node.name,
+            "ephemeral_id": node.id.to_string(),
+            "transport_address": node.transport_address,
+            "attributes": {},
+            "roles": ["data", "ingest", "master", "remote_cluster_client"],
+        })
+    };
+    Value::Object(
+        state
+            .nodes
+            .iter()
+            .map(|(id, node)| (id.to_string(), one(node)))
+            .collect(),
+    )
+}
+
+fn metadata(index: &IndexMetadata, flat: bool) -> Value {
+    let settings = all_settings(index);
+    let terms = index.primary_terms.iter().enumerate();
+    let mut object = json!({
+        "version": index.version,
+        "mapping_version": index.mapping_version,
+        "settings_version": index.settings_version,
+        "aliases_version": index.aliases_version,
+        "routing_num_shards": index.number_of_routing_shards,
+        "state": if index.state == IndexState::Open { "open" } else { "close" },
+        "settings": if flat { settings.to_flat_json() } else { settings.to_nested_json() },
+        "mappings": {"_doc": index.mapping.to_json()},
+        "aliases": index.aliases.keys().collect::<Vec<_>>(),
+        "primary_terms": Value::Object(terms.map(|(shard, term)| (shard.to_string(), term.get().into())).collect()),
+        "in_sync_allocations": {},
+        "system": false,
+    });
+    for (component, custom) in &index.custom {
+        object[component] = json!(custom);
+    }
+    object
+}

@@ -1,0 +1,131 @@
+//! `_mget`: several documents at once.
+
+use es_exception::{Exception, ExceptionKind};
+use indices::{GetOptions, MultiGetItem};
+use oplog::DocumentVersion;
+use serde_json::{Map, Value, json};
+use shard::SourceFilter;
+
+use super::get::{Found, source_filter};
+use super::write_params::invalid;
+use crate::call::Call;
+use crate::error_body::error_body;
+use crate::json_body::{kind_of, refuse_rest, take_string, wrong};
+use crate::reply::Reply;
+
+/// `GET|POST /_mget` and `/{index}/_mget`, with `docs` or `ids`.
+pub(crate) async fn mget(call: Call) -> Result<Reply, Exception> {
+    let default_filter = source_filter(&call.params)?.unwrap_or_else(SourceFilter::all);
+    let mut body = call.required_object()?;
+    let mut items = Vec::new();
+    if let Some(docs) = take_array(&mut body, "docs")? {
+        for doc in docs {
+            items.push(doc_item(&call, doc, &default_filter)?);
+        }
+    }
+    if let Some(ids) = take_array(&mut body, "ids")? {
+        for id in ids {
+            let id = scalar(&id).ok_or_else(|| {
+                wrong(format!(
+                    "field [ids] must hold strings, but holds {}",
+                    kind_of(&id)
+                ))
+            })?;
+            items.push((item(&call, None, id, None)?, default_filter.clone()));
+        }
+    }
+    refuse_rest(&body, "mget")?;
+    if items.is_empty() {
+        return Err(invalid("no documents to get"));
+    }
+    let (requests, filters): (Vec<MultiGetItem>, Vec<SourceFilter>) = items.into_iter().unzip();
+    let responses = call.state.indices().mget(requests.clone()).await;
+    let mut docs = Vec::with_capacity(responses.len());
+    for ((response, filter), request) in responses.iter().zip(&filters).zip(&requests) {
+        let found = response.as_ref().map_err(Clone::clone).and_then(|response| {
+            let found = Found::new(response, filter)?;
+            serde_json::value::to_raw_value(&found)
+                .map_err(|error| Exception::new(ExceptionKind::Exception, error.to_string()))
+        });
+        docs.push(found.or_else(|failure| {
+            let error = &error_body(&failure, false)["error"];
+            serde_json::value::to_raw_value(
+                &json!({"_index": request.index, "_id": request.id, "error": error}),
+            )
+            .map_err(|error| Exception::new(ExceptionKind::Exception, error.to_string()))
+        })?);
+    }
+    Reply::ok(&std::collections::BTreeMap::from([("docs", docs)]))
+}
+
+fn take_array(body: &mut Map<String, Value>, field: &str) -> Result<Option<Vec<Value>>, Exception> {
+    match body.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(values)) => Ok(Some(values)),
+        Some(other) => Err(wrong(format!(
+            "field [{field}] must be an array, but is {}",
+            kind_of(&other)
+        ))),
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn doc_item(
+    call: &Call,
+    doc: Value,
+    default: &SourceFilter,
+) -> Result<(MultiGetItem, SourceFilter), Exception> {
+    let Value::Object(mut doc) = doc else {
+        return Err(wrong(format!(
+            "field [docs] must hold objects, but holds {}",
+            kind_of(&doc)
+        )));
+    };
+    let index = take_string(&mut doc, "_index")?;
+    let id = doc
+        .remove("_id")
+        .as_ref()
+        .and_then(scalar)
+        .ok_or_else(|| invalid("id is missing"))?;
+    let routing = match take_string(&mut doc, "routing")? {
+        Some(routing) => Some(routing),
+        None => take_string(&mut doc, "_routing")?,
+    };
+    let filter = match doc.remove("_source") {
+        Some(source) => SourceFilter::from_json(&source)?,
+        None => default.clone(),
+    };
+    let version = doc.remove("version").and_then(|version| version.as_u64());
+    doc.remove("version_type");
+    doc.remove("_type");
+    refuse_rest(&doc, "mget doc")?;
+    let mut item = item(call, index, id, routing)?;
+    item.options.version = version.map(DocumentVersion::new);
+    Ok((item, filter))
+}
+
+fn item(
+    call: &Call,
+    index: Option<String>,
+    id: String,
+    routing: Option<String>,
+) -> Result<MultiGetItem, Exception> {
+    let index = index
+        .or_else(|| call.segment("index").map(str::to_owned))
+        .ok_or_else(|| invalid("index is missing"))?;
+    let routing = routing.or_else(|| call.params.text("routing").map(str::to_owned));
+    let options = GetOptions {
+        routing,
+        realtime: call.params.flag("realtime", true)?,
+        refresh: call.params.flag("refresh", false)?,
+        version: None,
+    };
+    Ok(MultiGetItem { index, id, options })
+}

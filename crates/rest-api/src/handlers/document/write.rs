@@ -1,0 +1,137 @@
+//! Writes of one document.
+
+use es_exception::Exception;
+use http::StatusCode;
+use indices::{BulkAction, BulkItem, UpdateRequest};
+use shard::WritePrecondition;
+
+use super::answer::WriteAnswer;
+use super::update_body;
+use super::write_params::{Expectation, check_active_shards, invalid, refresh_policy};
+use crate::call::Call;
+use crate::reply::Reply;
+
+/// `PUT|POST /{index}/_doc/{id}` and `POST /{index}/_doc`: stores a document.
+pub(crate) async fn index_document(call: Call) -> Result<Reply, Exception> {
+    let id = call.segment("id").map(str::to_owned);
+    let create = match call.params.text("op_type") {
+        None | Some("index") => false,
+        Some("create") => true,
+        Some(other) => {
+            return Err(Exception::illegal_argument(format!(
+                "[op_type] must be index or create, but was [{other}]"
+            )));
+        }
+    };
+    refuse_pipeline(&call)?;
+    let source = source(&call)?;
+    let precondition = Expectation::of(&call.params)?.precondition()?;
+    let action = match (create, precondition) {
+        (false, _) if id.is_none() && precondition != WritePrecondition::None => {
+            return Err(invalid("an id must be provided if version or if_seq_no are set"));
+        }
+        (false, precondition) => BulkAction::Index { source, precondition },
+        (true, WritePrecondition::None) => BulkAction::Create { source },
+        (true, _) => {
+            return Err(invalid(
+                "create operations only support internal versioning, and no if_seq_no",
+            ));
+        }
+    };
+    write(&call, id, action).await
+}
+
+/// `PUT|POST /{index}/_create/{id}`: stores a document unless there is one.
+pub(crate) async fn create_document(call: Call) -> Result<Reply, Exception> {
+    refuse_pipeline(&call)?;
+    let action = BulkAction::Create {
+        source: source(&call)?,
+    };
+    if Expectation::of(&call.params)?.precondition()? != WritePrecondition::None {
+        return Err(invalid(
+            "create operations only support internal versioning, and no if_seq_no",
+        ));
+    }
+    write(&call, Some(call.id().to_owned()), action).await
+}
+
+/// `DELETE /{index}/_doc/{id}`: removes a document.
+pub(crate) async fn delete_document(call: Call) -> Result<Reply, Exception> {
+    let precondition = Expectation::of(&call.params)?.precondition()?;
+    write(
+        &call,
+        Some(call.id().to_owned()),
+        BulkAction::Delete { precondition },
+    )
+    .await
+}
+
+/// `POST /{index}/_update/{id}`: merges a part into a document.
+pub(crate) async fn update_document(call: Call) -> Result<Reply, Exception> {
+    if call.params.get("version").is_some() || call.params.get("version_type").is_some() {
+        return Err(invalid(
+            "internal versioning cannot be used for optimistic concurrency control, use if_seq_no and if_primary_term",
+        ));
+    }
+    let body = update_body::parse(&source(&call)?)?;
+    let wants_source = call
+        .params
+        .text("_source")
+        .is_some_and(|wanted| wanted != "false");
+    let update = UpdateRequest {
+        if_seq_no: Expectation::of(&call.params)?.seq_no_and_term()?,
+        retry_on_conflict: call.params.number("retry_on_conflict")?.unwrap_or(0),
+        return_source: body.return_source || wants_source,
+        ..body
+    };
+    if update.if_seq_no.is_some() && update.retry_on_conflict > 0 {
+        return Err(invalid("compare and write operations cannot be retried"));
+    }
+    write(&call, Some(call.id().to_owned()), BulkAction::Update(update)).await
+}
+
+fn source(call: &Call) -> Result<bytes::Bytes, Exception> {
+    if call.body.is_empty() {
+        Err(invalid("source is missing"))
+    } else {
+        Ok(call.body.clone())
+    }
+}
+
+fn refuse_pipeline(call: &Call) -> Result<(), Exception> {
+    match call.params.text("pipeline") {
+        None | Some("_none") => Ok(()),
+        Some(other) => Err(Exception::illegal_argument(format!(
+            "pipeline with id [{other}] does not exist"
+        ))),
+    }
+}
+
+async fn write(call: &Call, id: Option<String>, action: BulkAction) -> Result<Reply, Exception> {
+    let refresh = refresh_policy(&call.params)?;
+    call.params.timeout("timeout")?;
+    check_active_shards(&call.params)?;
+    let item = BulkItem {
+        index: call.index().to_owned(),
+        id,
+        routing: call.params.text("routing").map(str::to_owned),
+        require_alias: call.params.flag("require_alias", false)?,
+        action,
+    };
+    let response = call.state.indices().write(item, refresh).await?;
+    let status = StatusCode::from_u16(response.result.status()).unwrap_or(StatusCode::OK);
+    let mut reply = Reply::json(
+        status,
+        &WriteAnswer {
+            response: &response,
+            status: None,
+        },
+    )?;
+    if status == StatusCode::CREATED {
+        let escape = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+        };
+        reply.location = Some(format!("/{}/_doc/{}", response.index, escape(&response.id)));
+    }
+    Ok(reply)
+}

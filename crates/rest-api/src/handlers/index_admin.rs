@@ -1,0 +1,173 @@
+//! The life of indices: create, delete, open, close, mapping, settings, refresh and flush.
+
+use std::collections::BTreeMap;
+
+use cluster::Origin;
+use es_exception::{Exception, ExceptionKind};
+use indices::{CreateIndex, ResolveOptions};
+use serde_json::{Map, Value, json};
+
+use super::aliases::take_metadata;
+use super::search::shards;
+use super::targets;
+use crate::call::Call;
+use crate::json_body::{refuse_rest, take_object, wrong};
+use crate::reply::Reply;
+
+/// `PUT /{index}`.
+pub(crate) async fn create_index(call: Call) -> Result<Reply, Exception> {
+    check_timeouts(&call)?;
+    let mut body = call.object()?.unwrap_or_default();
+    let settings = take_object(&mut body, "settings")?.map_or(Value::Null, Value::Object);
+    let mappings = take_object(&mut body, "mappings")?.map(Value::Object);
+    let mut aliases = BTreeMap::new();
+    for (name, fields) in take_object(&mut body, "aliases")?.unwrap_or_default() {
+        let Value::Object(mut fields) = fields else {
+            return Err(wrong(format!("alias [{name}] must be an object")));
+        };
+        let metadata = take_metadata(&mut fields)?;
+        refuse_rest(&fields, "alias")?;
+        aliases.insert(name, metadata);
+    }
+    refuse_rest(&body, "create index")?;
+    let request = CreateIndex {
+        name: call.index().to_owned(),
+        settings,
+        mappings,
+        aliases,
+    };
+    let created = call.state.indices().create_index(request).await?;
+    Reply::ok(&json!({
+        "acknowledged": true,
+        "shards_acknowledged": created.shards_acknowledged,
+        "index": created.index.name,
+    }))
+}
+
+/// `DELETE /{index}`.
+pub(crate) async fn delete_index(call: Call) -> Result<Reply, Exception> {
+    check_timeouts(&call)?;
+    refuse_wildcards(&call)?;
+    let options = targets::options(
+        &call,
+        ResolveOptions {
+            allow_no_indices: false,
+            ..ResolveOptions::DELETE
+        },
+    )?;
+    call.state.indices().delete_index(call.index(), &options).await?;
+    Reply::acknowledged()
+}
+
+/// `POST /{index}/_open`.
+pub(crate) async fn open_index(call: Call) -> Result<Reply, Exception> {
+    check_timeouts(&call)?;
+    let opened = match targets::expression(&call, ResolveOptions::METADATA)? {
+        Some(indices) => call.state.indices().open_index(&indices).await?,
+        None => true,
+    };
+    Reply::ok(&json!({"acknowledged": true, "shards_acknowledged": opened}))
+}
+
+/// `POST /{index}/_close`.
+pub(crate) async fn close_index(call: Call) -> Result<Reply, Exception> {
+    check_timeouts(&call)?;
+    refuse_wildcards(&call)?;
+    let closed = match targets::expression(&call, ResolveOptions::METADATA)? {
+        Some(indices) => call.state.indices().close_index(&indices).await?,
+        None => Vec::new(),
+    };
+    let indices: Map<String, Value> = closed
+        .into_iter()
+        .map(|index| (index.name.clone(), json!({"closed": true})))
+        .collect();
+    Reply::ok(&json!({"acknowledged": true, "shards_acknowledged": true, "indices": indices}))
+}
+
+/// `PUT|POST /{index}/_mapping`.
+pub(crate) async fn put_mapping(call: Call) -> Result<Reply, Exception> {
+    check_timeouts(&call)?;
+    let mapping = Value::Object(call.required_object()?);
+    if let Some(indices) = targets::expression(&call, ResolveOptions::METADATA)? {
+        call.state
+            .indices()
+            .put_mapping(&indices, mapping, Origin::User)
+            .await?;
+    }
+    Reply::acknowledged()
+}
+
+/// `PUT /{index}/_settings`. Source: the settings may be wrapped in an object `settings`.
+pub(crate) async fn put_settings(call: Call) -> Result<Reply, Exception> {
+    check_timeouts(&call)?;
+    let preserve_existing = call.params.flag("preserve_existing", false)?;
+    if call.params.flag("reopen", false)? {
+        return Err(Exception::new(
+            ExceptionKind::Unsupported,
+            "[reopen] is not supported here: close, change and open the index",
+        ));
+    }
+    let mut body = call.required_object()?;
+    let settings = match body.len() {
+        1 => take_object(&mut body, "settings")?.unwrap_or(body),
+        _ => body,
+    };
+    if let Some(indices) = targets::expression(&call, ResolveOptions::METADATA)? {
+        let settings = Value::Object(settings);
+        call.state
+            .indices()
+            .update_settings(&indices, settings, preserve_existing, Origin::User)
+            .await?;
+    }
+    Reply::acknowledged()
+}
+
+/// `GET|POST /_refresh` and `/{index}/_refresh`.
+pub(crate) async fn refresh(call: Call) -> Result<Reply, Exception> {
+    let options = targets::options(&call, ResolveOptions::OPEN)?;
+    let summary =
+        crate::offload::offload(
+            move || async move { call.state.indices().refresh(call.index(), &options).await },
+        )
+        .await?;
+    Reply::ok(&json!({"_shards": shards(&summary, false)}))
+}
+
+/// `GET|POST /_flush` and `/{index}/_flush`.
+pub(crate) async fn flush(call: Call) -> Result<Reply, Exception> {
+    call.params.flag("force", false)?;
+    call.params.flag("wait_if_ongoing", true)?;
+    let options = targets::options(&call, ResolveOptions::OPEN)?;
+    let summary =
+        crate::offload::offload(
+            move || async move { call.state.indices().flush(call.index(), &options).await },
+        )
+        .await?;
+    Reply::ok(&json!({"_shards": shards(&summary, false)}))
+}
+
+/// Source: `action.destructive_requires_name`, true by default.
+fn refuse_wildcards(call: &Call) -> Result<(), Exception> {
+    let allowed = call
+        .state
+        .cluster()
+        .state()
+        .setting("action.destructive_requires_name")
+        == Some("false");
+    let wild = |part: &&str| part.contains('*') || *part == "_all";
+    if allowed || !(call.index_parts().is_empty() || call.index_parts().iter().any(wild)) {
+        return Ok(());
+    }
+    let reason = "wildcard expressions or all indices are not allowed here: name the indices, or set \
+                  [action.destructive_requires_name] to false";
+    Err(Exception::illegal_argument(reason))
+}
+
+fn check_timeouts(call: &Call) -> Result<(), Exception> {
+    call.params.timeout("master_timeout")?;
+    call.params.timeout("timeout")?;
+    match call.params.text("wait_for_active_shards") {
+        None | Some("all" | "index-setting") => Ok(()),
+        Some(_) => call.params.number::<u32>("wait_for_active_shards").map(drop),
+    }
+}

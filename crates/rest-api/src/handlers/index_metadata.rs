@@ -1,0 +1,147 @@
+//! What is known of indices: `GET /{index}`, `_mapping`, `_settings`.
+
+use cluster::IndexMetadata;
+use es_exception::Exception;
+use index_meta::{AliasMetadata, SettingValue, Settings};
+use serde_json::{Map, Value, json};
+
+use super::targets;
+use crate::call::Call;
+use crate::params::split_list;
+use crate::reply::Reply;
+use crate::wildcard::matches;
+
+/// `GET /{index}`: aliases, mappings and settings.
+pub(crate) async fn get_index(call: Call) -> Result<Reply, Exception> {
+    let flat = call.params.flag("flat_settings", false)?;
+    let features = call.params.list("features");
+    let wants = |name: &str| {
+        features.is_empty()
+            || features
+                .iter()
+                .any(|feature| feature.trim_end_matches('s') == name)
+    };
+    let mut answer = Map::new();
+    for index in targets::any_state(&call)? {
+        let mut object = Map::new();
+        if wants("aliase") || wants("alias") {
+            object.insert("aliases".to_owned(), aliases(&index, |_| true));
+        }
+        if wants("mapping") {
+            object.insert("mappings".to_owned(), index.mapping.to_json());
+        }
+        if wants("setting") {
+            object.insert("settings".to_owned(), print_settings(&all_settings(&index), flat));
+        }
+        answer.insert(index.name.clone(), Value::Object(object));
+    }
+    Reply::ok(&answer)
+}
+
+/// `HEAD /{index}`: whether all of the indices exist.
+pub(crate) async fn index_exists(call: Call) -> Result<Reply, Exception> {
+    match targets::any_state(&call) {
+        Ok(indices) => Ok(Reply::exists(!indices.is_empty() || call.index().contains('*'))),
+        Err(missing) if missing.status() == 404 => Ok(Reply::exists(false)),
+        Err(other) => Err(other),
+    }
+}
+
+/// `GET /{index}/_mapping`.
+pub(crate) async fn get_mapping(call: Call) -> Result<Reply, Exception> {
+    let indices = targets::any_state(&call)?;
+    let answer: Map<String, Value> = indices
+        .iter()
+        .map(|index| (index.name.clone(), json!({"mappings": index.mapping.to_json()})))
+        .collect();
+    Reply::ok(&answer)
+}
+
+/// `GET /{index}/_settings` and `GET /{index}/_settings/{name}`.
+pub(crate) async fn get_settings(call: Call) -> Result<Reply, Exception> {
+    let flat = call.params.flag("flat_settings", false)?;
+    let names = split_list(call.segment("name").unwrap_or("_all"));
+    let wanted = |key: &str| names.iter().any(|name| *name == "_all" || matches(name, key));
+    let mut answer = Map::new();
+    for index in targets::any_state(&call)? {
+        let mut settings = Settings::new();
+        for (key, value) in all_settings(&index).iter().filter(|(key, _)| wanted(key)) {
+            settings.insert_value(key, value.clone());
+        }
+        if settings.is_empty() {
+            continue;
+        }
+        let mut object = json!({"settings": print_settings(&settings, flat)});
+        if call.params.flag("include_defaults", false)? {
+            object["defaults"] = print_settings(&defaults(&index, wanted), flat);
+        }
+        answer.insert(index.name.clone(), object);
+    }
+    Reply::ok(&answer)
+}
+
+/// The settings of an index with those that follow from its other metadata.
+pub(crate) fn all_settings(index: &IndexMetadata) -> Settings {
+    let mut settings = index.settings.clone();
+    let derived = [
+        ("index.uuid", index.uuid.to_string()),
+        ("index.provided_name", index.name.clone()),
+        ("index.creation_date", index.creation_date.get().to_string()),
+        ("index.number_of_shards", index.number_of_shards.to_string()),
+        ("index.number_of_replicas", "1".to_owned()),
+    ];
+    for (key, value) in derived {
+        if settings.get(key).is_none() {
+            settings.insert(key, value);
+        }
+    }
+    settings
+}
+
+fn defaults(index: &IndexMetadata, wanted: impl Fn(&str) -> bool) -> Settings {
+    let mut defaults = Settings::new();
+    for definition in index_meta::setting_definitions() {
+        if wanted(definition.key) && index.settings.get(definition.key).is_none() {
+            defaults.insert_value(
+                definition.key,
+                SettingValue::String(definition.default.to_owned()),
+            );
+        }
+    }
+    defaults
+}
+
+fn print_settings(settings: &Settings, flat: bool) -> Value {
+    if flat {
+        settings.to_flat_json()
+    } else {
+        settings.to_nested_json()
+    }
+}
+
+/// The aliases of an index that `wanted` names.
+pub(crate) fn aliases(index: &IndexMetadata, wanted: impl Fn(&str) -> bool) -> Value {
+    let chosen = index.aliases.iter().filter(|(name, _)| wanted(name));
+    Value::Object(
+        chosen
+            .map(|(name, alias)| (name.clone(), print_alias(alias)))
+            .collect(),
+    )
+}
+
+fn print_alias(alias: &AliasMetadata) -> Value {
+    let mut object = Map::new();
+    let fields = [
+        ("filter", alias.filter.clone()),
+        ("index_routing", alias.index_routing.clone().map(Value::from)),
+        ("search_routing", alias.search_routing.clone().map(Value::from)),
+        ("is_write_index", alias.is_write_index.map(Value::from)),
+        ("is_hidden", alias.is_hidden.map(Value::from)),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            object.insert(name.to_owned(), value);
+        }
+    }
+    Value::Object(object)
+}

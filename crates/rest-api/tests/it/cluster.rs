@@ -1,0 +1,141 @@
+//! Cluster health, settings, state and nodes.
+
+use serde_json::json;
+
+use crate::node::Node;
+
+#[tokio::test]
+async fn health_is_told_and_waited_for() {
+    let node = Node::start().await;
+    assert_eq!(node.get("/_cluster/health").await.expect(200)["status"], "green");
+    node.put("/green", r#"{"settings": {"number_of_replicas": 0}}"#)
+        .await
+        .expect(200);
+    node.put(
+        "/yellow",
+        r#"{"settings": {"number_of_shards": 2, "number_of_replicas": 1}}"#,
+    )
+    .await
+    .expect(200);
+    let health = node.get("/_cluster/health?level=shards").await.expect(200);
+    let numbers = (
+        &health["status"],
+        &health["active_primary_shards"],
+        &health["unassigned_shards"],
+        &health["timed_out"],
+    );
+    assert_eq!(numbers, (&json!("yellow"), &json!(3), &json!(2), &json!(false)));
+    assert_eq!(health["indices"]["yellow"]["shards"]["1"]["status"], "yellow");
+    assert_eq!(
+        node.get("/_cluster/health/green?wait_for_status=green&timeout=5s")
+            .await
+            .expect(200)["status"],
+        "green"
+    );
+    let late = node
+        .get("/_cluster/health/yellow?wait_for_status=green&timeout=50ms")
+        .await
+        .expect(408);
+    assert_eq!(
+        (&late["status"], &late["timed_out"]),
+        (&json!("yellow"), &json!(true))
+    );
+    assert_eq!(
+        node.get("/_cluster/health/none?timeout=50ms").await.expect(408)["status"],
+        "red"
+    );
+    node.get("/_cluster/health?wait_for_status=blue")
+        .await
+        .refused(400, "illegal_argument_exception");
+    node.get("/_cluster/health?wait_for_nodes=%3E%3D1")
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn cluster_settings_are_set_shown_and_removed() {
+    let node = Node::start().await;
+    let nested = r#"{"persistent": {"cluster": {"remote": {"lisbon": {"seeds": ["127.0.0.1:1"], "skip_unavailable": false}}}}}"#;
+    let set = node
+        .put("/_cluster/settings?flat_settings=true", nested)
+        .await
+        .expect(200);
+    assert_eq!(
+        set["persistent"]["cluster.remote.lisbon.seeds"],
+        json!(["127.0.0.1:1"])
+    );
+    assert_eq!(
+        (&set["acknowledged"], &set["transient"]),
+        (&json!(true), &json!({}))
+    );
+    let shown = node.get("/_cluster/settings").await.expect(200);
+    assert_eq!(
+        shown["persistent"]["cluster"]["remote"]["lisbon"]["skip_unavailable"],
+        "false"
+    );
+    let info = node
+        .until("/_remote/info", |info| info.get("lisbon").is_some())
+        .await;
+    assert_eq!(
+        (&info["lisbon"]["connected"], &info["lisbon"]["mode"]),
+        (&json!(false), &json!("sniff"))
+    );
+    assert_eq!(info["lisbon"]["seeds"], json!(["127.0.0.1:1"]));
+
+    let alone = r#"{"persistent": {"cluster.remote.oslo.skip_unavailable": true}}"#;
+    node.put("/_cluster/settings", alone)
+        .await
+        .refused(400, "illegal_argument_exception");
+    node.put("/_cluster/settings", r#"{"persistent": {"no.such.setting": 1}}"#)
+        .await
+        .refused(400, "illegal_argument_exception");
+    node.put("/_cluster/settings", "{}")
+        .await
+        .refused(400, "action_request_validation_exception");
+    node.put("/_cluster/settings", "")
+        .await
+        .refused(400, "parsing_exception");
+    assert_eq!(
+        node.get("/_cluster/settings").await.json(),
+        shown,
+        "refused changes change nothing"
+    );
+
+    let removal = r#"{"persistent": {"cluster.remote.lisbon.seeds": null, "cluster.remote.lisbon.skip_unavailable": null}}"#;
+    node.put("/_cluster/settings", removal).await.expect(200);
+    assert_eq!(
+        node.get("/_cluster/settings").await.expect(200),
+        json!({"persistent": {}, "transient": {}})
+    );
+    node.until("/_remote/info", |info| *info == json!({})).await;
+}
+
+#[tokio::test]
+async fn state_and_nodes_are_shown() {
+    let node = Node::start().await;
+    node.put("/i", "").await.expect(200);
+    let state = node.get("/_cluster/state").await.expect(200);
+    assert_eq!(state["metadata"]["indices"]["i"]["state"], "open");
+    assert_eq!(state["metadata"]["indices"]["i"]["mapping_version"], 1);
+    let master = state["master_node"].as_str().unwrap();
+    assert_eq!(state["nodes"][master]["name"], "node-1");
+    assert!(
+        node.get("/_cluster/state/master_node")
+            .await
+            .expect(200)
+            .get("metadata")
+            .is_none()
+    );
+    node.get("/_cluster/state/nonsense")
+        .await
+        .refused(400, "illegal_argument_exception");
+    let nodes = node.get("/_nodes/http").await.expect(200);
+    assert_eq!(
+        nodes["nodes"][master]["http"]["publish_address"],
+        node.address.to_string()
+    );
+    assert_eq!(
+        node.get("/_tasks?detailed").await.expect(200),
+        json!({"nodes": {}})
+    );
+}

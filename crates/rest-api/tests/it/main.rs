@@ -1,0 +1,13 @@
+//! A real server over a real node in a temporary directory, spoken to over a socket.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod node;
+
+mod cat;
+mod cluster;
+mod documents;
+mod edge;
+mod indices;
+mod replication;
+mod server;

@@ -1,0 +1,239 @@
+//! The node under test and its client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ccr::{CcrDependencies, CcrService};
+use cluster::{ClusterService, LocalNode, RedbStore};
+use follow_task::InflightBudget;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use indices::{IndicesConfig, IndicesService};
+use oplog::{ByteCount, Clock, FsStorage, GroupCommitter, SystemClock};
+use rest_api::{RestConfig, RestState, serve};
+use serde_json::Value;
+use shard::{ShardServices, ViewPool, ViewPoolConfig};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use transport::{LocalIdentity, RemoteClusters, TransportConfig, TransportServer};
+
+/// A node that serves REST and, for other clusters, gRPC.
+pub(crate) struct Node {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) transport_address: std::net::SocketAddr,
+    pub(crate) stop: CancellationToken,
+    pub(crate) server: JoinHandle<std::io::Result<()>>,
+    _data: TempDir,
+}
+
+/// An answer, its body read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+            .unwrap_or_default()
+    }
+
+    /// The body, after checking the status.
+    #[track_caller]
+    pub(crate) fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        if self.body.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
+    }
+
+    /// Checks status and type of an error, and answers its reason.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, kind: &str) -> String {
+        let body = self.expect(status);
+        assert_eq!(body["error"]["type"], kind, "{body}");
+        assert_eq!(body["status"], status, "{body}");
+        assert!(body["error"]["root_cause"][0]["type"].is_string(), "{body}");
+        body["error"]["reason"].as_str().unwrap().to_owned()
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test owns the handle for the life of the node"
+)]
+fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(work)
+}
+
+impl Node {
+    pub(crate) async fn start() -> Self {
+        Self::start_with("leader", RestConfig::default()).await
+    }
+
+    pub(crate) async fn start_with(cluster_name: &str, config: RestConfig) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = Arc::new(RedbStore::open(data.path().join("state.redb")).unwrap());
+        let local = LocalNode {
+            id: None,
+            name: "node-1".to_owned(),
+            cluster_name: cluster_name.to_owned(),
+        };
+        let cluster = ClusterService::open(store, local).await.unwrap();
+        let services = ShardServices {
+            storage: Arc::new(FsStorage),
+            committer: GroupCommitter::start(1),
+            view_pool: ViewPool::start(ViewPoolConfig {
+                threads: 1,
+                ..ViewPoolConfig::default()
+            }),
+            clock: Arc::clone(&clock),
+        };
+        let indices = IndicesService::start(
+            IndicesConfig::new(data.path()),
+            Arc::clone(&cluster),
+            services,
+            Arc::clone(&clock),
+        )
+        .unwrap();
+        let identity = LocalIdentity {
+            cluster_name: cluster_name.to_owned(),
+            cluster_uuid: cluster.state().cluster_uuid.clone(),
+            node_id: cluster.local_node_id().to_string(),
+            node_name: "node-1".to_owned(),
+            version: "0.1.0".to_owned(),
+        };
+        let remotes = Arc::new(RemoteClusters::new(identity, Arc::clone(&clock)));
+        let ccr = CcrService::start(CcrDependencies {
+            cluster: Arc::clone(&cluster),
+            indices: Arc::clone(&indices),
+            remotes,
+            clock: Arc::clone(&clock),
+            inflight_budget: InflightBudget::new(ByteCount::new(64 << 20)),
+        });
+        let transport = TransportServer::bind(
+            "127.0.0.1:0".parse().unwrap(),
+            ccr.leader_side(),
+            TransportConfig::DEFAULTS,
+        )
+        .await
+        .unwrap();
+        let transport_address = transport.local_addr();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        cluster
+            .set_local_addresses(Some(transport_address.to_string()), Some(address.to_string()))
+            .await
+            .unwrap();
+        let stop = CancellationToken::new();
+        drop(spawn(transport.serve(stop.clone())));
+        let state = RestState::new(cluster, indices, ccr, clock, config);
+        let server = spawn(serve(listener, state, stop.clone()));
+        Self {
+            address,
+            transport_address,
+            stop,
+            server,
+            _data: data,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, "").await
+    }
+
+    pub(crate) async fn head(&self, path: &str) -> u16 {
+        let answer = self.call(Method::HEAD, path, "").await;
+        assert!(answer.body.is_empty());
+        answer.status.as_u16()
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &str) -> Answer {
+        self.call(Method::PUT, path, body).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
+        self.call(Method::POST, path, body).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, "").await
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str, body: &str) -> Answer {
+        self.call_with(method, path, &[("content-type", "application/json")], body)
+            .await
+    }
+
+    pub(crate) async fn call_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
+            .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
+            .unwrap();
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = spawn(connection);
+        let response = sender.send_request(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        connection.abort();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// Tries until `done` says so.
+    pub(crate) async fn until(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+        let attempts = async {
+            loop {
+                let answer = self.get(path).await;
+                let body = if answer.body.is_empty() {
+                    Value::Null
+                } else {
+                    answer.json()
+                };
+                if answer.status == StatusCode::OK && done(&body) {
+                    return body;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(15), attempts)
+            .await
+            .unwrap_or_else(|_| panic!("{path} never got there"))
+    }
+}
