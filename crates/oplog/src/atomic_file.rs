@@ -31,9 +31,13 @@ pub(crate) fn replace(
     });
     written.map_err(|source| LogError::io("write", &temporary, source))?;
     let target = dir.join(name);
-    storage.rename(&temporary, &target).map_err(|source| LogError::io("replace", &target, source))?;
+    storage
+        .rename(&temporary, &target)
+        .map_err(|source| LogError::io("replace", &target, source))?;
     if name_sync == NameSync::Now {
-        storage.sync_dir(dir).map_err(|source| LogError::io("sync", dir, source))?;
+        storage
+            .sync_dir(dir)
+            .map_err(|source| LogError::io("sync", dir, source))?;
     }
     Ok(())
 }

@@ -34,7 +34,9 @@ impl Checkpoint {
         bytes.put_slice(MAGIC);
         bytes.put_u16_le(FORMAT_VERSION);
         bytes.put_u16_le(0);
-        bytes.put_u32_le(u32::try_from(self.terms.len()).expect("terms change by hand, not four billion times"));
+        bytes.put_u32_le(
+            u32::try_from(self.terms.len()).expect("terms change by hand, not four billion times"),
+        );
         bytes.put_u64_le(SeqNo::to_plus_one(self.durable));
         bytes.put_u64_le(self.min_retained.get());
         bytes.put_u64_le(self.primary_term.get());
@@ -60,7 +62,11 @@ impl Checkpoint {
         }
         let version = u16::from_le_bytes([bytes[8], bytes[9]]);
         if version != FORMAT_VERSION {
-            return Err(LogError::UnsupportedFormat { file: path.to_owned(), version, supported: FORMAT_VERSION });
+            return Err(LogError::UnsupportedFormat {
+                file: path.to_owned(),
+                version,
+                supported: FORMAT_VERSION,
+            });
         }
         Self::decode_fields(content).ok_or_else(|| corrupt("a field is not valid"))
     }
@@ -89,13 +95,20 @@ impl Checkpoint {
         })
     }
 
-    pub(crate) fn save(&self, storage: &dyn Storage, dir: &Path, name_sync: NameSync) -> Result<(), LogError> {
+    pub(crate) fn save(
+        &self,
+        storage: &dyn Storage,
+        dir: &Path,
+        name_sync: NameSync,
+    ) -> Result<(), LogError> {
         atomic_file::replace(storage, dir, CHECKPOINT_NAME, &self.encode(), name_sync)
     }
 
     pub(crate) fn load(storage: &dyn Storage, dir: &Path) -> Result<Option<Self>, LogError> {
         let path = dir.join(CHECKPOINT_NAME);
-        atomic_file::read(storage, &path)?.map(|bytes| Self::decode(&bytes, &path)).transpose()
+        atomic_file::read(storage, &path)?
+            .map(|bytes| Self::decode(&bytes, &path))
+            .transpose()
     }
 }
 

@@ -19,7 +19,10 @@ pub trait Clock: Send + Sync + Debug {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the wall clock"
+    )]
     fn now(&self) -> UnixMillis {
         let since_epoch = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -27,7 +30,10 @@ impl Clock for SystemClock {
         UnixMillis::new(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the monotonic clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the monotonic clock"
+    )]
     fn monotonic(&self) -> Duration {
         static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
         let start = *START.get_or_init(std::time::Instant::now);
@@ -47,7 +53,10 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that stands at `now`; its monotonic time starts at 0.
     pub fn new(now: UnixMillis) -> Self {
-        Self { millis: std::sync::atomic::AtomicU64::new(now.get()), start: now.get() }
+        Self {
+            millis: std::sync::atomic::AtomicU64::new(now.get()),
+            start: now.get(),
+        }
     }
 
     /// Moves both times forward.

@@ -44,14 +44,20 @@ impl GroupCommitter {
                 .expect("the operating system can start a thread")
         };
         let threads = (0..threads.max(1)).map(start).collect();
-        Arc::new(Self { handle, threads: Mutex::new(threads) })
+        Arc::new(Self {
+            handle,
+            threads: Mutex::new(threads),
+        })
     }
 
     /// A committer without threads and with a clock of its own: works only in [`Self::run_pending`], which waiting for a ticket calls too.
     /// Makes the order of writes, syncs and faults repeatable.
     #[cfg(any(test, feature = "testing"))]
     pub fn manual(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { handle: CommitterHandle::new(clock, true), threads: Mutex::new(Vec::new()) })
+        Arc::new(Self {
+            handle: CommitterHandle::new(clock, true),
+            threads: Mutex::new(Vec::new()),
+        })
     }
 
     /// Does everything that is queued or due, on this thread.
@@ -99,7 +105,9 @@ pub(crate) struct CommitterHandle {
 
 impl fmt::Debug for CommitterHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CommitterHandle").field("queued", &self.inner.receiver.len()).finish_non_exhaustive()
+        f.debug_struct("CommitterHandle")
+            .field("queued", &self.inner.receiver.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,7 +149,16 @@ impl CommitterHandle {
     fn new(clock: Arc<dyn Clock>, manual: bool) -> Self {
         let (sender, receiver) = unbounded();
         let timers = Mutex::new(BinaryHeap::new());
-        Self { inner: Arc::new(Inner { sender, receiver, timers, syncs: AtomicU64::new(0), clock, manual }) }
+        Self {
+            inner: Arc::new(Inner {
+                sender,
+                receiver,
+                timers,
+                syncs: AtomicU64::new(0),
+                clock,
+                manual,
+            }),
+        }
     }
 
     /// The committer's monotonic time.
@@ -219,6 +236,8 @@ impl CommitterHandle {
 /// A panic in the writer must not leave its callers waiting.
 fn process(log: &Arc<Shared>) {
     if catch_unwind(AssertUnwindSafe(|| log.process())).is_err() {
-        log.poison(&LogError::Invalid { reason: "the writer of the log panicked".to_owned() });
+        log.poison(&LogError::Invalid {
+            reason: "the writer of the log panicked".to_owned(),
+        });
     }
 }

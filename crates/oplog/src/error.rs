@@ -79,7 +79,11 @@ fn optional(seq_no: Option<SeqNo>) -> String {
 
 impl LogError {
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Io { action, path: path.into(), source: Arc::new(source) }
+        Self::Io {
+            action,
+            path: path.into(),
+            source: Arc::new(source),
+        }
     }
 
     pub(crate) fn corrupt(
@@ -88,7 +92,12 @@ impl LogError {
         seq_no: Option<SeqNo>,
         reason: impl Into<String>,
     ) -> Self {
-        Self::Corrupt { file: file.into(), offset, seq_no, reason: reason.into() }
+        Self::Corrupt {
+            file: file.into(),
+            offset,
+            seq_no,
+            reason: reason.into(),
+        }
     }
 
     /// Whether the same call may succeed later without anyone's help: never, a log needs to be reopened or rebuilt.
@@ -181,12 +190,26 @@ pub enum ReadError {
 impl From<ReadError> for LogError {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Corrupt { file, offset, seq_no, reason } => {
-                Self::Corrupt { file, offset, seq_no: Some(seq_no), reason }
-            }
-            ReadError::Io { file, source, .. } => Self::Io { action: "read", path: file, source },
+            ReadError::Corrupt {
+                file,
+                offset,
+                seq_no,
+                reason,
+            } => Self::Corrupt {
+                file,
+                offset,
+                seq_no: Some(seq_no),
+                reason,
+            },
+            ReadError::Io { file, source, .. } => Self::Io {
+                action: "read",
+                path: file,
+                source,
+            },
             ReadError::Closed => Self::Closed,
-            missing @ ReadError::Missing { .. } => Self::Invalid { reason: missing.to_string() },
+            missing @ ReadError::Missing { .. } => Self::Invalid {
+                reason: missing.to_string(),
+            },
         }
     }
 }

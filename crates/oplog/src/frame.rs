@@ -25,7 +25,8 @@ use crate::{DocumentVersion, Operation, OperationKind, PrimaryTerm, SeqNo, UnixM
 /// Bytes before the id.
 pub const FRAME_HEADER_LENGTH: usize = 62;
 /// The longest frame in bytes.
-pub const MAX_FRAME_LENGTH: usize = FRAME_HEADER_LENGTH + MAX_ID_LENGTH + MAX_ROUTING_LENGTH + MAX_SOURCE_LENGTH;
+pub const MAX_FRAME_LENGTH: usize =
+    FRAME_HEADER_LENGTH + MAX_ID_LENGTH + MAX_ROUTING_LENGTH + MAX_SOURCE_LENGTH;
 
 pub(crate) const LENGTH_END: usize = 4;
 pub(crate) const CHECKSUM_END: usize = 12;
@@ -86,7 +87,9 @@ impl Frame {
     pub fn verify(bytes: Bytes) -> Result<Self, FrameError> {
         let length = frame_length(&bytes)?;
         if bytes.len() > length {
-            return Err(FrameError::Excess { excess: bytes.len() - length });
+            return Err(FrameError::Excess {
+                excess: bytes.len() - length,
+            });
         }
         check(&bytes)?;
         Ok(Self { bytes })
@@ -145,7 +148,8 @@ impl Frame {
     /// The document's id.
     pub fn id(&self) -> &str {
         let end = FRAME_HEADER_LENGTH + id_length(&self.bytes);
-        std::str::from_utf8(&self.bytes[FRAME_HEADER_LENGTH..end]).expect("verify refused ids that are not UTF-8")
+        std::str::from_utf8(&self.bytes[FRAME_HEADER_LENGTH..end])
+            .expect("verify refused ids that are not UTF-8")
     }
 
     /// The document's routing, if it was given.
@@ -191,7 +195,10 @@ impl Frame {
     pub fn estimated_size(&self) -> u64 {
         let size = match self.kind() {
             OperationKind::Index => {
-                2 * utf16_length(self.id()) + self.source().len() + 2 * self.routing().map_or(0, utf16_length) + 32
+                2 * utf16_length(self.id())
+                    + self.source().len()
+                    + 2 * self.routing().map_or(0, utf16_length)
+                    + 32
             }
             OperationKind::Delete => 2 * utf16_length(self.id()) + 24,
             OperationKind::NoOp => 2 * std::str::from_utf8(self.source()).map_or(0, utf16_length) + 16,
@@ -240,7 +247,10 @@ impl fmt::Debug for Frame {
 /// The length of the frame that starts here, if its length field is possible and all its bytes are there.
 pub(crate) fn frame_length(bytes: &[u8]) -> Result<usize, FrameError> {
     if bytes.len() < LENGTH_END {
-        return Err(FrameError::CutOff { available: bytes.len(), needed: FRAME_HEADER_LENGTH });
+        return Err(FrameError::CutOff {
+            available: bytes.len(),
+            needed: FRAME_HEADER_LENGTH,
+        });
     }
     let length = u32_at(bytes, 0);
     let needed = length as usize;
@@ -248,7 +258,10 @@ pub(crate) fn frame_length(bytes: &[u8]) -> Result<usize, FrameError> {
         return Err(FrameError::Length { length });
     }
     if bytes.len() < needed {
-        return Err(FrameError::CutOff { available: bytes.len(), needed });
+        return Err(FrameError::CutOff {
+            available: bytes.len(),
+            needed,
+        });
     }
     Ok(needed)
 }
@@ -269,7 +282,9 @@ fn check(bytes: &[u8]) -> Result<(), FrameError> {
     if id > MAX_ID_LENGTH || std::str::from_utf8(&bytes[FRAME_HEADER_LENGTH..][..id]).is_err() {
         return field("id");
     }
-    if routing > MAX_ROUTING_LENGTH || std::str::from_utf8(&bytes[FRAME_HEADER_LENGTH + id..][..routing]).is_err() {
+    if routing > MAX_ROUTING_LENGTH
+        || std::str::from_utf8(&bytes[FRAME_HEADER_LENGTH + id..][..routing]).is_err()
+    {
         return field("routing");
     }
     if source_length > MAX_SOURCE_LENGTH {
@@ -303,15 +318,27 @@ fn routing_length(bytes: &[u8]) -> usize {
 }
 
 fn utf16_length(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.encode_utf16().count()
+    }
 }
 
 pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    u32::from_le_bytes(bytes[offset..offset + 4].try_into().expect("the slice has 4 bytes"))
+    u32::from_le_bytes(
+        bytes[offset..offset + 4]
+            .try_into()
+            .expect("the slice has 4 bytes"),
+    )
 }
 
 pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
-    u64::from_le_bytes(bytes[offset..offset + 8].try_into().expect("the slice has 8 bytes"))
+    u64::from_le_bytes(
+        bytes[offset..offset + 8]
+            .try_into()
+            .expect("the slice has 8 bytes"),
+    )
 }
 
 #[cfg(test)]
@@ -335,17 +362,29 @@ mod tests {
     #[test]
     fn an_operation_survives_its_frame() {
         let frame = operation().to_frame().unwrap();
-        assert_eq!(Frame::verify(frame.bytes().clone()).unwrap().to_operation(), operation());
+        assert_eq!(
+            Frame::verify(frame.bytes().clone()).unwrap().to_operation(),
+            operation()
+        );
         assert_eq!(frame.len(), FRAME_HEADER_LENGTH + 3 + 2 + 7);
         assert_eq!(frame.estimated_size(), 2 * 2 + 7 + 2 * 2 + 32);
     }
 
     #[test]
     fn size_estimates_follow_the_kind() {
-        let delete = Operation { kind: OperationKind::Delete, source: Bytes::new(), ..operation() };
+        let delete = Operation {
+            kind: OperationKind::Delete,
+            source: Bytes::new(),
+            ..operation()
+        };
         assert_eq!(delete.to_frame().unwrap().estimated_size(), 2 * 2 + 24);
         let source = Bytes::from_static(b"because");
-        let no_op = Operation { kind: OperationKind::NoOp, id: String::new(), source, ..operation() };
+        let no_op = Operation {
+            kind: OperationKind::NoOp,
+            id: String::new(),
+            source,
+            ..operation()
+        };
         assert_eq!(no_op.to_frame().unwrap().estimated_size(), 2 * 7 + 16);
     }
 
@@ -362,13 +401,22 @@ mod tests {
         }
         let mut longer = frame.bytes().to_vec();
         longer.push(0);
-        assert_eq!(Frame::verify(longer.into()), Err(FrameError::Excess { excess: 1 }));
+        assert_eq!(
+            Frame::verify(longer.into()),
+            Err(FrameError::Excess { excess: 1 })
+        );
     }
 
     #[test]
     fn frames_are_split_without_a_copy() {
         let first = operation().to_frame().unwrap();
-        let second = Operation { seq_no: SeqNo::new(8), routing: None, ..operation() }.to_frame().unwrap();
+        let second = Operation {
+            seq_no: SeqNo::new(8),
+            routing: None,
+            ..operation()
+        }
+        .to_frame()
+        .unwrap();
         let joined: Bytes = [first.bytes().as_ref(), second.bytes().as_ref()].concat().into();
         let frames = Frame::split(joined.clone()).unwrap();
         assert_eq!(frames, [first.clone(), second]);
@@ -378,14 +426,35 @@ mod tests {
 
     #[test]
     fn limits_are_enforced() {
-        let long_id = Operation { id: "x".repeat(MAX_ID_LENGTH + 1), ..operation() };
+        let long_id = Operation {
+            id: "x".repeat(MAX_ID_LENGTH + 1),
+            ..operation()
+        };
         assert!(matches!(long_id.to_frame(), Err(EncodeError::IdTooLong { .. })));
-        let long_routing = Operation { routing: Some("x".repeat(MAX_ROUTING_LENGTH + 1)), ..operation() };
-        assert!(matches!(long_routing.to_frame(), Err(EncodeError::RoutingTooLong { .. })));
-        let later = Operation { superseded: Some(SeqNo::new(7)), ..operation() };
-        assert!(matches!(later.to_frame(), Err(EncodeError::SupersedesLater { .. })));
-        let long_source = Operation { source: vec![0; MAX_SOURCE_LENGTH + 1].into(), ..operation() };
-        assert!(matches!(long_source.to_frame(), Err(EncodeError::SourceTooLong { .. })));
+        let long_routing = Operation {
+            routing: Some("x".repeat(MAX_ROUTING_LENGTH + 1)),
+            ..operation()
+        };
+        assert!(matches!(
+            long_routing.to_frame(),
+            Err(EncodeError::RoutingTooLong { .. })
+        ));
+        let later = Operation {
+            superseded: Some(SeqNo::new(7)),
+            ..operation()
+        };
+        assert!(matches!(
+            later.to_frame(),
+            Err(EncodeError::SupersedesLater { .. })
+        ));
+        let long_source = Operation {
+            source: vec![0; MAX_SOURCE_LENGTH + 1].into(),
+            ..operation()
+        };
+        assert!(matches!(
+            long_source.to_frame(),
+            Err(EncodeError::SourceTooLong { .. })
+        ));
     }
 
     use crate::EncodeError;

@@ -43,7 +43,11 @@ pub enum IdError {
 }
 
 fn text_error(what: &'static str, text: &str, reason: &'static str) -> IdError {
-    IdError::Text { what, text: text.chars().take(64).collect(), reason }
+    IdError::Text {
+        what,
+        text: text.chars().take(64).collect(),
+        reason,
+    }
 }
 
 macro_rules! number {
@@ -97,7 +101,11 @@ impl SeqNo {
 
     /// The next seq_no, or `None` at the end of the number range.
     pub const fn checked_next(self) -> Option<Self> {
-        if self.0 < Self::MAX.0 { Some(Self(self.0 + 1)) } else { None }
+        if self.0 < Self::MAX.0 {
+            Some(Self(self.0 + 1))
+        } else {
+            None
+        }
     }
 
     /// The seq_no before this one, or `None` at 0.
@@ -134,7 +142,8 @@ impl<'de> Deserialize<'de> for SeqNoRange {
             last: SeqNo,
         }
         let raw = Raw::deserialize(deserializer)?;
-        Self::new(raw.first, raw.last).ok_or_else(|| serde::de::Error::custom("a range ends before it begins"))
+        Self::new(raw.first, raw.last)
+            .ok_or_else(|| serde::de::Error::custom("a range ends before it begins"))
     }
 }
 
@@ -176,8 +185,17 @@ impl FromStr for SeqNoRange {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let bad = || text_error("range of sequence numbers", text, "it must be written [first, last]");
-        let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or_else(bad)?;
+        let bad = || {
+            text_error(
+                "range of sequence numbers",
+                text,
+                "it must be written [first, last]",
+            )
+        };
+        let inner = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .ok_or_else(bad)?;
         let (first, last) = inner.split_once(',').ok_or_else(bad)?;
         Self::new(first.trim().parse()?, last.trim().parse()?).ok_or_else(bad)
     }
@@ -221,16 +239,18 @@ impl FromStr for PrimaryTerm {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let value = text
-            .parse()
-            .map_err(|_| IdError::NotANumber { what: "primary term", text: text.to_owned() })?;
+        let value = text.parse().map_err(|_| IdError::NotANumber {
+            what: "primary term",
+            text: text.to_owned(),
+        })?;
         Self::new(value).ok_or(IdError::TermIsZero)
     }
 }
 
 impl<'de> Deserialize<'de> for PrimaryTerm {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(u64::deserialize(deserializer)?).ok_or_else(|| serde::de::Error::custom(IdError::TermIsZero))
+        Self::new(u64::deserialize(deserializer)?)
+            .ok_or_else(|| serde::de::Error::custom(IdError::TermIsZero))
     }
 }
 
@@ -319,7 +339,10 @@ fn check_uuid(what: &'static str, text: &str) -> Result<(), IdError> {
     if text.is_empty() || text.len() > 64 {
         return Err(text_error(what, text, "it must have 1 to 64 characters"));
     }
-    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    {
         return Err(text_error(what, text, "only A-Z, a-z, 0-9, - and _ are allowed"));
     }
     Ok(())
@@ -364,9 +387,15 @@ impl FromStr for ShardId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let bad = || text_error("shard id", text, "it must be written [index uuid][shard number]");
-        let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or_else(bad)?;
+        let inner = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .ok_or_else(bad)?;
         let (index, shard) = inner.split_once("][").ok_or_else(bad)?;
-        Ok(Self { index: index.parse()?, shard: shard.parse()? })
+        Ok(Self {
+            index: index.parse()?,
+            shard: shard.parse()?,
+        })
     }
 }
 
@@ -395,7 +424,11 @@ impl FromStr for LeaseId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         if text.is_empty() || text.len() > Self::MAX_LENGTH {
-            return Err(text_error("retention lease id", text, "it must have 1 to 1024 bytes"));
+            return Err(text_error(
+                "retention lease id",
+                text,
+                "it must have 1 to 1024 bytes",
+            ));
         }
         Ok(Self(text.into()))
     }
@@ -436,8 +469,13 @@ impl ByteCount {
 }
 
 /// Units from large to small, the spellings that Elasticsearch accepts with the printed one first.
-const BYTE_UNITS: [(&str, &str, u32); 5] =
-    [("pb", "p", 50), ("tb", "t", 40), ("gb", "g", 30), ("mb", "m", 20), ("kb", "k", 10)];
+const BYTE_UNITS: [(&str, &str, u32); 5] = [
+    ("pb", "p", 50),
+    ("tb", "t", 40),
+    ("gb", "g", 30),
+    ("mb", "m", 20),
+    ("kb", "k", 10),
+];
 
 impl fmt::Display for ByteCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -454,7 +492,10 @@ impl FromStr for ByteCount {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let bad = |reason| IdError::ByteCount { text: text.to_owned(), reason };
+        let bad = |reason| IdError::ByteCount {
+            text: text.to_owned(),
+            reason,
+        };
         let lower = text.trim().to_ascii_lowercase();
         if lower == "0" {
             return Ok(Self::ZERO);
@@ -462,7 +503,10 @@ impl FromStr for ByteCount {
         let unit = BYTE_UNITS
             .iter()
             .find_map(|(long, short, shift)| {
-                lower.strip_suffix(long).or_else(|| lower.strip_suffix(short)).map(|number| (number, *shift))
+                lower
+                    .strip_suffix(long)
+                    .or_else(|| lower.strip_suffix(short))
+                    .map(|number| (number, *shift))
             })
             .or_else(|| lower.strip_suffix('b').map(|number| (number, 0)));
         let (number, shift) = unit.ok_or_else(|| bad("unit is missing or unrecognized"))?;
@@ -476,8 +520,12 @@ impl FromStr for ByteCount {
         let whole: u64 = whole.parse().map_err(|_| too_large())?;
         let mut bytes = whole.checked_mul(1 << shift).ok_or_else(too_large)?;
         if !fraction.is_empty() {
-            let part: f64 = format!("0.{fraction}").parse().map_err(|_| bad("it is not a number with a unit"))?;
-            bytes = bytes.checked_add((part * (1_u64 << shift) as f64) as u64).ok_or_else(too_large)?;
+            let part: f64 = format!("0.{fraction}")
+                .parse()
+                .map_err(|_| bad("it is not a number with a unit"))?;
+            bytes = bytes
+                .checked_add((part * (1_u64 << shift) as f64) as u64)
+                .ok_or_else(too_large)?;
         }
         Ok(Self(bytes))
     }
@@ -506,7 +554,17 @@ mod tests {
             assert_eq!(size.to_string(), printed);
             assert_eq!(size.to_string().parse::<ByteCount>().unwrap(), size);
         }
-        for text in ["", "12", "mb", "-1b", "1x", "1.b", ".5mb", "99999999999999999999gb", "1e3mb"] {
+        for text in [
+            "",
+            "12",
+            "mb",
+            "-1b",
+            "1x",
+            "1.b",
+            ".5mb",
+            "99999999999999999999gb",
+            "1e3mb",
+        ] {
             assert!(text.parse::<ByteCount>().is_err(), "{text}");
         }
     }

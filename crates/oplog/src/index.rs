@@ -46,7 +46,13 @@ impl IndexHeader {
         let mut bytes = [0; INDEX_HEADER_LENGTH];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-        let fields = [self.first.get(), self.last.get(), self.count, self.log_length, self.salt];
+        let fields = [
+            self.first.get(),
+            self.last.get(),
+            self.count,
+            self.log_length,
+            self.salt,
+        ];
         for (place, field) in fields.into_iter().enumerate() {
             bytes[16 + 8 * place..24 + 8 * place].copy_from_slice(&field.to_le_bytes());
         }
@@ -124,29 +130,51 @@ impl SealedSegment {
             Ok(index)
         });
         let index = index.map_err(|source| LogError::io("write", &path, source))?;
-        Ok(Self { file, path: log_path(dir, header.first), index, header, rebuilt: OnceLock::new() })
+        Ok(Self {
+            file,
+            path: log_path(dir, header.first),
+            index,
+            header,
+            rebuilt: OnceLock::new(),
+        })
     }
 
     /// Opens a sealed segment by its index alone. Without a usable index the segment is scanned and the index written again;
     /// all of its frames were durable when it was sealed, so a bad one is corruption.
     pub(crate) fn open(storage: &dyn Storage, dir: &Path, first: SeqNo) -> Result<Self, LogError> {
         let path = log_path(dir, first);
-        let file = storage.open(&path).map_err(|source| LogError::io("open", &path, source))?;
+        let file = storage
+            .open(&path)
+            .map_err(|source| LogError::io("open", &path, source))?;
         let length = file.len().map_err(|source| LogError::io("read", &path, source))?;
         let segment = read_header(&*file, &path, first, length)?;
         if let Some((index, header)) = open_index(storage, &index_path(dir, first), segment)? {
             if header.log_length == length {
-                return Ok(Self { file, path, index, header, rebuilt: OnceLock::new() });
+                return Ok(Self {
+                    file,
+                    path,
+                    index,
+                    header,
+                    rebuilt: OnceLock::new(),
+                });
             }
             if header.log_length > length {
-                let reason = format!("the sealed segment had {} bytes, now it has {length}", header.log_length);
+                let reason = format!(
+                    "the sealed segment had {} bytes, now it has {length}",
+                    header.log_length
+                );
                 return Err(LogError::corrupt(path, length, None, reason));
             }
         }
         tracing::warn!(file = %path.display(), "index of a sealed segment is missing or damaged, building it again");
         let entries = scan_entries(&*file, &path, segment, length)?;
         if entries.is_empty() {
-            return Err(LogError::corrupt(path, HEADER_LENGTH as u64, Some(first), "a sealed segment is empty"));
+            return Err(LogError::corrupt(
+                path,
+                HEADER_LENGTH as u64,
+                Some(first),
+                "a sealed segment is empty",
+            ));
         }
         Self::seal(storage, dir, file, segment, &entries, length)
     }
@@ -168,7 +196,10 @@ impl SealedSegment {
     }
 
     pub(crate) const fn segment_header(&self) -> SegmentHeader {
-        SegmentHeader { first: self.header.first, salt: self.header.salt }
+        SegmentHeader {
+            first: self.header.first,
+            salt: self.header.salt,
+        }
     }
 
     /// The place of the first frame at or above `seq_no` among the frames of this segment.
@@ -182,7 +213,11 @@ impl SealedSegment {
         while low < high {
             let middle = low.midpoint(high);
             let entry = self.entries(middle, 1)?[0];
-            if u64::from(entry.delta) < delta { low = middle + 1 } else { high = middle }
+            if u64::from(entry.delta) < delta {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         Ok(low)
     }
@@ -200,8 +235,13 @@ impl SealedSegment {
             return Ok(entries);
         }
         tracing::warn!(file = %self.path.display(), "index of a sealed segment is damaged, reading the segment instead");
-        let entries = scan_entries(&*self.file, &self.path, self.segment_header(), self.header.log_length)
-            .map_err(|error| self.unreadable(error))?;
+        let entries = scan_entries(
+            &*self.file,
+            &self.path,
+            self.segment_header(),
+            self.header.log_length,
+        )
+        .map_err(|error| self.unreadable(error))?;
         if entries.len() as u64 != self.header.count {
             let reason = format!("{} operations instead of {}", entries.len(), self.header.count);
             return Err(self.unreadable(LogError::corrupt(&self.path, 0, Some(self.header.first), reason)));
@@ -213,7 +253,10 @@ impl SealedSegment {
     fn read_entries(&self, position: usize, end: usize) -> Option<Vec<Entry>> {
         let (first_block, last_block) = (position / BLOCK_ENTRIES, (end - 1) / BLOCK_ENTRIES);
         let offset = INDEX_HEADER_LENGTH + first_block * BLOCK_LENGTH;
-        let blocks = self.index.read_at(offset as u64, (last_block - first_block + 1) * BLOCK_LENGTH).ok()?;
+        let blocks = self
+            .index
+            .read_at(offset as u64, (last_block - first_block + 1) * BLOCK_LENGTH)
+            .ok()?;
         let mut entries = Vec::with_capacity(end - position);
         for (number, block) in blocks.chunks_exact(BLOCK_LENGTH).enumerate() {
             let (content, checksum) = block.split_at(BLOCK_LENGTH - 8);
@@ -235,10 +278,22 @@ impl SealedSegment {
 
     fn unreadable(&self, error: LogError) -> ReadError {
         match error {
-            LogError::Corrupt { file, offset, seq_no, reason } => {
-                ReadError::Corrupt { file, offset, seq_no: seq_no.unwrap_or(self.header.first), reason }
-            }
-            LogError::Io { path, source, .. } => ReadError::Io { file: path, offset: 0, source },
+            LogError::Corrupt {
+                file,
+                offset,
+                seq_no,
+                reason,
+            } => ReadError::Corrupt {
+                file,
+                offset,
+                seq_no: seq_no.unwrap_or(self.header.first),
+                reason,
+            },
+            LogError::Io { path, source, .. } => ReadError::Io {
+                file: path,
+                offset: 0,
+                source,
+            },
             other => ReadError::Io {
                 file: self.path.clone(),
                 offset: 0,
@@ -259,7 +314,9 @@ fn open_index(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(LogError::io("open", path, error)),
     };
-    let Ok(bytes) = index.read_at(0, INDEX_HEADER_LENGTH) else { return Ok(None) };
+    let Ok(bytes) = index.read_at(0, INDEX_HEADER_LENGTH) else {
+        return Ok(None);
+    };
     let header = IndexHeader::decode(&bytes)
         .filter(|header| header.first == segment.first && header.salt == segment.salt && header.count > 0);
     Ok(header.map(|header| (index, header)))

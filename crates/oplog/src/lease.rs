@@ -43,12 +43,24 @@ pub(crate) struct LeaseTable {
 
 impl LeaseTable {
     pub(crate) const fn empty(primary_term: PrimaryTerm) -> Self {
-        Self { primary_term, version: 0, leases: BTreeMap::new() }
+        Self {
+            primary_term,
+            version: 0,
+            leases: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn from_collection(collection: RetentionLeases) -> Self {
-        let leases = collection.leases.into_iter().map(|lease| (lease.id.clone(), lease)).collect();
-        Self { primary_term: collection.primary_term, version: collection.version, leases }
+        let leases = collection
+            .leases
+            .into_iter()
+            .map(|lease| (lease.id.clone(), lease))
+            .collect();
+        Self {
+            primary_term: collection.primary_term,
+            version: collection.version,
+            leases,
+        }
     }
 
     pub(crate) fn to_collection(&self) -> RetentionLeases {
@@ -69,7 +81,10 @@ impl LeaseTable {
     }
 
     pub(crate) fn renew(&mut self, lease: RetentionLease, term: PrimaryTerm) -> Result<(), LeaseError> {
-        let held = self.leases.get_mut(&lease.id).ok_or_else(|| LeaseError::NotFound { id: lease.id.clone() })?;
+        let held = self
+            .leases
+            .get_mut(&lease.id)
+            .ok_or_else(|| LeaseError::NotFound { id: lease.id.clone() })?;
         if lease.retaining_seq_no < held.retaining_seq_no {
             return Err(LeaseError::InvalidRetainingSeqNo {
                 id: lease.id,
@@ -92,7 +107,12 @@ impl LeaseTable {
     }
 
     /// Removes and returns the leases that were not renewed for longer than `period`.
-    pub(crate) fn expire(&mut self, now: UnixMillis, period: Duration, term: PrimaryTerm) -> Vec<RetentionLease> {
+    pub(crate) fn expire(
+        &mut self,
+        now: UnixMillis,
+        period: Duration,
+        term: PrimaryTerm,
+    ) -> Vec<RetentionLease> {
         let period = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
         let expired: Vec<_> = self
             .leases

@@ -26,8 +26,11 @@ fn checksum(text: &str) -> String {
 
 pub(crate) fn encode(leases: &RetentionLeases) -> Vec<u8> {
     let retention_leases = serde_json::value::to_raw_value(leases).expect("leases are texts and numbers");
-    let envelope =
-        Envelope { format_version: FORMAT_VERSION, checksum: checksum(retention_leases.get()), retention_leases };
+    let envelope = Envelope {
+        format_version: FORMAT_VERSION,
+        checksum: checksum(retention_leases.get()),
+        retention_leases,
+    };
     let mut bytes = serde_json::to_vec(&envelope).expect("leases are texts and numbers");
     bytes.push(b'\n');
     bytes
@@ -38,7 +41,11 @@ pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<RetentionLeases, LogEr
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| corrupt(error.to_string()))?;
     if envelope.format_version != FORMAT_VERSION {
         let (file, version) = (path.to_owned(), envelope.format_version);
-        return Err(LogError::UnsupportedFormat { file, version, supported: FORMAT_VERSION });
+        return Err(LogError::UnsupportedFormat {
+            file,
+            version,
+            supported: FORMAT_VERSION,
+        });
     }
     if checksum(envelope.retention_leases.get()) != envelope.checksum {
         return Err(corrupt("checksum mismatch".to_owned()));
@@ -52,7 +59,9 @@ pub(crate) fn save(storage: &dyn Storage, dir: &Path, leases: &RetentionLeases) 
 
 pub(crate) fn load(storage: &dyn Storage, dir: &Path) -> Result<Option<RetentionLeases>, LogError> {
     let path = dir.join(LEASES_NAME);
-    atomic_file::read(storage, &path)?.map(|bytes| decode(&bytes, &path)).transpose()
+    atomic_file::read(storage, &path)?
+        .map(|bytes| decode(&bytes, &path))
+        .transpose()
 }
 
 #[cfg(test)]
@@ -68,7 +77,11 @@ mod tests {
             timestamp: UnixMillis::new(1_700_000_000_000),
             source: "ccr".to_owned(),
         };
-        let leases = RetentionLeases { primary_term: PrimaryTerm::FIRST, version: 5, leases: vec![lease] };
+        let leases = RetentionLeases {
+            primary_term: PrimaryTerm::FIRST,
+            version: 5,
+            leases: vec![lease],
+        };
         let bytes = encode(&leases);
         let path = Path::new("leases");
         assert_eq!(decode(&bytes, path).unwrap(), leases);

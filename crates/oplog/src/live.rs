@@ -57,7 +57,9 @@ impl LiveSet {
     /// The portable 64-bit Roaring format.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.bitmap.serialized_size());
-        self.bitmap.serialize_into(&mut bytes).expect("writing to memory cannot fail");
+        self.bitmap
+            .serialize_into(&mut bytes)
+            .expect("writing to memory cannot fail");
         bytes
     }
 
@@ -66,10 +68,13 @@ impl LiveSet {
     /// # Errors
     /// [`LiveSetError`] when the bytes are not exactly one set.
     pub fn from_bytes(mut bytes: &[u8]) -> Result<Self, LiveSetError> {
-        let bitmap = RoaringTreemap::deserialize_from(&mut bytes)
-            .map_err(|error| LiveSetError { reason: error.to_string() })?;
+        let bitmap = RoaringTreemap::deserialize_from(&mut bytes).map_err(|error| LiveSetError {
+            reason: error.to_string(),
+        })?;
         if !bytes.is_empty() {
-            return Err(LiveSetError { reason: format!("{} bytes too many", bytes.len()) });
+            return Err(LiveSetError {
+                reason: format!("{} bytes too many", bytes.len()),
+            });
         }
         Ok(Self { bitmap })
     }
@@ -87,7 +92,9 @@ impl LiveSet {
 
 impl FromIterator<SeqNo> for LiveSet {
     fn from_iter<I: IntoIterator<Item = SeqNo>>(iter: I) -> Self {
-        Self { bitmap: iter.into_iter().map(SeqNo::get).collect() }
+        Self {
+            bitmap: iter.into_iter().map(SeqNo::get).collect(),
+        }
     }
 }
 
@@ -141,7 +148,10 @@ impl std::str::FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, IdError> {
         u128::from_str_radix(text, 16)
             .map(Self)
-            .map_err(|_| IdError::NotANumber { what: "digest", text: text.to_owned() })
+            .map_err(|_| IdError::NotANumber {
+                what: "digest",
+                text: text.to_owned(),
+            })
     }
 }
 

@@ -51,7 +51,11 @@ impl LiveFile {
         }
         let version = u16::from_le_bytes([bytes[8], bytes[9]]);
         if version != FORMAT_VERSION {
-            return Err(LogError::UnsupportedFormat { file: path.to_owned(), version, supported: FORMAT_VERSION });
+            return Err(LogError::UnsupportedFormat {
+                file: path.to_owned(),
+                version,
+                supported: FORMAT_VERSION,
+            });
         }
         let bitmap = &content[FIXED_LENGTH..];
         if u64_at(content, 48) != bitmap.len() as u64 {
@@ -75,6 +79,8 @@ impl LiveFile {
 
     pub(crate) fn load(storage: &dyn Storage, dir: &Path) -> Result<Option<Self>, LogError> {
         let path = dir.join(LIVE_NAME);
-        atomic_file::read(storage, &path)?.map(|bytes| Self::decode(&bytes, &path)).transpose()
+        atomic_file::read(storage, &path)?
+            .map(|bytes| Self::decode(&bytes, &path))
+            .transpose()
     }
 }

@@ -17,9 +17,9 @@ use crate::segment::{index_name, log_name};
 use crate::shared::{PendingFrame, Shared, State};
 use crate::ticket;
 use crate::{
-    AppendError, AppendTicket, Clock, Digest, Durability, Frame, GroupCommitter, HistoryUuid, LeaseError, LeaseId, LiveSet,
-    LiveSummary, LogError, LogOptions, NewLog, PinnedFiles, PrimaryTerm, ReadError, ReadLimits, RetentionLease,
-    RetentionLeases, SeqNo, Storage, SyncTicket, UnixMillis,
+    AppendError, AppendTicket, Clock, Digest, Durability, Frame, GroupCommitter, HistoryUuid, LeaseError,
+    LeaseId, LiveSet, LiveSummary, LogError, LogOptions, NewLog, PinnedFiles, PrimaryTerm, ReadError,
+    ReadLimits, RetentionLease, RetentionLeases, SeqNo, Storage, SyncTicket, UnixMillis,
 };
 use crate::{checkpoint, lease_file, live_file};
 
@@ -77,8 +77,17 @@ impl Log {
         committer: Arc<GroupCommitter>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, LogError> {
-        let shared = recovery::open(Environment { storage, dir, options, committer: committer.handle(), clock })?;
-        Ok(Arc::new(Self { shared, _committer: committer }))
+        let shared = recovery::open(Environment {
+            storage,
+            dir,
+            options,
+            committer: committer.handle(),
+            clock,
+        })?;
+        Ok(Arc::new(Self {
+            shared,
+            _committer: committer,
+        }))
     }
 
     /// Turns files that were copied from the [`PinnedFiles`] of a leader into this copy's own log, to be opened afterwards:
@@ -113,7 +122,11 @@ impl Log {
         self.wait_for_room(&mut state, bytes_of(&frames))?;
         check_order(&state, &frames)?;
         let mut checksums = checksums_in_memory(&state, &frames);
-        if frames.iter().zip(&checksums).any(|(frame, checksum)| frame.superseded().is_some() && checksum.is_none()) {
+        if frames
+            .iter()
+            .zip(&checksums)
+            .any(|(frame, checksum)| frame.superseded().is_some() && checksum.is_none())
+        {
             // Index files are read without the lock; the append lock keeps what was checked right.
             let sealed = state.sealed.clone();
             MutexGuard::unlocked(&mut state, || look_up_sealed(&sealed, &frames, &mut checksums))?;
@@ -131,17 +144,16 @@ impl Log {
             if is_update_or_delete(&frame) {
                 state.updates = Some(frame.seq_no());
             }
-            state.pending.push(PendingFrame { frame, superseded_checksum });
+            state.pending.push(PendingFrame {
+                frame,
+                superseded_checksum,
+            });
         }
         shared.schedule(&mut state);
         Ok(AppendTicket::new(shared.clone(), first, last, durability))
     }
 
-    fn wait_for_room(
-        &self,
-        state: &mut MutexGuard<'_, State>,
-        bytes: u64,
-    ) -> Result<(), LogError> {
+    fn wait_for_room(&self, state: &mut MutexGuard<'_, State>, bytes: u64) -> Result<(), LogError> {
         let limit = self.shared.options.max_pending_bytes.get();
         loop {
             state.check_usable()?;
@@ -171,7 +183,10 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::Poisoned`] or [`LogError::Closed`], when that happens first.
-    pub fn wait_durable(&self, at_least: SeqNo) -> impl Future<Output = Result<SeqNo, LogError>> + Send + use<> {
+    pub fn wait_durable(
+        &self,
+        at_least: SeqNo,
+    ) -> impl Future<Output = Result<SeqNo, LogError>> + Send + use<> {
         ticket::wait_durable(self.shared.clone(), at_least)
     }
 
@@ -232,7 +247,10 @@ impl Log {
             let mut state = self.shared.state.lock();
             state.check_usable()?;
             if term < state.primary_term {
-                let reason = format!("primary term {term} is lower than the present one, {}", state.primary_term);
+                let reason = format!(
+                    "primary term {term} is lower than the present one, {}",
+                    state.primary_term
+                );
                 return Err(LogError::Invalid { reason });
             }
             if term == state.primary_term {
@@ -295,7 +313,11 @@ impl Log {
                 digest = digest.with(frame.seq_no(), frame.checksum());
             }
         })?;
-        Ok(LiveSummary { max_seq_no, live_count: live.len(), digest })
+        Ok(LiveSummary {
+            max_seq_no,
+            live_count: live.len(),
+            digest,
+        })
     }
 
     fn for_each(&self, max: Option<SeqNo>, mut visit: impl FnMut(&Frame)) -> Result<(), ReadError> {
@@ -303,8 +325,13 @@ impl Log {
         let mut next = SeqNo::ZERO;
         while next <= max {
             let frames = self.shared.read_from(next, max, usize::MAX, u64::MAX)?;
-            let Some(last) = frames.last().map(Frame::seq_no) else { break };
-            frames.iter().filter(|frame| frame.seq_no() <= max).for_each(&mut visit);
+            let Some(last) = frames.last().map(Frame::seq_no) else {
+                break;
+            };
+            frames
+                .iter()
+                .filter(|frame| frame.seq_no() <= max)
+                .for_each(&mut visit);
             next = SeqNo::new(last.get() + 1);
         }
         Ok(())
@@ -325,7 +352,11 @@ impl Log {
         retaining: Option<SeqNo>,
         source: &str,
     ) -> Result<RetentionLease, LeaseError> {
-        let lease = self.lease(id, retaining.unwrap_or_else(|| self.min_retained_seq_no()), source);
+        let lease = self.lease(
+            id,
+            retaining.unwrap_or_else(|| self.min_retained_seq_no()),
+            source,
+        );
         self.change_leases(|table, term| table.add(lease.clone(), term))?;
         Ok(lease)
     }
@@ -345,7 +376,10 @@ impl Log {
     ) -> Result<RetentionLease, LeaseError> {
         let (term, min_retained) = self.lease_context()?;
         let mut leases = self.shared.leases.lock();
-        let held = leases.table.get(&id).map_or(min_retained, |lease| lease.retaining_seq_no.max(min_retained));
+        let held = leases
+            .table
+            .get(&id)
+            .map_or(min_retained, |lease| lease.retaining_seq_no.max(min_retained));
         let lease = self.lease(id, retaining.unwrap_or(held), source);
         leases.table.renew(lease.clone(), term)?;
         leases.dirty = true;
@@ -388,7 +422,12 @@ impl Log {
     }
 
     fn lease(&self, id: LeaseId, retaining_seq_no: SeqNo, source: &str) -> RetentionLease {
-        RetentionLease { id, retaining_seq_no, timestamp: self.shared.clock.now(), source: source.to_owned() }
+        RetentionLease {
+            id,
+            retaining_seq_no,
+            timestamp: self.shared.clock.now(),
+            source: source.to_owned(),
+        }
     }
 
     fn lease_context(&self) -> Result<(PrimaryTerm, SeqNo), LeaseError> {
@@ -442,7 +481,9 @@ impl Log {
         let flushed = writer.flush(shared);
         self.poison_on_error(flushed)?;
         let pin = |name: String, file: Arc<dyn crate::StorageFile>| {
-            let length = file.len().map_err(|source| LogError::io("read", shared.dir.join(&name), source))?;
+            let length = file
+                .len()
+                .map_err(|source| LogError::io("read", shared.dir.join(&name), source))?;
             Ok::<_, LogError>((PinnedFile { name, length }, file))
         };
         let sealed = shared.state.lock().sealed.clone();
@@ -453,10 +494,19 @@ impl Log {
             opened.push(pin(index_name(segment.first()), segment.index_file().clone())?);
         }
         let (file, header, length) = writer.open_segment();
-        opened.push((PinnedFile { name: log_name(header.first), length }, file));
+        opened.push((
+            PinnedFile {
+                name: log_name(header.first),
+                length,
+            },
+            file,
+        ));
         for name in [checkpoint::CHECKPOINT_NAME, live_file::LIVE_NAME] {
             let path = shared.dir.join(name);
-            let file = shared.storage.open(&path).map_err(|source| LogError::io("open", path, source))?;
+            let file = shared
+                .storage
+                .open(&path)
+                .map_err(|source| LogError::io("open", path, source))?;
             opened.push(pin(name.to_owned(), file)?);
         }
         Ok(PinnedFiles::new(shared.durable_checkpoint(), opened))
@@ -478,7 +528,12 @@ impl Log {
     /// How many bytes the segments have, without their indices.
     pub fn size_in_bytes(&self) -> u64 {
         let state = self.shared.state.lock();
-        state.sealed.iter().map(|segment| segment.log_length()).sum::<u64>() + state.active.length
+        state
+            .sealed
+            .iter()
+            .map(|segment| segment.log_length())
+            .sum::<u64>()
+            + state.active.length
     }
 
     /// How many segments there are, the open one included.
@@ -509,10 +564,17 @@ fn check_order(state: &State, frames: &[Frame]) -> Result<(), AppendError> {
     let mut last = state.terms.last().map(|start| start.term);
     for frame in frames {
         if frame.seq_no().get() != expected {
-            return Err(AppendError::NotContiguous { expected: SeqNo::new(expected), got: frame.seq_no() });
+            return Err(AppendError::NotContiguous {
+                expected: SeqNo::new(expected),
+                got: frame.seq_no(),
+            });
         }
         if let Some(last) = last.filter(|last| frame.primary_term() < *last) {
-            return Err(AppendError::TermWentBack { seq_no: frame.seq_no(), got: frame.primary_term(), last });
+            return Err(AppendError::TermWentBack {
+                seq_no: frame.seq_no(),
+                got: frame.primary_term(),
+                last,
+            });
         }
         last = Some(frame.primary_term());
         expected += 1;
@@ -524,10 +586,16 @@ fn check_order(state: &State, frames: &[Frame]) -> Result<(), AppendError> {
 fn checksums_in_memory(state: &State, frames: &[Frame]) -> Vec<Option<u64>> {
     let first = frames[0].seq_no().get();
     let checksum = |superseded: SeqNo| match superseded.get().checked_sub(first) {
-        Some(place) => usize::try_from(place).ok().and_then(|place| frames.get(place)).map(Frame::checksum),
+        Some(place) => usize::try_from(place)
+            .ok()
+            .and_then(|place| frames.get(place))
+            .map(Frame::checksum),
         None => checksum_in_memory(state, superseded),
     };
-    frames.iter().map(|frame| frame.superseded().and_then(checksum)).collect()
+    frames
+        .iter()
+        .map(|frame| frame.superseded().and_then(checksum))
+        .collect()
 }
 
 /// Fills in what is in sealed segments. An operation that is nowhere is not live.
@@ -540,7 +608,10 @@ fn look_up_sealed(
         if let (Some(superseded), None) = (frame.superseded(), &checksum) {
             *checksum = checksum_in_sealed(sealed, superseded)?;
             if checksum.is_none() {
-                return Err(AppendError::SupersedesDead { seq_no: frame.seq_no(), superseded });
+                return Err(AppendError::SupersedesDead {
+                    seq_no: frame.seq_no(),
+                    superseded,
+                });
             }
         }
     }
@@ -561,7 +632,10 @@ fn apply_all(
             tracker.undo(&frames[back], checksums[back]);
         }
         let superseded = frame.superseded().unwrap_or(frame.seq_no());
-        return Err(AppendError::SupersedesDead { seq_no: frame.seq_no(), superseded });
+        return Err(AppendError::SupersedesDead {
+            seq_no: frame.seq_no(),
+            superseded,
+        });
     }
     Ok(())
 }

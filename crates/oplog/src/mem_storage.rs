@@ -179,20 +179,31 @@ impl MemStorage {
             dirs: inner.dirs.clone(),
             ..Inner::default()
         };
-        Self { inner: Arc::new(Mutex::new(copy)) }
+        Self {
+            inner: Arc::new(Mutex::new(copy)),
+        }
     }
 
     /// The content of a file, if it exists.
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let inner = self.inner.lock();
-        inner.names.get(path).map(|file| inner.files[*file].current.clone())
+        inner
+            .names
+            .get(path)
+            .map(|file| inner.files[*file].current.clone())
     }
 
     /// Replaces the content of a file, durably, as damage to the medium would.
     pub fn damage(&self, path: &Path, content: Vec<u8>) {
         let mut inner = self.inner.lock();
-        let Some(file) = inner.names.get(path).copied() else { return };
-        inner.files[file] = FileContent { current: content.clone(), synced: content, unsynced: Vec::new() };
+        let Some(file) = inner.names.get(path).copied() else {
+            return;
+        };
+        inner.files[file] = FileContent {
+            current: content.clone(),
+            synced: content,
+            unsynced: Vec::new(),
+        };
     }
 }
 
@@ -227,14 +238,22 @@ impl Inner {
         match self.fault {
             Some((at, fault)) if at == number => {
                 self.dead = fault == Fault::PowerCut;
-                if fault == Fault::Fail { Outcome::Nothing } else { Outcome::Half }
+                if fault == Fault::Fail {
+                    Outcome::Nothing
+                } else {
+                    Outcome::Half
+                }
             }
             _ => Outcome::Whole,
         }
     }
 
     fn whole_change(&mut self) -> io::Result<()> {
-        if self.change() == Outcome::Whole { Ok(()) } else { Err(injected()) }
+        if self.change() == Outcome::Whole {
+            Ok(())
+        } else {
+            Err(injected())
+        }
     }
 }
 
@@ -282,8 +301,15 @@ impl StorageFile for MemFile {
             let offset = usize::try_from(offset).map_err(io::Error::other)?;
             let file = &mut inner.files[self.file];
             FileContent::write(&mut file.current, offset, written);
-            file.unsynced.push(Change::Write { offset, data: written.to_vec() });
-            if outcome == Outcome::Whole { Ok(()) } else { Err(injected()) }
+            file.unsynced.push(Change::Write {
+                offset,
+                data: written.to_vec(),
+            });
+            if outcome == Outcome::Whole {
+                Ok(())
+            } else {
+                Err(injected())
+            }
         })
     }
 
@@ -336,13 +362,21 @@ impl Storage for MemStorage {
                 file
             }
         };
-        Ok(Arc::new(MemFile { inner: self.inner.clone(), file, epoch: inner.epoch }))
+        Ok(Arc::new(MemFile {
+            inner: self.inner.clone(),
+            file,
+            epoch: inner.epoch,
+        }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
         let inner = self.inner.lock();
         let file = inner.names.get(path).copied().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(MemFile { inner: self.inner.clone(), file, epoch: inner.epoch }))
+        Ok(Arc::new(MemFile {
+            inner: self.inner.clone(),
+            file,
+            epoch: inner.epoch,
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -350,7 +384,9 @@ impl Storage for MemStorage {
         inner.whole_change()?;
         let file = inner.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         inner.names.insert(to.to_owned(), file);
-        inner.unsynced_names.push(NameChange::Rename(from.to_owned(), to.to_owned(), file));
+        inner
+            .unsynced_names
+            .push(NameChange::Rename(from.to_owned(), to.to_owned(), file));
         Ok(())
     }
 
@@ -368,7 +404,9 @@ impl Storage for MemStorage {
             return Err(io::ErrorKind::NotFound.into());
         }
         let in_dir = inner.names.keys().filter(|path| path.parent() == Some(dir));
-        Ok(in_dir.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+        Ok(in_dir
+            .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+            .collect())
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

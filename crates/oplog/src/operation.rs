@@ -130,18 +130,25 @@ impl Operation {
 
     fn check(&self, routing: &str) -> Result<(), EncodeError> {
         if self.id.len() > MAX_ID_LENGTH {
-            return Err(EncodeError::IdTooLong { length: self.id.len() });
+            return Err(EncodeError::IdTooLong {
+                length: self.id.len(),
+            });
         }
         if routing.len() > MAX_ROUTING_LENGTH {
-            return Err(EncodeError::RoutingTooLong { length: routing.len() });
+            return Err(EncodeError::RoutingTooLong {
+                length: routing.len(),
+            });
         }
         if self.source.len() > MAX_SOURCE_LENGTH {
-            return Err(EncodeError::SourceTooLong { length: self.source.len() });
+            return Err(EncodeError::SourceTooLong {
+                length: self.source.len(),
+            });
         }
         match self.superseded {
-            Some(superseded) if superseded >= self.seq_no => {
-                Err(EncodeError::SupersedesLater { seq_no: self.seq_no, superseded })
-            }
+            Some(superseded) if superseded >= self.seq_no => Err(EncodeError::SupersedesLater {
+                seq_no: self.seq_no,
+                superseded,
+            }),
             _ => Ok(()),
         }
     }

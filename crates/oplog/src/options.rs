@@ -73,5 +73,8 @@ pub struct ReadLimits {
 
 impl ReadLimits {
     /// No limits; for ranges that are known to be small.
-    pub const NONE: Self = Self { operations: usize::MAX, bytes: ByteCount::new(u64::MAX) };
+    pub const NONE: Self = Self {
+        operations: usize::MAX,
+        bytes: ByteCount::new(u64::MAX),
+    };
 }

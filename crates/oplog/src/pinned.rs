@@ -26,7 +26,11 @@ pub struct PinnedFiles {
 impl PinnedFiles {
     pub(crate) fn new(checkpoint: Option<SeqNo>, opened: Vec<(PinnedFile, Arc<dyn StorageFile>)>) -> Self {
         let (files, handles) = opened.into_iter().unzip();
-        Self { checkpoint, files, handles }
+        Self {
+            checkpoint,
+            files,
+            handles,
+        }
     }
 
     /// The last operation in the snapshot; it is durable.
@@ -44,12 +48,20 @@ impl PinnedFiles {
     /// # Errors
     /// [`LogError::Invalid`] for a file or range outside of the snapshot, [`LogError::Io`] when the medium fails.
     pub fn read_at(&self, name: &str, offset: u64, length: usize) -> Result<Bytes, LogError> {
-        let invalid = |what: &str| LogError::Invalid { reason: format!("{what} [{name}] is not in the snapshot") };
-        let place = self.files.iter().position(|file| file.name == name).ok_or_else(|| invalid("file"))?;
+        let invalid = |what: &str| LogError::Invalid {
+            reason: format!("{what} [{name}] is not in the snapshot"),
+        };
+        let place = self
+            .files
+            .iter()
+            .position(|file| file.name == name)
+            .ok_or_else(|| invalid("file"))?;
         let end = offset.checked_add(length as u64);
         if end.is_none_or(|end| end > self.files[place].length) {
             return Err(invalid("the end of that range of file"));
         }
-        self.handles[place].read_at(offset, length).map_err(|source| LogError::io("read", name, source))
+        self.handles[place]
+            .read_at(offset, length)
+            .map_err(|source| LogError::io("read", name, source))
     }
 }

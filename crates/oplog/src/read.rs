@@ -77,7 +77,9 @@ impl Shared {
         operations: usize,
         budget: u64,
     ) -> Result<Vec<Frame>, ReadError> {
-        let span = usize::try_from(to.get() - next.get()).unwrap_or(usize::MAX).saturating_add(1);
+        let span = usize::try_from(to.get() - next.get())
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
         let count = operations.min(span).min(LOOKUP);
         let source = {
             let state = self.state.lock();
@@ -99,7 +101,17 @@ impl Shared {
                     segment.log_length()
                 };
                 let (file, path) = (segment.file.clone(), segment.path.clone());
-                read_run(&Run { file, path, first: segment.first(), entries, end }, count, budget)
+                read_run(
+                    &Run {
+                        file,
+                        path,
+                        first: segment.first(),
+                        entries,
+                        end,
+                    },
+                    count,
+                    budget,
+                )
             }
         }
     }
@@ -118,14 +130,21 @@ impl Shared {
 
     pub(crate) fn first_held(&self) -> Option<SeqNo> {
         let state = self.state.lock();
-        let first = state.sealed.first().map_or(state.active.first, |segment| segment.first());
+        let first = state
+            .sealed
+            .first()
+            .map_or(state.active.first, |segment| segment.first());
         state.max_seq_no.filter(|max| first <= *max).map(|_| first)
     }
 
     fn missing(&self, first: SeqNo, last: SeqNo) -> ReadError {
         let last_held = self.state.lock().max_seq_no;
         let range = SeqNoRange::new(first, last).expect("a missing range begins before it ends");
-        ReadError::Missing { range, first_held: self.first_held(), last_held }
+        ReadError::Missing {
+            range,
+            first_held: self.first_held(),
+            last_held,
+        }
     }
 }
 
@@ -141,18 +160,32 @@ pub(crate) fn checksum_in_memory(state: &State, seq_no: SeqNo) -> Option<u64> {
 }
 
 /// The checksum of an operation that is in a sealed segment.
-pub(crate) fn checksum_in_sealed(sealed: &[Arc<SealedSegment>], seq_no: SeqNo) -> Result<Option<u64>, ReadError> {
+pub(crate) fn checksum_in_sealed(
+    sealed: &[Arc<SealedSegment>],
+    seq_no: SeqNo,
+) -> Result<Option<u64>, ReadError> {
     let after = sealed.partition_point(|segment| segment.last() < seq_no);
-    let Some(segment) = sealed.get(after).filter(|segment| segment.first() <= seq_no) else { return Ok(None) };
+    let Some(segment) = sealed.get(after).filter(|segment| segment.first() <= seq_no) else {
+        return Ok(None);
+    };
     let entries = segment.entries(segment.position(seq_no)?, 1)?;
     let delta = seq_no.get() - segment.first().get();
-    Ok(entries.first().filter(|entry| u64::from(entry.delta) == delta).map(|entry| entry.checksum))
+    Ok(entries
+        .first()
+        .filter(|entry| u64::from(entry.delta) == delta)
+        .map(|entry| entry.checksum))
 }
 
 /// The place of the first entry at or above `delta`: at once when there are no holes, else by search.
 fn lower_bound(entries: &[Entry], delta: u64) -> usize {
     match usize::try_from(delta) {
-        Ok(place) if entries.get(place).is_some_and(|entry| u64::from(entry.delta) == delta) => place,
+        Ok(place)
+            if entries
+                .get(place)
+                .is_some_and(|entry| u64::from(entry.delta) == delta) =>
+        {
+            place
+        }
         _ => entries.partition_point(|entry| u64::from(entry.delta) < delta),
     }
 }
@@ -163,7 +196,9 @@ fn locate(state: &State, next: SeqNo, count: usize) -> Option<Source> {
     }
     if state.in_memory(next).is_some() {
         let in_memory = (0..count as u64).map_while(|step| state.in_memory(SeqNo::new(next.get() + step)));
-        return Some(Source::Memory(in_memory.map(|pending| pending.frame.clone()).collect()));
+        return Some(Source::Memory(
+            in_memory.map(|pending| pending.frame.clone()).collect(),
+        ));
     }
     let after = state.sealed.partition_point(|segment| segment.last() < next);
     if let Some(segment) = state.sealed.get(after) {
@@ -176,19 +211,37 @@ fn run_in_active(active: &ActiveSegment, next: SeqNo, count: usize) -> Option<Ru
     let start = lower_bound(&active.entries, next.get().saturating_sub(active.first.get()));
     let stop = (start + count).min(active.entries.len());
     let entries = active.entries[start..stop].to_vec();
-    let end = active.entries.get(stop).map_or(active.length, |entry| u64::from(entry.offset));
+    let end = active
+        .entries
+        .get(stop)
+        .map_or(active.length, |entry| u64::from(entry.offset));
     let (file, path, first) = (active.file.clone(), active.path.clone(), active.first);
-    (!entries.is_empty()).then_some(Run { file, path, first, entries, end })
+    (!entries.is_empty()).then_some(Run {
+        file,
+        path,
+        first,
+        entries,
+        end,
+    })
 }
 
 /// Reads the frames of a run that one read should give, and checks each of them.
 fn read_run(run: &Run, count: usize, budget: u64) -> Result<Vec<Frame>, ReadError> {
     let entries = &run.entries[..run.entries.len().min(count)];
-    let Some(first) = entries.first() else { return Ok(Vec::new()) };
+    let Some(first) = entries.first() else {
+        return Ok(Vec::new());
+    };
     let start = u64::from(first.offset);
-    let end_of = |place: usize| run.entries.get(place + 1).map_or(run.end, |entry| u64::from(entry.offset));
+    let end_of = |place: usize| {
+        run.entries
+            .get(place + 1)
+            .map_or(run.end, |entry| u64::from(entry.offset))
+    };
     let target = budget.clamp(MIN_READ, READ_CHUNK);
-    let fitting = (1..entries.len()).take_while(|place| end_of(*place).saturating_sub(start) <= target).count() + 1;
+    let fitting = (1..entries.len())
+        .take_while(|place| end_of(*place).saturating_sub(start) <= target)
+        .count()
+        + 1;
     let seq_no = |entry: &Entry| SeqNo::new(run.first.get() + u64::from(entry.delta));
     let length = end_of(fitting - 1).saturating_sub(start);
     let bytes = run
@@ -203,13 +256,20 @@ fn read_run(run: &Run, count: usize, budget: u64) -> Result<Vec<Frame>, ReadErro
             seq_no: seq_no(entry),
             reason,
         };
-        let from = u64::from(entry.offset).checked_sub(start).and_then(|at| usize::try_from(at).ok());
-        let rest = from.filter(|at| *at + LENGTH_END <= bytes.len()).map(|at| bytes.slice(at..));
+        let from = u64::from(entry.offset)
+            .checked_sub(start)
+            .and_then(|at| usize::try_from(at).ok());
+        let rest = from
+            .filter(|at| *at + LENGTH_END <= bytes.len())
+            .map(|at| bytes.slice(at..));
         let rest = rest.ok_or_else(|| corrupt("the offset index is wrong".to_owned()))?;
         let frame_end = (u32_at(&rest, 0) as usize).min(rest.len());
         let frame = Frame::verify(rest.slice(..frame_end)).map_err(|error| corrupt(error.to_string()))?;
         if frame.seq_no() != seq_no(entry) || frame.checksum() != entry.checksum {
-            return Err(corrupt(format!("found operation {} with another checksum", frame.seq_no())));
+            return Err(corrupt(format!(
+                "found operation {} with another checksum",
+                frame.seq_no()
+            )));
         }
         frames.push(frame);
     }
@@ -219,7 +279,16 @@ fn read_run(run: &Run, count: usize, budget: u64) -> Result<Vec<Frame>, ReadErro
 fn read_error(error: io::Error, path: &Path, offset: u64, seq_no: SeqNo) -> ReadError {
     let file = path.to_owned();
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        return ReadError::Corrupt { file, offset, seq_no, reason: "the file ends".to_owned() };
+        return ReadError::Corrupt {
+            file,
+            offset,
+            seq_no,
+            reason: "the file ends".to_owned(),
+        };
     }
-    ReadError::Io { file, offset, source: Arc::new(error) }
+    ReadError::Io {
+        file,
+        offset,
+        source: Arc::new(error),
+    }
 }

@@ -47,12 +47,18 @@ pub(crate) struct Environment {
 /// Lays out an empty log. The checkpoint comes last: without it there is no log, and leftovers are removed.
 pub(crate) fn create(storage: &dyn Storage, dir: &Path, new: NewLog) -> Result<(), LogError> {
     let checkpoint = dir.join(CHECKPOINT_NAME);
-    if storage.exists(&checkpoint).map_err(|source| LogError::io("look up", &checkpoint, source))? {
+    if storage
+        .exists(&checkpoint)
+        .map_err(|source| LogError::io("look up", &checkpoint, source))?
+    {
         return Err(LogError::AlreadyExists { dir: dir.to_owned() });
     }
-    storage.create_dir_all(dir).map_err(|source| LogError::io("create", dir, source))?;
+    storage
+        .create_dir_all(dir)
+        .map_err(|source| LogError::io("create", dir, source))?;
     for name in list(storage, dir)? {
-        let ours = name.ends_with(".log") || name.ends_with(".idx") || name == LIVE_NAME || name == LEASES_NAME;
+        let ours =
+            name.ends_with(".log") || name.ends_with(".idx") || name == LIVE_NAME || name == LEASES_NAME;
         if ours {
             remove(storage, &dir.join(name))?;
         }
@@ -98,13 +104,20 @@ pub(crate) fn open(env: Environment) -> Result<Arc<Shared>, LogError> {
     let (storage, dir) = (&*env.storage, env.dir.as_path());
     let checkpoint = load_checkpoint(storage, dir)?;
     let live = load_live(storage, dir)?;
-    let known_durable = checkpoint.durable.max(live.as_ref().and_then(|live| live.valid_through));
+    let known_durable = checkpoint
+        .durable
+        .max(live.as_ref().and_then(|live| live.valid_through));
     let segments = open_segments(storage, dir, &checkpoint, known_durable)?;
     let leases = lease_file::load(storage, dir)?;
-    let leases = leases.map_or_else(|| LeaseTable::empty(checkpoint.primary_term), LeaseTable::from_collection);
+    let leases = leases.map_or_else(
+        || LeaseTable::empty(checkpoint.primary_term),
+        LeaseTable::from_collection,
+    );
     // The frames may be in the page cache only, if the process died and not the machine.
     let open = &segments.open;
-    open.file.sync_data().map_err(|source| LogError::io("sync", &open.path, source))?;
+    open.file
+        .sync_data()
+        .map_err(|source| LogError::io("sync", &open.path, source))?;
     let shared = build(env, &checkpoint, live.as_ref(), segments, leases);
     replay(&shared, &checkpoint, live.as_ref())?;
     if shared.durable_checkpoint() != checkpoint.durable {
@@ -142,7 +155,12 @@ fn open_segments(
         return Err(LogError::corrupt(dir, 0, known_durable, "there are no segments"));
     };
     if firsts[0] > checkpoint.min_retained {
-        return Err(LogError::corrupt(log_path(dir, firsts[0]), 0, Some(checkpoint.min_retained), "it is missing"));
+        return Err(LogError::corrupt(
+            log_path(dir, firsts[0]),
+            0,
+            Some(checkpoint.min_retained),
+            "it is missing",
+        ));
     }
     let mut sealed: Vec<Arc<SealedSegment>> = Vec::with_capacity(before.len());
     for (place, first) in before.iter().enumerate() {
@@ -150,7 +168,12 @@ fn open_segments(
         let next = SeqNo::new(segment.last().get() + 1);
         if next != firsts[place + 1] {
             let reason = format!("the next segment begins with {}", firsts[place + 1]);
-            return Err(LogError::corrupt(&segment.path, segment.log_length(), Some(next), reason));
+            return Err(LogError::corrupt(
+                &segment.path,
+                segment.log_length(),
+                Some(next),
+                reason,
+            ));
         }
         sealed.push(Arc::new(segment));
     }
@@ -167,7 +190,9 @@ fn open_last(
     may_be_torn: bool,
 ) -> Result<OpenSegment, LogError> {
     let path = log_path(dir, first);
-    let file = storage.open(&path).map_err(|source| LogError::io("open", &path, source))?;
+    let file = storage
+        .open(&path)
+        .map_err(|source| LogError::io("open", &path, source))?;
     let length = file.len().map_err(|source| LogError::io("read", &path, source))?;
     remove_if_exists(storage, &index_path(dir, first))?;
     let header = match read_header(&*file, &path, first, length) {
@@ -177,23 +202,38 @@ fn open_last(
             if may_be_torn && length <= HEADER_LENGTH as u64 && known_durable < Some(first) =>
         {
             let (file, header) = create_segment(storage, dir, first)?;
-            return Ok(OpenSegment { file, path, header, entries: Vec::new(), length: HEADER_LENGTH as u64 });
+            return Ok(OpenSegment {
+                file,
+                path,
+                header,
+                entries: Vec::new(),
+                length: HEADER_LENGTH as u64,
+            });
         }
         Err(error) => return Err(error),
     };
-    let mut open = OpenSegment { file, path, header, entries: Vec::new(), length: HEADER_LENGTH as u64 };
+    let mut open = OpenSegment {
+        file,
+        path,
+        header,
+        entries: Vec::new(),
+        length: HEADER_LENGTH as u64,
+    };
     let (file, path) = (open.file.clone(), open.path.clone());
     let mut scanner = Scanner::new(&*file, &path, header, length);
     let (offset, reason) = loop {
         let expected = first.get() + open.entries.len() as u64;
         match scanner.next()? {
             Item::Frame { offset, frame } if frame.seq_no().get() == expected => {
-                let entry = entry_of(&frame, first, offset)
-                    .ok_or_else(|| LogError::corrupt(&path, offset, Some(frame.seq_no()), "the segment is too long"))?;
+                let entry = entry_of(&frame, first, offset).ok_or_else(|| {
+                    LogError::corrupt(&path, offset, Some(frame.seq_no()), "the segment is too long")
+                })?;
                 open.entries.push(entry);
                 open.length = offset + frame.len() as u64;
             }
-            Item::Frame { offset, frame } => break (offset, format!("found operation {} instead", frame.seq_no())),
+            Item::Frame { offset, frame } => {
+                break (offset, format!("found operation {} instead", frame.seq_no()));
+            }
             Item::Bad { offset, reason } => break (offset, reason),
             Item::End => break (length, "the file ends".to_owned()),
         }
@@ -211,7 +251,9 @@ fn open_last(
             file = %path.display(), offset = open.length, cut = length - open.length, seq_no = %expected, reason,
             "cutting the torn end of the last write"
         );
-        open.file.truncate(open.length).map_err(|source| LogError::io("truncate", &path, source))?;
+        open.file
+            .truncate(open.length)
+            .map_err(|source| LogError::io("truncate", &path, source))?;
     }
     Ok(open)
 }
@@ -236,7 +278,10 @@ fn build(
         length: open.length,
         frames: open.entries.len() as u64,
         last,
-        checkpoint: SavedCheckpoint { durable: checkpoint.durable, at: env.committer.now() },
+        checkpoint: SavedCheckpoint {
+            durable: checkpoint.durable,
+            at: env.committer.now(),
+        },
         live: saved_live,
     });
     let active = ActiveSegment {
@@ -277,7 +322,10 @@ fn build(
         append_lock: Mutex::new(()),
         writer: Mutex::new(writer),
         state: Mutex::new(state),
-        leases: Mutex::new(Leases { table: leases, dirty: false }),
+        leases: Mutex::new(Leases {
+            table: leases,
+            dirty: false,
+        }),
         room: Condvar::new(),
         progress: Event::new(),
         written: AtomicU64::new(plus_one),
@@ -299,7 +347,9 @@ fn replay(shared: &Shared, checkpoint: &Checkpoint, live: Option<&LiveFile>) -> 
     if let Some(max) = shared.durable_checkpoint() {
         while next <= max {
             let frames = shared.read_from(next, max, usize::MAX, u64::MAX)?;
-            let Some(last) = frames.last().map(crate::Frame::seq_no) else { break };
+            let Some(last) = frames.last().map(crate::Frame::seq_no) else {
+                break;
+            };
             for frame in &frames {
                 note_term(&mut terms, frame);
                 if frame.seq_no().get() < live_from {
@@ -332,7 +382,10 @@ fn replay(shared: &Shared, checkpoint: &Checkpoint, live: Option<&LiveFile>) -> 
 /// Adds the term of the next operation to the table, if it is new.
 pub(crate) fn note_term(terms: &mut Vec<TermStart>, frame: &crate::Frame) {
     if terms.last().is_none_or(|last| last.term < frame.primary_term()) {
-        terms.push(TermStart { term: frame.primary_term(), first_seq_no: frame.seq_no() });
+        terms.push(TermStart {
+            term: frame.primary_term(),
+            first_seq_no: frame.seq_no(),
+        });
     }
 }
 
@@ -372,7 +425,11 @@ pub(crate) fn adopt(
         durable: up_to,
         min_retained: checkpoint.min_retained.min(SeqNo::new(next)),
         history_uuid,
-        terms: checkpoint.terms.into_iter().filter(|start| start.first_seq_no.get() < next).collect(),
+        terms: checkpoint
+            .terms
+            .into_iter()
+            .filter(|start| start.first_seq_no.get() < next)
+            .collect(),
         ..checkpoint
     };
     adopted.save(storage, dir, NameSync::Now)
@@ -381,7 +438,9 @@ pub(crate) fn adopt(
 /// Cuts the last segment behind `up_to` and makes it the open one.
 fn cut(storage: &dyn Storage, dir: &Path, first: SeqNo, up_to: Option<SeqNo>) -> Result<(), LogError> {
     let path = log_path(dir, first);
-    let file = storage.open(&path).map_err(|source| LogError::io("open", &path, source))?;
+    let file = storage
+        .open(&path)
+        .map_err(|source| LogError::io("open", &path, source))?;
     let length = file.len().map_err(|source| LogError::io("read", &path, source))?;
     let header = read_header(&*file, &path, first, length)?;
     let mut scanner = Scanner::new(&*file, &path, header, length);
@@ -403,9 +462,11 @@ fn cut(storage: &dyn Storage, dir: &Path, first: SeqNo, up_to: Option<SeqNo>) ->
     }
     remove_if_exists(storage, &index_path(dir, first))?;
     if end < length {
-        file.truncate(end).map_err(|source| LogError::io("truncate", &path, source))?;
+        file.truncate(end)
+            .map_err(|source| LogError::io("truncate", &path, source))?;
     }
-    file.sync_data().map_err(|source| LogError::io("sync", &path, source))
+    file.sync_data()
+        .map_err(|source| LogError::io("sync", &path, source))
 }
 
 fn segment_firsts(storage: &dyn Storage, dir: &Path) -> Result<Vec<SeqNo>, LogError> {
@@ -419,24 +480,35 @@ fn segment_firsts(storage: &dyn Storage, dir: &Path) -> Result<Vec<SeqNo>, LogEr
 }
 
 fn list(storage: &dyn Storage, dir: &Path) -> Result<Vec<String>, LogError> {
-    storage.list(dir).map_err(|source| LogError::io("list", dir, source))
+    storage
+        .list(dir)
+        .map_err(|source| LogError::io("list", dir, source))
 }
 
 fn remove(storage: &dyn Storage, path: &Path) -> Result<(), LogError> {
-    storage.remove(path).map_err(|source| LogError::io("remove", path, source))
+    storage
+        .remove(path)
+        .map_err(|source| LogError::io("remove", path, source))
 }
 
 fn remove_if_exists(storage: &dyn Storage, path: &Path) -> Result<(), LogError> {
     match storage.remove(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LogError::io("remove", path, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(LogError::io("remove", path, error))
+        }
         _ => Ok(()),
     }
 }
 
 fn sync_dir(storage: &dyn Storage, dir: &Path) -> Result<(), LogError> {
-    storage.sync_dir(dir).map_err(|source| LogError::io("sync", dir, source))
+    storage
+        .sync_dir(dir)
+        .map_err(|source| LogError::io("sync", dir, source))
 }
 
 fn sync_file(storage: &dyn Storage, path: &Path) -> Result<(), LogError> {
-    storage.open(path).and_then(|file| file.sync_data()).map_err(|source| LogError::io("sync", path, source))
+    storage
+        .open(path)
+        .and_then(|file| file.sync_data())
+        .map_err(|source| LogError::io("sync", path, source))
 }

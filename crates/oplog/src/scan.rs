@@ -14,9 +14,15 @@ const CHUNK: u64 = 1 << 20;
 /// What begins at the scanner's offset.
 #[derive(Debug)]
 pub(crate) enum Item {
-    Frame { offset: u64, frame: Frame },
+    Frame {
+        offset: u64,
+        frame: Frame,
+    },
     /// Nothing valid: damage, or the torn end of the last write.
-    Bad { offset: u64, reason: String },
+    Bad {
+        offset: u64,
+        reason: String,
+    },
     End,
 }
 
@@ -36,7 +42,15 @@ impl<'a> Scanner<'a> {
     /// Starts behind the header; `length` bounds what is looked at.
     pub(crate) fn new(file: &'a dyn StorageFile, path: &'a Path, header: SegmentHeader, length: u64) -> Self {
         let start = HEADER_LENGTH as u64;
-        Self { file, path, header, length, offset: start, buffer: Bytes::new(), buffer_start: start }
+        Self {
+            file,
+            path,
+            header,
+            length,
+            offset: start,
+            buffer: Bytes::new(),
+            buffer_start: start,
+        }
     }
 
     /// The next frame. Markers are passed over. After [`Item::Bad`] the scanner does not move.
@@ -53,7 +67,10 @@ impl<'a> Scanner<'a> {
                     self.offset += MARKER_LENGTH as u64;
                     continue;
                 }
-                return Ok(Item::Bad { offset, reason: "damaged sync marker".to_owned() });
+                return Ok(Item::Bad {
+                    offset,
+                    reason: "damaged sync marker".to_owned(),
+                });
             }
             if rest.len() >= 4 {
                 self.fill((u32_at(&rest, 0) as usize).min(MAX_FRAME_LENGTH))?;
@@ -65,7 +82,10 @@ impl<'a> Scanner<'a> {
                     self.offset += frame.len() as u64;
                     Item::Frame { offset, frame }
                 }
-                Err(error) => Item::Bad { offset, reason: error.to_string() },
+                Err(error) => Item::Bad {
+                    offset,
+                    reason: error.to_string(),
+                },
             });
         }
     }
@@ -106,7 +126,9 @@ impl<'a> Scanner<'a> {
     }
 
     fn read(&self, offset: u64, length: usize) -> Result<Bytes, LogError> {
-        self.file.read_at(offset, length).map_err(|source| LogError::io("read", self.path, source))
+        self.file
+            .read_at(offset, length)
+            .map_err(|source| LogError::io("read", self.path, source))
     }
 }
 
@@ -118,6 +140,8 @@ pub(crate) fn read_header(
     length: u64,
 ) -> Result<SegmentHeader, LogError> {
     let available = length.min(HEADER_LENGTH as u64) as usize;
-    let bytes = file.read_at(0, available).map_err(|source| LogError::io("read", path, source))?;
+    let bytes = file
+        .read_at(0, available)
+        .map_err(|source| LogError::io("read", path, source))?;
     SegmentHeader::decode(&bytes, path, first)
 }

@@ -73,9 +73,16 @@ impl SegmentHeader {
         }
         let version = u16::from_le_bytes([bytes[8], bytes[9]]);
         if version != FORMAT_VERSION || bytes[10] != ENCODING_PLAIN {
-            return Err(LogError::UnsupportedFormat { file: path.to_owned(), version, supported: FORMAT_VERSION });
+            return Err(LogError::UnsupportedFormat {
+                file: path.to_owned(),
+                version,
+                supported: FORMAT_VERSION,
+            });
         }
-        let header = Self { first: SeqNo::new(u64_at(bytes, 16)), salt: u64_at(bytes, 24) };
+        let header = Self {
+            first: SeqNo::new(u64_at(bytes, 16)),
+            salt: u64_at(bytes, 24),
+        };
         if header.first != first {
             return corrupt("the segment header names another first seq_no than the file name");
         }
@@ -108,14 +115,23 @@ mod tests {
 
     #[test]
     fn a_header_survives_and_damage_is_found() {
-        let header = SegmentHeader { first: SeqNo::new(9), salt: 77 };
+        let header = SegmentHeader {
+            first: SeqNo::new(9),
+            salt: 77,
+        };
         let bytes = header.encode();
-        assert_eq!(SegmentHeader::decode(&bytes, Path::new("x"), header.first).unwrap(), header);
+        assert_eq!(
+            SegmentHeader::decode(&bytes, Path::new("x"), header.first).unwrap(),
+            header
+        );
         assert!(SegmentHeader::decode(&bytes, Path::new("x"), SeqNo::new(8)).is_err());
         for byte in 0..HEADER_LENGTH {
             let mut damaged = bytes;
             damaged[byte] ^= 1;
-            assert!(SegmentHeader::decode(&damaged, Path::new("x"), header.first).is_err(), "byte {byte}");
+            assert!(
+                SegmentHeader::decode(&damaged, Path::new("x"), header.first).is_err(),
+                "byte {byte}"
+            );
         }
     }
 
@@ -131,7 +147,12 @@ mod tests {
     #[test]
     fn names_sort_like_numbers_and_others_are_ignored() {
         assert_eq!(parse_log_name(&log_name(SeqNo::new(42))), Some(SeqNo::new(42)));
-        for other in ["42.log", "checkpoint", "00000000000000000042.idx", "0000000000000000004x.log"] {
+        for other in [
+            "42.log",
+            "checkpoint",
+            "00000000000000000042.idx",
+            "0000000000000000004x.log",
+        ] {
             assert_eq!(parse_log_name(other), None, "{other}");
         }
     }

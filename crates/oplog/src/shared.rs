@@ -80,7 +80,12 @@ impl State {
 
     /// The frame in memory, if it is not in the file yet.
     pub(crate) fn in_memory(&self, seq_no: SeqNo) -> Option<&PendingFrame> {
-        let first = self.writing.first().or_else(|| self.pending.first())?.frame.seq_no();
+        let first = self
+            .writing
+            .first()
+            .or_else(|| self.pending.first())?
+            .frame
+            .seq_no();
         let place = usize::try_from(seq_no.get().checked_sub(first.get())?).ok()?;
         match place.checked_sub(self.writing.len()) {
             None => self.writing.get(place),
@@ -90,9 +95,15 @@ impl State {
 
     pub(crate) fn check_usable(&self) -> Result<(), LogError> {
         if let Some(reason) = &self.poisoned {
-            return Err(LogError::Poisoned { reason: reason.clone() });
+            return Err(LogError::Poisoned {
+                reason: reason.clone(),
+            });
         }
-        if self.closed { Err(LogError::Closed) } else { Ok(()) }
+        if self.closed {
+            Err(LogError::Closed)
+        } else {
+            Ok(())
+        }
     }
 
     /// The live set as of the last written operation: what is only in memory is taken back.
@@ -165,10 +176,13 @@ impl Shared {
         let wake = {
             let mut writer = self.writer.lock();
             let result = writer.commit(self, false);
-            result.map_or_else(|error| {
-                self.poison(&error);
-                None
-            }, |()| writer.next_wake(self))
+            result.map_or_else(
+                |error| {
+                    self.poison(&error);
+                    None
+                },
+                |()| writer.next_wake(self),
+            )
         };
         let mut state = self.state.lock();
         let again = state.schedule == Schedule::RunningAgain;

@@ -82,7 +82,11 @@ impl AppendTicket {
             Durability::Request => Goal::Durable(plus_one),
             Durability::Async => Goal::Written(plus_one),
         };
-        Self { first, last, wait: Wait { shared, goal } }
+        Self {
+            first,
+            last,
+            wait: Wait { shared, goal },
+        }
     }
 
     /// The first operation of the append.
@@ -122,7 +126,13 @@ pub struct SyncTicket {
 
 impl SyncTicket {
     pub(crate) fn new(shared: Arc<Shared>, up_to: Option<SeqNo>) -> Self {
-        Self { up_to, wait: Wait { shared, goal: Goal::Durable(SeqNo::to_plus_one(up_to)) } }
+        Self {
+            up_to,
+            wait: Wait {
+                shared,
+                goal: Goal::Durable(SeqNo::to_plus_one(up_to)),
+            },
+        }
     }
 
     /// The last operation that the sync covers; `None` when the log was empty.
@@ -149,7 +159,10 @@ impl SyncTicket {
 
 /// Waits until `at_least` is durable, whoever appends it and whenever.
 pub(crate) async fn wait_durable(shared: Arc<Shared>, at_least: SeqNo) -> Result<SeqNo, LogError> {
-    let wait = Wait { shared, goal: Goal::Durable(SeqNo::to_plus_one(Some(at_least))) };
+    let wait = Wait {
+        shared,
+        goal: Goal::Durable(SeqNo::to_plus_one(Some(at_least))),
+    };
     wait.wait().await?;
     Ok(wait.shared.durable_checkpoint().unwrap_or(at_least))
 }

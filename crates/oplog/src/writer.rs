@@ -108,7 +108,9 @@ impl Writer {
             self.release(shared);
         }
         let durable = shared.durable_checkpoint();
-        let overdue = self.unsynced_since.is_some_and(|since| now >= since + shared.sync_interval());
+        let overdue = self
+            .unsynced_since
+            .is_some_and(|since| now >= since + shared.sync_interval());
         let enough = self.unsynced_bytes >= shared.options.async_sync_bytes.get();
         if durable < self.staged && (force_sync || wanted > durable || enough || overdue) {
             self.sync(shared)?;
@@ -166,11 +168,19 @@ impl Writer {
                 min_retained: state.min_retained,
                 primary_term: state.primary_term,
                 history_uuid: shared.history_uuid.clone(),
-                terms: state.terms.iter().filter(|start| start.first_seq_no.get() < next).copied().collect(),
+                terms: state
+                    .terms
+                    .iter()
+                    .filter(|start| start.first_seq_no.get() < next)
+                    .copied()
+                    .collect(),
             }
         };
         checkpoint.save(&*shared.storage, &shared.dir, name_sync)?;
-        self.checkpoint = SavedCheckpoint { durable, at: shared.committer.now() };
+        self.checkpoint = SavedCheckpoint {
+            durable,
+            at: shared.committer.now(),
+        };
         Ok(())
     }
 
@@ -199,7 +209,8 @@ impl Writer {
             return;
         }
         if let Some(seq_no) = durable {
-            self.buffer.extend_from_slice(&encode_marker(self.length, seq_no, self.header.salt));
+            self.buffer
+                .extend_from_slice(&encode_marker(self.length, seq_no, self.header.salt));
             self.length += MARKER_LENGTH as u64;
             self.marked = durable;
         }
@@ -235,14 +246,18 @@ impl Writer {
             self.buffer = buffer;
             self.buffer.clear();
         }
-        let (Some(last), false) = (self.staged, self.entries.is_empty()) else { return Ok(()) };
+        let (Some(last), false) = (self.staged, self.entries.is_empty()) else {
+            return Ok(());
+        };
         let mut state = shared.state.lock();
         state.updates_written = self.updates.or(state.updates_written);
         state.active.entries.append(&mut self.entries);
         state.active.length = self.length;
         state.written = Some(last);
         drop(state);
-        shared.written.store(SeqNo::to_plus_one(Some(last)), Ordering::Release);
+        shared
+            .written
+            .store(SeqNo::to_plus_one(Some(last)), Ordering::Release);
         shared.progress.notify(usize::MAX);
         Ok(())
     }
@@ -252,7 +267,9 @@ impl Writer {
         self.unsynced_bytes += bytes.len() as u64;
         self.live.bytes_since += bytes.len() as u64;
         let path = || log_path(&shared.dir, self.header.first);
-        self.file.write_at(offset, bytes).map_err(|source| LogError::io("write", path(), source))
+        self.file
+            .write_at(offset, bytes)
+            .map_err(|source| LogError::io("write", path(), source))
     }
 
     /// Forgets the frames in memory: they are in the file.
@@ -267,17 +284,24 @@ impl Writer {
 
     fn sync(&mut self, shared: &Shared) -> Result<(), LogError> {
         let path = || log_path(&shared.dir, self.header.first);
-        self.file.sync_data().map_err(|source| LogError::io("sync", path(), source))?;
+        self.file
+            .sync_data()
+            .map_err(|source| LogError::io("sync", path(), source))?;
         shared.committer.count_sync();
         self.unsynced_bytes = 0;
         self.unsynced_since = None;
-        shared.durable.store(SeqNo::to_plus_one(self.staged), Ordering::Release);
+        shared
+            .durable
+            .store(SeqNo::to_plus_one(self.staged), Ordering::Release);
         shared.progress.notify(usize::MAX);
         Ok(())
     }
 
     fn sync_dir(&self, shared: &Shared) -> Result<(), LogError> {
-        shared.storage.sync_dir(&shared.dir).map_err(|source| LogError::io("sync", &shared.dir, source))
+        shared
+            .storage
+            .sync_dir(&shared.dir)
+            .map_err(|source| LogError::io("sync", &shared.dir, source))
     }
 
     /// Seals the full segment and opens the next one.
@@ -328,9 +352,18 @@ impl Writer {
             (state.written_tracker(), state.updates_written)
         };
         let valid_through = shared.durable_checkpoint();
-        let file = LiveFile { valid_through, updates, digest: tracker.digest, live: tracker.live };
+        let file = LiveFile {
+            valid_through,
+            updates,
+            digest: tracker.digest,
+            live: tracker.live,
+        };
         let length = file.save(&*shared.storage, &shared.dir)?;
-        self.live = SavedLive { valid_through: Some(valid_through), length, bytes_since: 0 };
+        self.live = SavedLive {
+            valid_through: Some(valid_through),
+            length,
+            bytes_since: 0,
+        };
         Ok(())
     }
 }
@@ -343,12 +376,18 @@ pub(crate) fn create_segment(
 ) -> Result<(Arc<dyn StorageFile>, SegmentHeader), LogError> {
     let mut salt = [0; 8];
     getrandom::fill(&mut salt).expect("the operating system provides random numbers");
-    let header = SegmentHeader { first, salt: u64::from_le_bytes(salt) };
+    let header = SegmentHeader {
+        first,
+        salt: u64::from_le_bytes(salt),
+    };
     let path = log_path(dir, first);
     let file = storage.create(&path).and_then(|file| {
         file.write_at(0, &header.encode())?;
         file.sync_data()?;
         Ok(file)
     });
-    Ok((file.map_err(|source| LogError::io("create", &path, source))?, header))
+    Ok((
+        file.map_err(|source| LogError::io("create", &path, source))?,
+        header,
+    ))
 }

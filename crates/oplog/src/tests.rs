@@ -1,0 +1,141 @@
+//! Tests of the whole log over storage in memory.
+
+mod damage;
+mod group_commit;
+mod model;
+mod rules;
+
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use crate::{
+    ByteCount, DocumentVersion, Frame, GroupCommitter, HistoryUuid, Log, LogError, LogOptions, ManualClock,
+    MemStorage, NewLog, Operation, OperationKind, PrimaryTerm, SeqNo, UnixMillis,
+};
+
+pub(crate) fn dir() -> PathBuf {
+    PathBuf::from("/shard/oplog")
+}
+
+pub(crate) fn small_segments() -> LogOptions {
+    LogOptions {
+        segment_bytes: ByteCount::new(600),
+        ..LogOptions::default()
+    }
+}
+
+/// A log over storage in memory whose writer runs when told to.
+pub(crate) struct Fixture {
+    pub(crate) storage: MemStorage,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) committer: Arc<GroupCommitter>,
+    pub(crate) options: LogOptions,
+}
+
+impl Fixture {
+    pub(crate) fn new(options: LogOptions) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let committer = GroupCommitter::manual(clock.clone());
+        Self {
+            storage: MemStorage::new(),
+            clock,
+            committer,
+            options,
+        }
+    }
+
+    pub(crate) fn create(&self) -> Arc<Log> {
+        let new = NewLog {
+            history_uuid: HistoryUuid::generate(),
+            primary_term: PrimaryTerm::FIRST,
+        };
+        let storage = Arc::new(self.storage.clone());
+        Log::create(
+            storage,
+            dir(),
+            new,
+            self.options.clone(),
+            self.committer.clone(),
+            self.clock.clone(),
+        )
+        .unwrap()
+    }
+
+    pub(crate) fn open(&self) -> Result<Arc<Log>, LogError> {
+        self.open_in(&self.storage)
+    }
+
+    pub(crate) fn open_in(&self, storage: &MemStorage) -> Result<Arc<Log>, LogError> {
+        let storage = Arc::new(storage.clone());
+        Log::open(
+            storage,
+            dir(),
+            self.options.clone(),
+            self.committer.clone(),
+            self.clock.clone(),
+        )
+    }
+}
+
+/// An operation on a document, with a source that tells it from others.
+pub(crate) fn frame(seq_no: u64, kind: OperationKind, id: &str, superseded: Option<u64>, term: u64) -> Frame {
+    let source = if kind == OperationKind::Index {
+        format!("{{\"n\":{seq_no}}}")
+    } else {
+        String::new()
+    };
+    let operation = Operation {
+        seq_no: SeqNo::new(seq_no),
+        superseded: superseded.map(SeqNo::new),
+        primary_term: PrimaryTerm::new(term).unwrap(),
+        version: DocumentVersion::new(seq_no + 1),
+        timestamp: UnixMillis::new(1_700_000_000_000 + seq_no),
+        kind,
+        id: id.to_owned(),
+        routing: None,
+        source: source.into(),
+    };
+    operation.to_frame().unwrap()
+}
+
+/// A new document.
+pub(crate) fn new_document(seq_no: u64) -> Frame {
+    frame(seq_no, OperationKind::Index, &format!("doc-{seq_no}"), None, 1)
+}
+
+/// Every operation of a log.
+pub(crate) fn read_all(log: &Log) -> Result<Vec<Frame>, crate::ReadError> {
+    match log.max_seq_no() {
+        None => Ok(Vec::new()),
+        Some(max) => log.read(SeqNo::ZERO, max, crate::ReadLimits::NONE),
+    }
+}
+
+pub(crate) fn active_segment(storage: &MemStorage) -> PathBuf {
+    use crate::Storage as _;
+    let names = storage.list(&dir()).unwrap();
+    let name = names.iter().rev().find(|name| name.ends_with(".log")).unwrap();
+    Path::new(&dir()).join(name)
+}
+
+struct ThreadWaker(Thread);
+
+impl Wake for ThreadWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(ThreadWaker(thread::current())));
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park();
+    }
+}
