@@ -303,12 +303,15 @@ impl SealedSegment {
     }
 }
 
+/// An index file and its header.
+type OpenIndex = (Arc<dyn StorageFile>, IndexHeader);
+
 /// The index file and its header if both exist and belong to the segment.
 fn open_index(
     storage: &dyn Storage,
     path: &Path,
     segment: SegmentHeader,
-) -> Result<Option<(Arc<dyn StorageFile>, IndexHeader)>, LogError> {
+) -> Result<Option<OpenIndex>, LogError> {
     let index = match storage.open(path) {
         Ok(index) => index,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -560,9 +560,8 @@ fn bytes_of(frames: &[Frame]) -> u64 {
 }
 
 fn check_order(state: &State, frames: &[Frame]) -> Result<(), AppendError> {
-    let mut expected = state.next_seq_no();
     let mut last = state.terms.last().map(|start| start.term);
-    for frame in frames {
+    for (expected, frame) in (state.next_seq_no()..).zip(frames) {
         if frame.seq_no().get() != expected {
             return Err(AppendError::NotContiguous {
                 expected: SeqNo::new(expected),
@@ -577,7 +576,6 @@ fn check_order(state: &State, frames: &[Frame]) -> Result<(), AppendError> {
             });
         }
         last = Some(frame.primary_term());
-        expected += 1;
     }
     Ok(())
 }
