@@ -34,6 +34,9 @@ mod tail;
 mod view;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{ShardConfig, ShardRole, ShardServices, ViewPoolConfig};
 pub use error::{ShardError, WriteError};
 pub use get::GetResult;

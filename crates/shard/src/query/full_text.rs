@@ -20,7 +20,7 @@ use crate::search::wildcard_match;
 type Built = Box<dyn tantivy::query::Query>;
 
 /// How the words of a text are combined.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 struct Words {
     all: bool,
     minimum_should_match: Option<MinimumShouldMatch>,
@@ -29,19 +29,6 @@ struct Words {
     lenient: bool,
     /// What a text without words matches: everything instead of nothing.
     zero_terms_all: bool,
-}
-
-impl Default for Words {
-    fn default() -> Self {
-        Self {
-            all: false,
-            minimum_should_match: None,
-            fuzziness: None,
-            prefix_length: 0,
-            lenient: false,
-            zero_terms_all: false,
-        }
-    }
 }
 
 /// `match`

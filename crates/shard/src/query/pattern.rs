@@ -57,9 +57,9 @@ impl Fuzziness {
                 })
             }
             None => match upper.parse::<f64>() {
-                Ok(edits) if edits == 0.0 => Ok(Self::Edits(0)),
-                Ok(edits) if edits == 1.0 => Ok(Self::Edits(1)),
-                Ok(edits) if edits == 2.0 => Ok(Self::Edits(2)),
+                Ok(0.0) => Ok(Self::Edits(0)),
+                Ok(1.0) => Ok(Self::Edits(1)),
+                Ok(2.0) => Ok(Self::Edits(2)),
                 _ => Err(bad()),
             },
         }

@@ -7,9 +7,11 @@ use tantivy::query::{BitSetDocSet, ConstScorer, EnableScoring, Explanation, Quer
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term};
 
+type Accepts = dyn Fn(&[u8]) -> bool + Send + Sync;
+
 /// Decides on the text of a term.
 #[derive(Clone)]
-pub(super) struct TermMatcher(Arc<dyn Fn(&[u8]) -> bool + Send + Sync>);
+pub(super) struct TermMatcher(Arc<Accepts>);
 
 impl TermMatcher {
     /// Terms whose text the predicate accepts.

@@ -9,7 +9,7 @@ use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, JsonObjectOptions, STRING, Schema, TextFieldIndexing,
     TextOptions,
 };
-use tantivy::tokenizer::{RawTokenizer, TextAnalyzer, TokenizerManager};
+use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
 
 use super::tokenizer::StandardTokenizer;
 
@@ -86,8 +86,8 @@ impl ViewSchema {
 
     /// The tokenizers that the schema names.
     pub(crate) fn tokenizers() -> TokenizerManager {
-        let manager = TokenizerManager::new();
-        manager.register("raw", RawTokenizer::default());
+        // Tantivy asks for its own names too, even for fields that are not text.
+        let manager = TokenizerManager::default();
         for name in SLOT_TOKENIZERS {
             manager.register(name, TextAnalyzer::from(StandardTokenizer::default()));
         }

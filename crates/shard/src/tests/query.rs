@@ -1,0 +1,274 @@
+//! What each query finds.
+
+use es_exception::ExceptionKind;
+use serde_json::json;
+
+use super::*;
+
+fn fixture() -> Fixture {
+    let fixture = Fixture::primary();
+    load(
+        &fixture.shard,
+        &[
+            json!({"title": "The quick brown fox", "tag": "red", "n": 1, "price": 1.5, "on": true, "at": "2024-01-01T10:00:00Z", "ip": "10.0.0.1"}),
+            json!({"title": "the lazy brown dog", "tag": ["red", "blue"], "n": 2, "price": 2, "on": false, "at": "2024-01-02", "ip": "10.0.1.1"}),
+            json!({"title": "Quick dogs jump", "tag": "green", "n": -3, "user": {"name": "ada"}}),
+            json!({"title": ["fox one", "fox two"], "n": [4, 40], "user": [{"name": "bob"}, {"name": "eve"}]}),
+            json!({"empty": null}),
+        ],
+    );
+    fixture
+}
+
+fn check(fixture: &Fixture, query: serde_json::Value, expected: &[&str]) {
+    let mut found = ids(
+        &fixture.shard,
+        &json!({"query": query.clone(), "sort": "_seq_no"}),
+    );
+    assert_eq!(found, expected, "{query}");
+    found = ids(&fixture.shard, &json!({"query": query.clone()}));
+    found.sort();
+    assert_eq!(found, expected, "{query} by relevance");
+    let count = fixture
+        .shard
+        .count(&crate::Query::from_json(&query).unwrap())
+        .unwrap();
+    assert_eq!(count, expected.len() as u64, "{query} counted");
+}
+
+#[test]
+fn exact_queries() {
+    let fixture = fixture();
+    for (query, expected) in [
+        (json!({"match_all": {}}), &["0", "1", "2", "3", "4"][..]),
+        (json!({"match_none": {}}), &[]),
+        (json!({"term": {"tag": "red"}}), &["0", "1"]),
+        (
+            json!({"term": {"tag": {"value": "RED", "case_insensitive": true}}}),
+            &["0", "1"],
+        ),
+        (json!({"term": {"tag": "RED"}}), &[]),
+        (json!({"term": {"n": 40}}), &["3"]),
+        (json!({"term": {"n": 1.5}}), &[]),
+        (json!({"term": {"price": 2}}), &["1"]),
+        (json!({"term": {"price": 1.5}}), &["0"]),
+        (json!({"term": {"on": "true"}}), &["0"]),
+        (json!({"term": {"at": "2024-01-01T10:00:00Z"}}), &["0"]),
+        (json!({"term": {"ip": "10.0.0.1"}}), &["0"]),
+        (json!({"term": {"ip": "10.0.0.0/16"}}), &["0", "1"]),
+        (json!({"term": {"nowhere": 1}}), &[]),
+        (json!({"term": {"user.name": "eve"}}), &["3"]),
+        (json!({"term": {"title": "quick"}}), &["0", "2"]),
+        (json!({"term": {"title.raw": "Quick dogs jump"}}), &["2"]),
+        (json!({"term": {"_id": "3"}}), &["3"]),
+        (json!({"terms": {"tag": ["blue", "green"]}}), &["1", "2"]),
+        (json!({"terms": {"n": [1, 2, 99]}}), &["0", "1"]),
+        (json!({"terms": {"_id": ["4", "x"]}}), &["4"]),
+        (json!({"ids": {"values": ["1", 2]}}), &["1", "2"]),
+        (json!({"exists": {"field": "title"}}), &["0", "1", "2", "3"]),
+        (json!({"exists": {"field": "tag"}}), &["0", "1", "2"]),
+        (json!({"exists": {"field": "user"}}), &["2", "3"]),
+        (json!({"exists": {"field": "nowhere"}}), &[]),
+    ] {
+        check(&fixture, query, expected);
+    }
+}
+
+#[test]
+fn ranges() {
+    let fixture = fixture();
+    for (query, expected) in [
+        (json!({"range": {"n": {"gte": 2}}}), &["1", "3"][..]),
+        (json!({"range": {"n": {"gt": -3, "lt": 2}}}), &["0"]),
+        (json!({"range": {"n": {"gt": 1.5, "lte": 2.5}}}), &["1"]),
+        (json!({"range": {"n": {}}}), &["0", "1", "2", "3"]),
+        (json!({"range": {"price": {"gte": 1.6}}}), &["1"]),
+        (
+            json!({"range": {"at": {"gte": "2024-01-01", "lt": "2024-01-02"}}}),
+            &["0"],
+        ),
+        (json!({"range": {"at": {"lte": "2024-01-02||/d"}}}), &["0", "1"]),
+        (
+            json!({"range": {"at": {"gte": "02/01/2024", "format": "dd/MM/yyyy"}}}),
+            &["1"],
+        ),
+        (json!({"range": {"at": {"gte": "now-1d"}}}), &[]),
+        (json!({"range": {"at": {"lt": "now"}}}), &["0", "1"]),
+        (
+            json!({"range": {"ip": {"gt": "10.0.0.1", "lte": "10.0.255.255"}}}),
+            &["1"],
+        ),
+        (json!({"range": {"tag": {"gte": "c", "lt": "red"}}}), &["2"]),
+        (
+            json!({"range": {"title": {"gte": "lazy", "lte": "one"}}}),
+            &["1", "3"],
+        ),
+        (json!({"range": {"_seq_no": {"gt": 2}}}), &["3", "4"]),
+        (json!({"range": {"nowhere": {"gt": 2}}}), &[]),
+    ] {
+        check(&fixture, query, expected);
+    }
+}
+
+#[test]
+fn text_queries() {
+    let fixture = fixture();
+    for (query, expected) in [
+        (json!({"match": {"title": "QUICK fox"}}), &["0", "2", "3"][..]),
+        (
+            json!({"match": {"title": {"query": "quick fox", "operator": "and"}}}),
+            &["0"],
+        ),
+        (
+            json!({"match": {"title": {"query": "quick brown fox", "minimum_should_match": 2}}}),
+            &["0"],
+        ),
+        (
+            json!({"match": {"title": {"query": "quikc", "fuzziness": "AUTO"}}}),
+            &["0", "2"],
+        ),
+        (json!({"match": {"title": ""}}), &[]),
+        (
+            json!({"match": {"title": {"query": "!", "zero_terms_query": "all"}}}),
+            &["0", "1", "2", "3", "4"],
+        ),
+        (json!({"match": {"n": "2"}}), &["1"]),
+        (json!({"match": {"tag": "blue"}}), &["1"]),
+        (json!({"match_phrase": {"title": "brown fox"}}), &["0"]),
+        (json!({"match_phrase": {"title": "quick fox"}}), &[]),
+        (
+            json!({"match_phrase": {"title": {"query": "quick fox", "slop": 1}}}),
+            &["0"],
+        ),
+        (json!({"match_phrase": {"title": "fox"}}), &["0", "3"]),
+        (
+            json!({"multi_match": {"query": "red", "fields": ["title", "t*g^2"]}}),
+            &["0", "1"],
+        ),
+        (
+            json!({"multi_match": {"query": "fox", "type": "most_fields", "fields": ["title"]}}),
+            &["0", "3"],
+        ),
+        (
+            json!({"multi_match": {"query": "brown dog", "type": "phrase", "fields": ["title"]}}),
+            &["1"],
+        ),
+        (json!({"multi_match": {"query": "ada"}}), &["2"]),
+    ] {
+        check(&fixture, query, expected);
+    }
+}
+
+#[test]
+fn pattern_queries() {
+    let fixture = fixture();
+    for (query, expected) in [
+        (json!({"prefix": {"tag": "re"}}), &["0", "1"][..]),
+        (
+            json!({"prefix": {"title": {"value": "DO", "case_insensitive": true}}}),
+            &["1", "2"],
+        ),
+        (json!({"wildcard": {"tag": {"value": "*e?"}}}), &["0", "1"]),
+        (json!({"wildcard": {"tag": "gr*n"}}), &["2"]),
+        (json!({"regexp": {"tag": "(red|gr.+)"}}), &["0", "1", "2"]),
+        (json!({"fuzzy": {"title": "foz"}}), &["0", "3"]),
+        (json!({"prefix": {"nowhere": "x"}}), &[]),
+    ] {
+        check(&fixture, query, expected);
+    }
+}
+
+#[test]
+fn compound_queries() {
+    let fixture = fixture();
+    for (query, expected) in [
+        (json!({"bool": {}}), &["0", "1", "2", "3", "4"][..]),
+        (
+            json!({"bool": {"must": {"term": {"tag": "red"}}, "must_not": [{"term": {"on": true}}]}}),
+            &["1"],
+        ),
+        (
+            json!({"bool": {"must_not": [{"exists": {"field": "title"}}]}}),
+            &["4"],
+        ),
+        (
+            json!({"bool": {"filter": [{"term": {"tag": "red"}}], "should": [{"term": {"n": 99}}]}}),
+            &["0", "1"],
+        ),
+        (
+            json!({"bool": {"should": [{"term": {"n": 1}}, {"term": {"n": 2}}]}}),
+            &["0", "1"],
+        ),
+        (
+            json!({"bool": {"should": [{"term": {"tag": "red"}}, {"term": {"tag": "blue"}}, {"term": {"n": 1}}], "minimum_should_match": 2}}),
+            &["0", "1"],
+        ),
+        (
+            json!({"bool": {"should": [{"match_all": {}}], "minimum_should_match": 2}}),
+            &[],
+        ),
+        (
+            json!({"constant_score": {"filter": {"term": {"n": 1}}, "boost": 2}}),
+            &["0"],
+        ),
+        (
+            json!({"dis_max": {"queries": [{"term": {"n": 1}}, {"term": {"n": 2}}]}}),
+            &["0", "1"],
+        ),
+    ] {
+        check(&fixture, query, expected);
+    }
+}
+
+#[test]
+fn relevance_boosts_and_min_score() {
+    let fixture = fixture();
+    let best = |body: &serde_json::Value| search(&fixture.shard, body);
+    let hits = best(&json!({"query": {"constant_score": {"filter": {"term": {"n": 1}}, "boost": 2}}}));
+    assert_eq!((hits.max_score, hits.hits[0].score), (Some(2.0), Some(2.0)));
+    assert_eq!(
+        best(&json!({"query": {"bool": {"filter": {"match_all": {}}}}})).max_score,
+        Some(0.0)
+    );
+    let should = json!([{"match_all": {}}, {"term": {"n": {"value": 2, "boost": 3}}}]);
+    let body = json!({"query": {"bool": {"should": should}}});
+    assert_eq!(ids(&fixture.shard, &body)[0], "1");
+    let body = json!({"query": {"bool": {"should": should}}, "min_score": 2});
+    assert_eq!(
+        (ids(&fixture.shard, &body), best(&body).total),
+        (vec!["1".to_owned()], Some(1))
+    );
+    let sorted = best(&json!({"sort": "n"}));
+    assert_eq!((sorted.max_score, sorted.hits[0].score), (None, None));
+    assert!(
+        best(&json!({"sort": "n", "track_scores": true}))
+            .max_score
+            .is_some()
+    );
+}
+
+#[test]
+fn a_query_that_cannot_be_for_the_mapping_is_refused() {
+    let fixture = fixture();
+    for (query, kind) in [
+        (json!({"term": {"n": "x"}}), ExceptionKind::QueryShard),
+        (json!({"prefix": {"n": "1"}}), ExceptionKind::QueryShard),
+        (json!({"regexp": {"tag": "("}}), ExceptionKind::IllegalArgument),
+    ] {
+        let request = SearchRequest::from_json(&json!({"query": query.clone()})).unwrap();
+        assert_eq!(
+            fixture.shard.search(&request).unwrap_err().kind(),
+            kind,
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn filters_and_post_filters_narrow_without_scoring() {
+    let fixture = fixture();
+    let mut request = SearchRequest::from_json(&json!({"post_filter": {"term": {"tag": "red"}}})).unwrap();
+    request.add_filter(crate::Query::ids(vec!["1".into(), "2".into()]));
+    let hits = fixture.shard.search(&request).unwrap();
+    assert_eq!((hits.total, hits.max_score), (Some(1), Some(1.0)));
+}

@@ -1,0 +1,227 @@
+//! Refresh, search idle, recovery of the view, bounds.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::ShardError;
+
+#[test]
+fn a_search_on_an_idle_shard_sees_everything() {
+    let fixture = Fixture::primary();
+    write_one(&fixture.shard, index("a", &json!({"n": 1})));
+    assert_eq!(fixture.shard.refreshed_seq_no(), None);
+    assert_eq!(ids(&fixture.shard, &json!({})), ["a"]);
+}
+
+#[test]
+fn a_shard_that_is_searched_refreshes_by_its_interval() {
+    let fixture = Fixture::primary();
+    fixture
+        .shard
+        .update_settings(settings(&json!({"index.refresh_interval": "50ms"})));
+    let written = write_one(&fixture.shard, index("a", &json!({})));
+    fixture.shard.refresh_pending(written.seq_no).wait().unwrap();
+    // Nobody asks now; the interval is enough.
+    let written = write_one(&fixture.shard, index("b", &json!({})));
+    for _ in 0..200 {
+        if fixture.shard.refreshed_seq_no() == Some(written.seq_no) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("the shard was not refreshed");
+}
+
+#[test]
+fn waiting_for_a_refresh_ends_when_there_are_no_scheduled_ones() {
+    let fixture = Fixture::primary();
+    fixture
+        .shard
+        .update_settings(settings(&json!({"index.refresh_interval": "-1"})));
+    let written = write_one(&fixture.shard, index("a", &json!({})));
+    assert_eq!(
+        search(&fixture.shard, &json!({})).total,
+        Some(0),
+        "no refresh, not even by a search"
+    );
+    fixture.shard.refresh_pending(written.seq_no).wait().unwrap();
+    assert_eq!(search(&fixture.shard, &json!({})).total, Some(1));
+}
+
+#[test]
+fn every_way_to_lose_the_view_is_survived() {
+    let mut fixture = Fixture::primary();
+    load(&fixture.shard, &[json!({"n": 0}), json!({"n": 1})]);
+    write(
+        &fixture.shard,
+        vec![
+            index("0", &json!({"n": 5})),
+            delete("1"),
+            index("2", &json!({"n": 6})),
+        ],
+    );
+    let view = fixture.dir.path().join("index");
+    let damage: [&dyn Fn(&Path); 4] = [
+        &|_| {},
+        &|view| std::fs::remove_dir_all(view).unwrap(),
+        &|view| std::fs::write(view.join("meta.json"), b"{").unwrap(),
+        &|view| {
+            let segment = std::fs::read_dir(view)
+                .unwrap()
+                .flatten()
+                .find(|file| file.path().extension().is_some_and(|name| name == "term"));
+            std::fs::write(segment.unwrap().path(), b"damaged").unwrap();
+        },
+    ];
+    for (number, damage) in damage.iter().enumerate() {
+        fixture.shard.crash();
+        damage(&view);
+        fixture.open();
+        assert_eq!(fixture.shard.get("1").unwrap(), None, "case {number}");
+        assert_eq!(
+            fixture.shard.get("0").unwrap().unwrap().version.get(),
+            2,
+            "case {number}"
+        );
+        fixture.shard.refresh().wait().unwrap();
+        assert_eq!(
+            ids(&fixture.shard, &json!({"sort": ["n"]})),
+            ["0", "2"],
+            "case {number}"
+        );
+    }
+}
+
+#[test]
+fn a_view_ahead_of_its_log_is_rebuilt() {
+    let mut ahead = Fixture::primary();
+    load(&ahead.shard, &[json!({"n": 1}), json!({"n": 2})]);
+    ahead.shard.close().unwrap();
+    let mut behind = Fixture::primary();
+    load(&behind.shard, &[json!({"n": 3})]);
+    behind.shard.close().unwrap();
+    std::fs::remove_dir_all(behind.dir.path().join("index")).unwrap();
+    std::fs::rename(ahead.dir.path().join("index"), behind.dir.path().join("index")).unwrap();
+    behind.open();
+    assert_eq!(
+        search(&behind.shard, &json!({"query": {"term": {"n": 3}}})).total,
+        Some(1)
+    );
+    ahead.open();
+    assert_eq!(search(&ahead.shard, &json!({})).total, Some(2));
+}
+
+#[test]
+fn a_full_tail_makes_writers_wait_and_the_view_work() {
+    let mut fixture = Fixture::with(
+        ShardRole::Primary,
+        ViewPoolConfig {
+            tail_bytes: 16 << 10,
+            ..small_pool()
+        },
+    );
+    for batch in 0..20 {
+        let writes = (0..100)
+            .map(|number| index(&format!("{batch}-{number}"), &json!({"n": number})))
+            .collect();
+        write(&fixture.shard, writes);
+        assert!(
+            fixture.shard.stats().tail_bytes <= (16 << 10) + 100 * 160,
+            "the tail is bounded by its limit and one batch"
+        );
+    }
+    assert!(fixture.shard.stats().refresh_total > 2);
+    assert_eq!(
+        search(&fixture.shard, &json!({"track_total_hits": true})).total,
+        Some(2000)
+    );
+    // Without its view the copy must index on opening, since the log does not fit the tail.
+    fixture.shard.crash();
+    std::fs::remove_dir_all(fixture.dir.path().join("index")).unwrap();
+    fixture.open();
+    assert!(fixture.shard.stats().tail_bytes <= 16 << 10);
+    assert_eq!(
+        search(&fixture.shard, &json!({"track_total_hits": true})).total,
+        Some(2000)
+    );
+}
+
+#[test]
+fn writers_are_closed_when_idle_and_never_too_many() {
+    let pool = ViewPoolConfig {
+        threads: 1,
+        max_open_writers: 2,
+        writer_idle_millis: 200,
+        ..ViewPoolConfig::default()
+    };
+    let services = services(pool);
+    let dirs: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
+    let shards: Vec<_> = dirs
+        .iter()
+        .map(|dir| {
+            Shard::create(
+                config(dir.path(), ShardRole::Primary),
+                HistoryUuid::generate(),
+                services.clone(),
+            )
+            .unwrap()
+        })
+        .collect();
+    for round in 0..2 {
+        for shard in &shards {
+            write_one(shard, index(&format!("{round}"), &json!({"n": round})));
+            shard.refresh().wait().unwrap();
+            assert!(services.view_pool.open_writers() <= 2);
+        }
+    }
+    for shard in &shards {
+        assert_eq!(search(shard, &json!({})).total, Some(2));
+    }
+    for _ in 0..100 {
+        if services.view_pool.open_writers() == 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{} writers are still open", services.view_pool.open_writers());
+}
+
+#[test]
+fn closing_ends_waits() {
+    let fixture = Fixture::primary();
+    fixture
+        .shard
+        .update_settings(settings(&json!({"index.refresh_interval": "1h"})));
+    let written = write_one(&fixture.shard, index("a", &json!({})));
+    let ticket = fixture.shard.refresh_pending(written.seq_no);
+    let waiting = std::thread::spawn(move || ticket.wait());
+    fixture.shard.close().unwrap();
+    assert!(matches!(waiting.join().unwrap(), Err(ShardError::Closed)));
+}
+
+#[test]
+fn scan_returns_live_documents_in_order() {
+    let fixture = Fixture::primary();
+    write(
+        &fixture.shard,
+        vec![
+            index("a", &json!({})),
+            index("b", &json!({})),
+            index("a", &json!({})),
+            index("c", &json!({})),
+            delete("b"),
+        ],
+    );
+    let read = |after, limit| -> Vec<String> {
+        let frames = fixture.shard.scan(after, limit).unwrap();
+        frames
+            .iter()
+            .map(|frame| format!("{}{}", frame.id(), frame.seq_no()))
+            .collect()
+    };
+    assert_eq!(read(None, 10), ["a2", "c3"]);
+    assert_eq!(read(None, 1), ["a2"]);
+    assert_eq!(read(Some(SeqNo::new(2)), 10), ["c3"]);
+}
