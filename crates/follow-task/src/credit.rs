@@ -41,7 +41,7 @@ impl Credit {
         (size > 0 && size >= wanted / 2).then_some(size)
     }
 
-    /// Asks for what a read of `wanted` bytes lacks, unless it was asked for already.
+    /// Asks for the bytes of a read of `wanted` bytes, unless it was asked for already.
     pub(crate) fn wish(
         &mut self,
         now: Timestamp,
@@ -50,8 +50,9 @@ impl Credit {
         ids: &mut IdSource,
         actions: &mut Vec<Action>,
     ) {
-        let bytes = wanted.saturating_add(used).saturating_sub(self.granted);
-        if self.wish.is_none() && bytes > 0 {
+        // What is unused by then was given back; what is used without a grant comes on top.
+        let bytes = wanted.saturating_add(used.saturating_sub(self.granted));
+        if self.wish.is_none() {
             let id = ids.next();
             self.wish = Some(Wish {
                 id,
@@ -82,10 +83,10 @@ impl Credit {
         true
     }
 
-    /// Gives back what is not in use, unless a wish is open that it will be a part of.
+    /// Gives back what is not in use. Nothing is hoarded while a wish is open: a budget held by those who wait would never be granted.
     pub(crate) fn settle(&mut self, used: u64, actions: &mut Vec<Action>) {
         let unused = self.unused(used);
-        if unused > 0 && self.wish.is_none() {
+        if unused > 0 {
             self.granted -= unused;
             actions.push(Action::ReleaseBudget {
                 bytes: ByteCount::new(unused),

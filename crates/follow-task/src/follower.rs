@@ -73,6 +73,11 @@ impl Follower {
         self.history_uuid.is_some()
     }
 
+    /// Whether a question is open.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.question.is_some()
+    }
+
     /// Raises what is known; an older answer changes nothing.
     pub(crate) fn advance_to(&mut self, global_checkpoint: Option<SeqNo>, max_seq_no: Option<SeqNo>) {
         self.max_seq_no = self.max_seq_no.max(max_seq_no);

@@ -18,6 +18,9 @@ use crate::time::Timestamp;
 /// Empty answers come no faster than this, whatever the leader does: it bounds the load that a short poll timeout or a lagging copy can cause.
 pub(crate) const EMPTY_ANSWER_INTERVAL: Duration = Duration::from_millis(10);
 
+/// A poll that failed asks for a quick answer: until it has one, the lag counts as unknown and grows.
+const RETRIED_POLL_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The reads of a task.
 #[derive(Debug)]
 pub(crate) struct Reads {
@@ -43,6 +46,12 @@ pub(crate) struct Read {
     sent_at: Timestamp,
     failures: u32,
     stage: Stage,
+}
+
+impl Read {
+    fn is_poll(&self) -> bool {
+        self.end <= self.request.from
+    }
 }
 
 #[derive(Debug)]
@@ -236,7 +245,10 @@ impl Reads {
             .map(|(id, _)| *id)
             .collect();
         for id in ready {
-            if let Some(read) = self.outstanding.remove(&id) {
+            if let Some(mut read) = self.outstanding.remove(&id) {
+                if read.is_poll() {
+                    read.request.poll_timeout = read.request.poll_timeout.min(RETRIED_POLL_TIMEOUT);
+                }
                 self.start(read, now, ids, actions);
             }
         }

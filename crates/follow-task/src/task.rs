@@ -636,7 +636,8 @@ impl FollowTask {
                 wake.is_none_or(|wake| wake > self.now),
                 "FT-4: work due now was left undone"
             );
-            let waiting = self.reads.outstanding() > 0 || self.writes.outstanding() > 0;
+            let work_is_out = self.reads.outstanding() > 0 || self.writes.outstanding() > 0;
+            let waiting = work_is_out || self.follower.is_asked();
             let starting = !self.follower.is_known() || !self.metadata.is_initialised();
             assert!(
                 waiting || starting || wake.is_some(),

@@ -1,0 +1,271 @@
+//! The driver under tokio's paused time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use es_exception::{Exception, ExceptionKind};
+use follow_task::{
+    AppendResponse, DEFAULT_MAX_INFLIGHT_BYTES, FollowTask, FollowTaskDriver, FollowTaskHandle,
+    FollowTaskPhase, FollowTaskPorts, FollowerShard, FollowerState, InflightBudget, LeaderShard,
+    MetadataSync, RawFollowParameters, ReadRequest, ReadResponse,
+};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use oplog::{ByteCount, Clock, Frame, SeqNo, UnixMillis};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::harness::{config, frames, history, retryable};
+
+/// Moves with tokio's paused time.
+#[derive(Debug)]
+struct TokioClock(tokio::time::Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis::new(1_000_000 + self.monotonic().as_millis() as u64)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Holds a fixed history; every third read fails, if so wished.
+struct Leader {
+    history: Vec<Frame>,
+    flaky: bool,
+    reads: AtomicUsize,
+    renewals: AtomicUsize,
+    retaining: AtomicU64,
+    panics: bool,
+}
+
+struct LeaderPort(Arc<Leader>);
+
+impl LeaderShard for LeaderPort {
+    fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>> {
+        let leader = Arc::clone(&self.0);
+        async move {
+            assert!(!leader.panics, "the leader's client has a bug");
+            let attempt = leader.reads.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if leader.flaky && attempt % 3 == 0 {
+                return Err(retryable());
+            }
+            let from = request.from.get() as usize;
+            if from >= leader.history.len() {
+                tokio::time::sleep(request.poll_timeout).await;
+            }
+            let frames = leader
+                .history
+                .iter()
+                .skip(from)
+                .take(request.max_operation_count as usize)
+                .cloned()
+                .collect();
+            let checkpoint = (leader.history.len() as u64).checked_sub(1).map(SeqNo::new);
+            Ok(ReadResponse {
+                frames,
+                global_checkpoint: checkpoint,
+                max_seq_no: checkpoint,
+                max_seq_no_of_updates_or_deletes: None,
+                mapping_version: 2,
+                settings_version: 2,
+                aliases_version: 2,
+                took: Duration::from_millis(1),
+                leader_now: UnixMillis::new(2_000_000),
+            })
+        }
+        .boxed()
+    }
+
+    fn renew_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>> {
+        self.0.renewals.fetch_add(1, Ordering::SeqCst);
+        self.0.retaining.store(retaining.get(), Ordering::SeqCst);
+        async { Ok(()) }.boxed()
+    }
+
+    fn add_retention_lease(&self, _retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>> {
+        async { Ok(()) }.boxed()
+    }
+}
+
+#[derive(Default)]
+struct Follower {
+    log: Mutex<Vec<Frame>>,
+    unfinished: AtomicUsize,
+}
+
+struct FollowerPort(Arc<Follower>);
+
+impl FollowerShard for FollowerPort {
+    fn state(&self) -> BoxFuture<'static, Result<FollowerState, Exception>> {
+        let last = (self.0.log.lock().len() as u64).checked_sub(1).map(SeqNo::new);
+        async move {
+            Ok(FollowerState {
+                history_uuid: history(),
+                global_checkpoint: last,
+                max_seq_no: last,
+            })
+        }
+        .boxed()
+    }
+
+    fn append(&self, frames: Vec<Frame>) -> BoxFuture<'static, Result<AppendResponse, Exception>> {
+        let mut log = self.0.log.lock();
+        assert_eq!(
+            frames.first().map(|frame| frame.seq_no().get()),
+            Some(log.len() as u64),
+            "append out of order"
+        );
+        log.extend(frames);
+        let last = Some(SeqNo::new(log.len() as u64 - 1));
+        drop(log);
+        self.0.unfinished.fetch_add(1, Ordering::SeqCst);
+        let follower = Arc::clone(&self.0);
+        async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            follower.unfinished.fetch_sub(1, Ordering::SeqCst);
+            Ok(AppendResponse {
+                global_checkpoint: None,
+                max_seq_no: last,
+            })
+        }
+        .boxed()
+    }
+}
+
+struct Metadata;
+
+impl MetadataSync for Metadata {
+    fn sync_mapping(&self, required: u64) -> BoxFuture<'static, Result<u64, Exception>> {
+        async move { Ok(required.max(1)) }.boxed()
+    }
+
+    fn sync_settings(&self, required: u64) -> BoxFuture<'static, Result<u64, Exception>> {
+        self.sync_mapping(required)
+    }
+
+    fn sync_aliases(&self, required: u64) -> BoxFuture<'static, Result<u64, Exception>> {
+        self.sync_mapping(required)
+    }
+}
+
+struct Running {
+    tracker: TaskTracker,
+    handle: FollowTaskHandle,
+    leader: Arc<Leader>,
+    follower: Arc<Follower>,
+    budget: Arc<InflightBudget>,
+}
+
+fn start(operations: u64, flaky: bool, panics: bool, budget: ByteCount) -> Running {
+    let leader = Arc::new(Leader {
+        history: frames(0..operations),
+        flaky,
+        panics,
+        reads: AtomicUsize::new(0),
+        renewals: AtomicUsize::new(0),
+        retaining: AtomicU64::new(0),
+    });
+    let follower = Arc::new(Follower::default());
+    let budget = InflightBudget::new(budget);
+    let ports = FollowTaskPorts {
+        leader: Arc::new(LeaderPort(Arc::clone(&leader))),
+        follower: Arc::new(FollowerPort(Arc::clone(&follower))),
+        metadata: Arc::new(Metadata),
+        clock: Arc::new(TokioClock(tokio::time::Instant::now())),
+        budget: Arc::clone(&budget),
+    };
+    let raw = RawFollowParameters {
+        max_read_request_operation_count: Some(50),
+        max_write_request_operation_count: Some(20),
+        ..Default::default()
+    };
+    let tracker = TaskTracker::new();
+    let task = FollowTask::new(config(raw));
+    let handle = FollowTaskDriver::spawn(&tracker, task, ports, CancellationToken::new());
+    Running {
+        tracker,
+        handle,
+        leader,
+        follower,
+        budget,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_catches_up_and_stops_when_told() {
+    for (flaky, budget) in [
+        (false, DEFAULT_MAX_INFLIGHT_BYTES),
+        (true, DEFAULT_MAX_INFLIGHT_BYTES),
+        (true, ByteCount::new(100)),
+    ] {
+        let running = start(2000, flaky, false, budget);
+        let caught_up = async {
+            while running.handle.status().follower_global_checkpoint != Some(SeqNo::new(1999)) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(600), caught_up)
+            .await
+            .unwrap();
+        assert_eq!(*running.follower.log.lock(), running.leader.history);
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        let status = running.handle.status();
+        assert_eq!(
+            (status.phase, status.follower_mapping_version),
+            (FollowTaskPhase::Following, 2)
+        );
+        assert!(flaky || status.follower_to_leader_lag_millis == 0, "{status:?}");
+        assert!(
+            running.leader.renewals.load(Ordering::SeqCst) >= 3,
+            "renewed while idle too"
+        );
+        assert_eq!(running.leader.retaining.load(Ordering::SeqCst), 2000);
+        assert_eq!(running.budget.in_use(), ByteCount::ZERO);
+        let before = tokio::time::Instant::now();
+        running.handle.cancel();
+        running.handle.wait().await;
+        assert!(
+            before.elapsed() < Duration::from_secs(1),
+            "a poll under way must not hold up the end"
+        );
+        assert_eq!(running.handle.stopped().await, FollowTaskPhase::Cancelled);
+        running.tracker.close();
+        running.tracker.wait().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn appends_under_way_end_before_the_driver_does() {
+    let running = start(2000, false, false, DEFAULT_MAX_INFLIGHT_BYTES);
+    while running.follower.unfinished.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    running.handle.cancel();
+    running.handle.wait().await;
+    assert_eq!(running.follower.unfinished.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_a_visible_failure_and_the_handle_stays() {
+    let running = start(10, false, true, DEFAULT_MAX_INFLIGHT_BYTES);
+    assert_eq!(running.handle.stopped().await, FollowTaskPhase::Failed);
+    let status = running.handle.status();
+    assert_eq!(
+        status.fatal_exception.map(|exception| exception.kind()),
+        Some(ExceptionKind::Exception)
+    );
+    assert!(
+        tokio::time::timeout(Duration::from_secs(60), running.handle.wait())
+            .await
+            .is_err(),
+        "ended by itself"
+    );
+    running.handle.cancel();
+    running.handle.wait().await;
+}
