@@ -11,6 +11,7 @@ use super::document::{Raw, source_filter};
 use super::targets;
 use crate::call::Call;
 use crate::error_body::error_object;
+use crate::offload::offload;
 use crate::params::Params;
 use crate::reply::Reply;
 
@@ -70,10 +71,9 @@ pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
         seq_no: request.seq_no_primary_term,
         as_int,
     };
-    let response = crate::offload::offload(move || async move {
-        call.state.indices().search(call.index(), request, &options).await
-    })
-    .await?;
+    let state = call.state.clone();
+    let work = move || async move { call.state.indices().search(call.index(), request, &options).await };
+    let response = offload(&state, work).await?;
     Reply::ok(&SearchAnswer {
         response: &response,
         shows,
@@ -94,10 +94,9 @@ pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
         routing: call.params.text("routing").map(str::to_owned),
         ..SearchOptions::default()
     };
-    let response = crate::offload::offload(move || async move {
-        call.state.indices().count(call.index(), query, &options).await
-    })
-    .await?;
+    let state = call.state.clone();
+    let work = move || async move { call.state.indices().count(call.index(), query, &options).await };
+    let response = offload(&state, work).await?;
     Reply::ok(&json!({"count": response.count, "_shards": shards(&response.shards, true)}))
 }
 

@@ -7,6 +7,7 @@ use shard::Query;
 use super::table::{Cell, Column, answer};
 use crate::call::Call;
 use crate::handlers::cat::health::time_of_day;
+use crate::offload::offload;
 use crate::reply::Reply;
 
 const COLUMNS: &[Column] = &[
@@ -18,14 +19,13 @@ const COLUMNS: &[Column] = &[
 /// One row.
 pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
     let (state, index) = (call.state.clone(), call.index().to_owned());
-    let count = crate::offload::offload(move || async move {
+    let work = move || async move {
         state
             .indices()
             .count(&index, Query::match_all(), &SearchOptions::default())
             .await
-    })
-    .await?
-    .count;
+    };
+    let count = offload(&call.state, work).await?.count;
     let seconds = call.state.clock().now().get() / 1000;
     answer(&call, COLUMNS, || {
         Ok(vec![vec![

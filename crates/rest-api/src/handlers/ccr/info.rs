@@ -1,6 +1,7 @@
 //! `GET /{index}/_ccr/info`: which indices follow whom, and how.
 
 use es_exception::Exception;
+use follow_task::FollowParameters;
 use serde_json::{Value, json};
 
 use crate::call::Call;
@@ -23,7 +24,9 @@ pub(crate) async fn info(call: Call) -> Result<Reply, Exception> {
             "status": status,
         });
         if let Some(parameters) = &follower.active_parameters {
-            object["parameters"] = json!(parameters);
+            // What was stored was checked before; should it not pass any more, it is shown as it is.
+            let complete = FollowParameters::try_from(parameters.clone()).map(|complete| complete.to_raw());
+            object["parameters"] = json!(complete.unwrap_or_else(|_| parameters.clone()));
         }
         object
     });
