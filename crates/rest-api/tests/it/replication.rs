@@ -299,7 +299,6 @@ async fn following_goes_on_when_the_client_hangs_up() {
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     stream.flush().await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     drop(stream);
     follower.until("/copy/_ccr/stats", caught_up).await;
 }
