@@ -199,7 +199,7 @@ impl IndicesService {
         self.local.shards.watch()
     }
 
-    /// Waits until every shard of the index serves; false if it does not within `timeout`, or the index is gone.
+    /// Waits until every shard of the index serves; false if it does not within `timeout`, or the index is closed or gone.
     pub async fn wait_shards_active(&self, index: &IndexUuid, timeout: Duration) -> bool {
         let mut changes = self.watch_shards();
         let active = async {
@@ -207,12 +207,18 @@ impl IndicesService {
                 if self.shards_active(index) {
                     return true;
                 }
-                if self.state().index_by_uuid(index).is_none() || changes.changed().await.is_err() {
+                if !self.is_open(index) || changes.changed().await.is_err() {
                     return false;
                 }
             }
         };
         tokio::time::timeout(timeout, active).await.unwrap_or(false)
+    }
+
+    fn is_open(&self, index: &IndexUuid) -> bool {
+        self.state()
+            .index_by_uuid(index)
+            .is_some_and(|index| index.is_open())
     }
 
     /// The directory of a shard on this node, whether or not it exists.
@@ -237,11 +243,11 @@ impl IndicesService {
         }
     }
 
-    /// Waits until this node has nothing of the index open. False if that takes longer than the timeout.
+    /// Waits until this node has nothing of the index open, or somebody opened it again. False if that takes longer than the timeout.
     pub(crate) async fn wait_closed(&self, index: &IndexUuid) -> bool {
         let mut changes = self.watch_shards();
         let closed = async {
-            while !self.local.shards.has_none_of(index) {
+            while !self.local.shards.has_none_of(index) && !self.is_open(index) {
                 if changes.changed().await.is_err() {
                     return;
                 }
