@@ -1,0 +1,158 @@
+//! Searching over several shards and indices.
+
+use cluster::change::AliasChange;
+use es_exception::ExceptionKind;
+use index_meta::AliasMetadata;
+use indices::{Origin, RefreshPolicy, SearchOptions};
+use serde_json::json;
+use shard::{Query, SearchRequest};
+
+use crate::node::{Node, create, index, three_shards};
+
+async fn node_with_documents(directory: &std::path::Path) -> Node {
+    let node = Node::start(directory).await;
+    node.create(
+        "orders",
+        three_shards(),
+        json!({"properties": {"kind": {"type": "keyword"}}}),
+    )
+    .await;
+    let items = (0..50)
+        .map(|number| {
+            let kind = if number % 2 == 0 { "even" } else { "odd" };
+            index("orders", &number.to_string(), &json!({"n": number, "kind": kind}))
+        })
+        .collect();
+    assert!(
+        !node
+            .indices
+            .bulk(items, RefreshPolicy::Immediate)
+            .await
+            .unwrap()
+            .errors()
+    );
+    node
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_is_merged_over_shards_and_indices() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = node_with_documents(directory.path()).await;
+    let (total, page) = node
+        .search(
+            "orders",
+            json!({"sort": [{"n": "desc"}], "from": 5, "size": 3, "_source": ["n"]}),
+        )
+        .await;
+    assert_eq!(
+        (total, page),
+        (50, vec![json!({"n": 44}), json!({"n": 43}), json!({"n": 42})])
+    );
+    let (total, _) = node
+        .search("orders", json!({"query": {"term": {"kind": "odd"}}}))
+        .await;
+    assert_eq!(total, 25);
+    node.indices
+        .write(
+            create("more", None, &json!({"n": 1000})),
+            RefreshPolicy::Immediate,
+        )
+        .await
+        .unwrap();
+    let (total, page) = node
+        .search("*", json!({"sort": [{"n": "desc"}], "size": 2, "_source": ["n"]}))
+        .await;
+    assert_eq!((total, page), (51, vec![json!({"n": 1000}), json!({"n": 49})]));
+    let query = Query::from_json(&json!({"range": {"n": {"gte": 10}}})).unwrap();
+    let counted = node
+        .indices
+        .count("*", query, &SearchOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        (counted.count, counted.shards.total, counted.shards.successful),
+        (41, 4, 4)
+    );
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aliases_narrow_what_is_searched() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = node_with_documents(directory.path()).await;
+    let add = |alias: &str, filter, search_routing: Option<&str>| AliasChange::Add {
+        index: "orders".into(),
+        alias: alias.into(),
+        metadata: AliasMetadata {
+            filter,
+            search_routing: search_routing.map(str::to_owned),
+            ..AliasMetadata::default()
+        },
+    };
+    let even = Some(json!({"term": {"kind": "even"}}));
+    let changes = vec![
+        add("even", even, None),
+        add("all", None, None),
+        add("some", None, Some("7")),
+    ];
+    node.indices.update_aliases(changes, Origin::User).await.unwrap();
+    for (expression, total) in [
+        ("even", 25),
+        ("all", 50),
+        ("even,all", 50),
+        ("even,orders", 50),
+        ("eve*", 25),
+    ] {
+        assert_eq!(
+            node.search(expression, json!({"size": 0})).await.0,
+            total,
+            "{expression}"
+        );
+    }
+    let routed = node
+        .search(
+            "some",
+            json!({"size": 0, "query": {"ids": {"values": ["7", "8", "9"]}}}),
+        )
+        .await
+        .0;
+    assert!((1..=3).contains(&routed));
+    let answer = node
+        .indices
+        .search("some", SearchRequest::default(), &SearchOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(answer.shards.total, 1);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_too_deep_and_missing_indices_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = node_with_documents(directory.path()).await;
+    let search = |expression: &'static str, body: serde_json::Value| {
+        let node = &node;
+        async move {
+            let request = SearchRequest::from_json(&body).unwrap();
+            node.indices
+                .search(expression, request, &SearchOptions::default())
+                .await
+                .unwrap_err()
+        }
+    };
+    let deep = search("orders", json!({"from": 9_990, "size": 11})).await;
+    assert_eq!(
+        (deep.kind(), deep.status()),
+        (ExceptionKind::IllegalArgument, 400)
+    );
+    assert_eq!(
+        search("missing", json!({})).await.kind(),
+        ExceptionKind::IndexNotFound
+    );
+    node.indices.close_index("orders").await.unwrap();
+    assert_eq!(
+        search("orders", json!({})).await.kind(),
+        ExceptionKind::IndexClosed
+    );
+    node.stop().await;
+}
