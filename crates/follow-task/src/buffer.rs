@@ -117,6 +117,15 @@ impl Buffer {
         }
     }
 
+    /// Forgets everything, and gives the ranges that were held: first operation, and first operation after the range.
+    pub(crate) fn drain(&mut self) -> Vec<(SeqNo, SeqNo)> {
+        std::mem::take(self)
+            .runs
+            .iter()
+            .map(|(first, run)| (*first, run.end()))
+            .collect()
+    }
+
     /// The predicate behind FT-1 and FT-2 for the buffer: runs apart and in order, nothing that was handed out, sums right.
     pub(crate) fn check_invariants(&self, dispatched: SeqNo) {
         let mut end = dispatched;
@@ -178,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_batch_ends_after_the_operation_that_exceeds_the_size() {
-        let mut buffer = filled(&[0..9]);
+        let mut buffer = filled(&[0..4, 4..9]);
         let size = frames(0..1)[0].estimated_size();
         assert_eq!(seq_nos(buffer.take(SeqNo::ZERO, 100, 1)), [0]);
         assert_eq!(seq_nos(buffer.take(SeqNo::new(1), 100, 2 * size)), [1, 2, 3]);

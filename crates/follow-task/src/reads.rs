@@ -378,10 +378,17 @@ impl Reads {
         })
     }
 
-    /// Notes what an answer left open: everything from `next` to `end`.
+    /// Notes what was left open: everything from `next` to `end`. Ranges that touch become one.
     pub(crate) fn leave_over(&mut self, next: SeqNo, end: SeqNo) {
-        if next < end {
-            self.leftovers.insert(next, end);
+        if next >= end {
+            return;
+        }
+        let end = self.leftovers.remove(&end).unwrap_or(end);
+        match self.leftovers.range_mut(..next).next_back() {
+            Some((_, before)) if *before == next => *before = end,
+            _ => {
+                self.leftovers.insert(next, end);
+            }
         }
     }
 

@@ -356,6 +356,10 @@ impl FollowTask {
             Reconciled::Lost => {
                 self.follower.fall_back_to(state);
                 self.reads.leave_over(next, self.dispatched);
+                // Read again as well: beside what was lost, and what may be lost next, the buffer could outgrow its limit (FT-2).
+                for (first, end) in self.buffer.drain() {
+                    self.reads.leave_over(first, end);
+                }
                 self.dispatched = next;
             }
         }

@@ -17,7 +17,9 @@ pub(crate) fn frames(range: std::ops::Range<u64>) -> Vec<Frame> {
                 routing: None,
                 source: b"{}".as_slice().into(),
             };
-            operation.to_frame().unwrap()
+            operation
+                .to_frame()
+                .expect("a small document is within the limits")
         })
         .collect()
 }

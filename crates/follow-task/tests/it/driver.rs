@@ -52,7 +52,7 @@ impl LeaderShard for LeaderPort {
             assert!(!leader.panics, "the leader's client has a bug");
             let attempt = leader.reads.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(20)).await;
-            if leader.flaky && attempt % 3 == 0 {
+            if leader.flaky && attempt.is_multiple_of(3) {
                 return Err(retryable());
             }
             let from = request.from.get() as usize;

@@ -445,6 +445,24 @@ fn failed_writes_are_sent_again_in_order_after_the_follower_told_where_it_stands
 }
 
 #[test]
+fn an_acknowledgement_that_does_not_cover_its_batch_is_none() {
+    let mut rig = Rig::started(writes(8, 3), -1);
+    let id = rig.one_read(0, 1000);
+    rig.read_done(id, Ok(answer(0..8, 7)));
+    let append = rig.appends()[0].0;
+    rig.write_done(append, 6);
+    let status = rig.status();
+    assert_eq!(
+        (status.successful_write_requests, status.failed_write_requests),
+        (0, 1)
+    );
+    assert_eq!(
+        (status.outstanding_write_requests, status.follower_max_seq_no),
+        (1, None)
+    );
+}
+
+#[test]
 fn what_the_follower_has_after_all_is_not_sent_again() {
     let mut rig = Rig::started(writes(8, 3), -1);
     let id = rig.one_read(0, 1000);
