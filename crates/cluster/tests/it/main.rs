@@ -1,4 +1,6 @@
 //! The service over the embedded store: what is committed is there after reopening, whatever else happened.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod model;
 mod service;

@@ -1,5 +1,7 @@
 //! Indices end to end, on a real directory.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod documents;
 mod follower;
 mod life_cycle;
