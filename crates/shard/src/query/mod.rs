@@ -154,7 +154,8 @@ impl Query {
     ) -> Result<Box<dyn tantivy::query::Query>, Exception> {
         use tantivy::query::{AllQuery, BoostQuery, ConstScoreQuery, EmptyQuery};
         let built: Box<dyn tantivy::query::Query> = match &self.node {
-            Node::MatchAll => Box::new(AllQuery),
+            // As a clause of a larger query tantivy would drop a bare `AllQuery`, and its score with it.
+            Node::MatchAll => Box::new(ConstScoreQuery::new(Box::new(AllQuery), 1.0)),
             Node::MatchNone => Box::new(EmptyQuery),
             Node::Term(query) => query.build(context)?,
             Node::Terms(query) => query.build(context)?,

@@ -285,11 +285,11 @@ impl Values {
             Self::SeqNo(column) => column.first(doc),
             Self::Ids(ordinals) => ordinals
                 .get(doc as usize)
-                .map(|ordinal| 2 * u64::from(*ordinal) + 1),
+                .map(|ordinal| exact(u64::from(*ordinal))),
             Self::Long(column) => pick(column.values_for_doc(doc).map(i64_to_u64), takes_max),
             Self::Double(column) => pick(column.values_for_doc(doc).map(f64_to_u64), takes_max),
             Self::Boolean(column) => pick(column.values_for_doc(doc).map(u64::from), takes_max),
-            Self::Text(column) => pick(column.term_ords(doc), takes_max).map(|ordinal| 2 * ordinal + 1),
+            Self::Text(column) => pick(column.term_ords(doc), takes_max).map(exact),
             Self::None => None,
         }
     }
@@ -311,21 +311,27 @@ impl Values {
             (Self::Boolean(_), Fixed::Long(number)) => Some(u64::from(*number != 0)),
             (Self::Ids(ordinals), Fixed::Text(text)) => {
                 let inverted = reader.inverted_index(schema.id)?;
-                let mut terms = inverted.terms().range().ge(text.as_bytes()).into_stream()?;
+                let dictionary = inverted.terms();
+                let mut terms = dictionary.range().ge(text.as_bytes()).into_stream()?;
+                // A stream over a range counts its ordinals from the range's beginning.
                 Some(match terms.advance() {
-                    true => 2 * terms.term_ord() + u64::from(terms.key() == text.as_bytes()),
-                    false => 2 * ordinals.len() as u64,
+                    true => match dictionary.term_ord(terms.key())? {
+                        Some(ordinal) if terms.key() == text.as_bytes() => exact(ordinal),
+                        ordinal => gap(ordinal.unwrap_or(0)),
+                    },
+                    false => gap(ordinals.len() as u64),
                 })
             }
             (Self::Text(column), Fixed::Text(text)) => {
                 let mut terms = column.dictionary().range().ge(text.as_bytes()).into_stream()?;
                 Some(match terms.advance() {
-                    true => 2 * terms.term_ord() + u64::from(terms.key() == text.as_bytes()),
-                    false => 2 * column.num_terms() as u64,
+                    true if terms.key() == text.as_bytes() => exact(terms.term_ord()),
+                    true => gap(terms.term_ord()),
+                    false => gap(column.num_terms() as u64),
                 })
             }
             // No document here has a value: any number orders it before or behind all missing ones.
-            (Self::None, _) => Some(0),
+            (Self::None, _) => Some(gap(0)),
             _ => None,
         })
     }
@@ -349,7 +355,7 @@ impl Values {
             Self::Ids(_) => id().map_or(SortValue::Null, SortValue::Text),
             Self::Text(column) => {
                 let mut text = String::new();
-                match column.ord_to_str(bits / 2, &mut text) {
+                match column.ord_to_str(bits / 4, &mut text) {
                     Ok(true) => criterion.shown(&Fixed::Text(text)),
                     _ => SortValue::Null,
                 }
@@ -374,6 +380,28 @@ impl Criterion {
             Fixed::Double(number) => SortValue::Double(*number),
             Fixed::Text(text) if is_ip => ip_of_term(text).map_or(SortValue::Null, SortValue::Ip),
             Fixed::Text(text) => SortValue::Text(text.clone()),
+        }
+    }
+}
+
+/// The number of a term of the segment.
+fn exact(ordinal: u64) -> u64 {
+    4 * ordinal + 3
+}
+
+/// The number of a text that the segment does not have, just before the term with this ordinal. One less and one more are free.
+fn gap(before: u64) -> u64 {
+    4 * before + 1
+}
+
+impl Fixed {
+    /// Order of two values of one criterion.
+    fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Text(left), Self::Text(right)) => left.cmp(right),
+            (Self::Long(left), Self::Long(right)) => left.cmp(right),
+            (Self::Double(left), Self::Double(right)) => left.total_cmp(right),
+            _ => Ordering::Equal,
         }
     }
 }
@@ -438,19 +466,29 @@ impl Collector for TopHits {
         let mut after = Vec::with_capacity(self.criteria.len());
         for criterion in &self.criteria {
             let opened = Values::open(criterion, reader, schema)?;
-            let stand_in = match &criterion.missing_value {
+            let mut stand_in = match &criterion.missing_value {
                 Some(fixed) => opened.fixed_bits(fixed, reader, schema)?,
                 None => None,
             };
-            missing.push(criterion.key(stand_in));
             if let Some(fixed) = &criterion.after {
                 let bits = opened.fixed_bits(fixed, reader, schema)?;
+                if let (Some(missing), true, Some(number)) =
+                    (&criterion.missing_value, stand_in == bits, stand_in)
+                {
+                    // Both may lie in one gap between the segment's values, and differ all the same.
+                    stand_in = Some(match missing.compare(fixed) {
+                        Ordering::Less => number.saturating_sub(1),
+                        Ordering::Equal => number,
+                        Ordering::Greater => number.saturating_add(1),
+                    });
+                }
                 after.push(if *fixed == Fixed::Null {
                     criterion.key(None)
                 } else {
                     criterion.key(bits.or(Some(0)))
                 });
             }
+            missing.push(criterion.key(stand_in));
             values.push(opened);
         }
         Ok(SegmentTopHits {

@@ -60,6 +60,7 @@ fn check(fixture: &Fixture, sort: serde_json::Value, expected: &[&str]) {
                 .into(),
         );
         paged.extend(ids(&fixture.shard, &body));
+        assert!(paged.len() <= expected.len(), "{sort}: {paged:?} after {after:?}");
     }
     assert_eq!(paged, expected, "{sort} page by page");
 }

@@ -296,6 +296,14 @@ impl ViewCore {
         }
     }
 
+    /// Starts over from the last commit after a step panicked.
+    pub(super) fn recover_from_panic(&self) -> Step {
+        let error = ShardError::View {
+            reason: "indexing panicked".into(),
+        };
+        self.fail(&mut self.work.lock(), self.pool.now(), &error)
+    }
+
     fn try_step(self: &Arc<Self>, work: &mut Work, now: Duration) -> Result<Step, ShardError> {
         let published = self.published.load().next;
         if work.goal.is_none_or(|goal| goal <= published) {

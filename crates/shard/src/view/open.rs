@@ -14,7 +14,7 @@ use crate::ShardError;
 /// A directory that cannot be opened, has another schema, or is ahead of the log (which holds operations below `log_next`) is
 /// removed: the view is rebuilt from the log.
 pub(super) fn open_index(dir: &Path, schema: &ViewSchema, log_next: u64) -> Result<(Index, u64), ShardError> {
-    match open_existing(dir, schema) {
+    match open_guarded(dir, schema) {
         Ok(Some((index, next))) if next <= log_next => return Ok((index, next)),
         Ok(Some((_, next))) => {
             tracing::warn!(dir = %dir.display(), next, log_next, "search view is ahead of its log, rebuilding it");
@@ -25,6 +25,15 @@ pub(super) fn open_index(dir: &Path, schema: &ViewSchema, log_next: u64) -> Resu
         }
     }
     Ok((create(dir, schema)?, 0))
+}
+
+/// Tantivy panics on some kinds of damage, such as a file that is too short for its own footer.
+fn open_guarded(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, u64)>, ShardError> {
+    std::panic::catch_unwind(|| open_existing(dir, schema)).unwrap_or_else(|_| {
+        Err(ShardError::View {
+            reason: "opening the index panicked".into(),
+        })
+    })
 }
 
 fn open_existing(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, u64)>, ShardError> {

@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -214,7 +215,11 @@ impl PoolShared {
     fn run(&self) {
         while let Some(view) = self.next() {
             *view.phase.lock() = Phase::Running;
-            let step = view.step();
+            let step = match catch_unwind(AssertUnwindSafe(|| view.step())) {
+                Ok(step) => step,
+                // A panic of the search library must not take the thread away from all other shards.
+                Err(_) => view.recover_from_panic(),
+            };
             let again = {
                 let mut phase = view.phase.lock();
                 let again = step == Step::Again || *phase == Phase::RunningAgain;
