@@ -219,10 +219,24 @@ async fn settings_change_while_a_call_waits() {
     tokio::time::timeout(DEADLINE, asked).await.unwrap();
     // The same settings again disturb nobody.
     clusters.apply(BTreeMap::from([(alias(), sniff(&[first.address]))]));
+    let request = transport::ClusterMetadataRequest {
+        wait_for_version: None,
+        timeout: DEADLINE,
+    };
+    remote.cluster_metadata(request).await.unwrap();
+    assert_eq!(
+        never
+            .asked
+            .lock()
+            .iter()
+            .filter(|asked| asked.starts_with("HandshakeRequest"))
+            .count(),
+        1
+    );
     clusters.apply(BTreeMap::from([(alias(), sniff(&[second.address]))]));
     let failed = waiting.join_all().await.remove(0).unwrap_err();
     assert_eq!(failed.kind(), ExceptionKind::ConnectTransport);
-    assert_eq!(never.asked.lock().len(), 2);
+    assert_eq!(never.asked.lock().len(), 3);
     // The handle that was there before follows the alias.
     remote.read_changes(read_from(0)).await.unwrap();
     assert_eq!(remote.info().cluster_name.as_deref(), Some("second"));

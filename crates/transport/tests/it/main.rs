@@ -1,4 +1,5 @@
 //! Leaders and followers over loopback.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panic, as tests do")]
 
 mod connections;
 mod faults;
