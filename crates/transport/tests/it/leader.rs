@@ -25,21 +25,21 @@ type Read =
     dyn Fn(ShardChangesRequest) -> BoxFuture<'static, Result<ShardChangesResponse, Exception>> + Send + Sync;
 
 /// Answers with canned values, and keeps what it was asked.
-pub struct Leader {
-    pub cluster: String,
-    pub node: String,
-    pub nodes: Mutex<Vec<RemoteNode>>,
-    pub asked: Mutex<Vec<String>>,
-    pub fail_with: Mutex<Option<Exception>>,
+pub(crate) struct Leader {
+    pub(crate) cluster: String,
+    pub(crate) node: String,
+    pub(crate) nodes: Mutex<Vec<RemoteNode>>,
+    pub(crate) asked: Mutex<Vec<String>>,
+    pub(crate) fail_with: Mutex<Option<Exception>>,
     read: Box<Read>,
 }
 
 impl Leader {
-    pub fn new(cluster: &str, node: &str) -> Arc<Self> {
+    pub(crate) fn new(cluster: &str, node: &str) -> Arc<Self> {
         Self::reading(cluster, node, |_| Box::pin(async { Ok(answer(Vec::new())) }))
     }
 
-    pub fn reading(
+    pub(crate) fn reading(
         cluster: &str,
         node: &str,
         read: impl Fn(ShardChangesRequest) -> BoxFuture<'static, Result<ShardChangesResponse, Exception>>
@@ -63,18 +63,18 @@ impl Leader {
     }
 }
 
-pub fn shard() -> ShardId {
+pub(crate) fn shard() -> ShardId {
     ShardId::new(
         "leader_index_uuid".parse::<IndexUuid>().unwrap(),
         ShardNumber::new(3),
     )
 }
 
-pub fn history() -> HistoryUuid {
+pub(crate) fn history() -> HistoryUuid {
     "history_uuid".parse().unwrap()
 }
 
-pub fn frame(seq_no: u64, source: Vec<u8>) -> Frame {
+pub(crate) fn frame(seq_no: u64, source: Vec<u8>) -> Frame {
     let operation = Operation {
         seq_no: SeqNo::new(seq_no),
         superseded: None,
@@ -89,7 +89,7 @@ pub fn frame(seq_no: u64, source: Vec<u8>) -> Frame {
     operation.to_frame().unwrap()
 }
 
-pub fn answer(frames: Vec<Frame>) -> ShardChangesResponse {
+pub(crate) fn answer(frames: Vec<Frame>) -> ShardChangesResponse {
     let last = frames.last().map(Frame::seq_no);
     ShardChangesResponse {
         frames,
@@ -104,7 +104,7 @@ pub fn answer(frames: Vec<Frame>) -> ShardChangesResponse {
     }
 }
 
-pub fn lease(request: RetentionLeaseRequest) -> RetentionLease {
+pub(crate) fn lease(request: RetentionLeaseRequest) -> RetentionLease {
     RetentionLease {
         id: request.id,
         retaining_seq_no: request.retaining.unwrap_or(SeqNo::new(17)),
@@ -113,7 +113,7 @@ pub fn lease(request: RetentionLeaseRequest) -> RetentionLease {
     }
 }
 
-pub fn session(session_id: String) -> RecoverySession {
+pub(crate) fn session(session_id: String) -> RecoverySession {
     RecoverySession {
         session_id,
         checkpoint: Some(SeqNo::new(8)),
@@ -127,13 +127,13 @@ pub fn session(session_id: String) -> RecoverySession {
     }
 }
 
-pub const FILE_BYTES: u64 = (3 << 20) + 5;
+pub(crate) const FILE_BYTES: u64 = (3 << 20) + 5;
 
-pub fn file() -> Bytes {
+pub(crate) fn file() -> Bytes {
     (0..FILE_BYTES).map(|offset| (offset % 251) as u8).collect()
 }
 
-pub fn cluster_metadata() -> ClusterMetadata {
+pub(crate) fn cluster_metadata() -> ClusterMetadata {
     let index = IndexSummary {
         name: "orders".to_owned(),
         uuid: shard().index,
@@ -149,7 +149,7 @@ pub fn cluster_metadata() -> ClusterMetadata {
     }
 }
 
-pub fn index_metadata(name: String) -> RemoteIndexMetadata {
+pub(crate) fn index_metadata(name: String) -> RemoteIndexMetadata {
     let shard = RemoteShard {
         shard: ShardNumber::new(0),
         history_uuid: Some(history()),

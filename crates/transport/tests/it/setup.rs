@@ -18,10 +18,10 @@ use transport::{
 use crate::leader::{history, shard};
 
 /// Nothing here should take as long.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Quick to notice and to try again.
-pub fn config() -> TransportConfig {
+pub(crate) fn config() -> TransportConfig {
     TransportConfig {
         connect_timeout: Duration::from_secs(2),
         call_margin: Duration::from_secs(5),
@@ -36,18 +36,18 @@ pub fn config() -> TransportConfig {
 }
 
 /// A running server.
-pub struct Running {
-    pub address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
     stop: CancellationToken,
     serving: JoinSet<Result<(), TransportError>>,
 }
 
 impl Running {
-    pub async fn start(leader: Arc<dyn LeaderServices>) -> Self {
+    pub(crate) async fn start(leader: Arc<dyn LeaderServices>) -> Self {
         Self::start_on("127.0.0.1:0".parse().unwrap(), leader).await
     }
 
-    pub async fn start_on(address: SocketAddr, leader: Arc<dyn LeaderServices>) -> Self {
+    pub(crate) async fn start_on(address: SocketAddr, leader: Arc<dyn LeaderServices>) -> Self {
         let server = TransportServer::bind(address, leader, config()).await.unwrap();
         let (address, stop) = (server.local_addr(), CancellationToken::new());
         let mut serving = JoinSet::new();
@@ -59,27 +59,27 @@ impl Running {
         }
     }
 
-    pub fn begin_stop(&self) {
+    pub(crate) fn begin_stop(&self) {
         self.stop.cancel();
     }
 
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         let served = tokio::time::timeout(DEADLINE, self.serving.join_next()).await;
         served.expect("the server must stop").unwrap().unwrap().unwrap();
     }
 }
 
-pub fn alias() -> ClusterAlias {
+pub(crate) fn alias() -> ClusterAlias {
     "lisbon".parse().unwrap()
 }
 
-pub fn sniff(addresses: &[SocketAddr]) -> RemoteClusterSettings {
+pub(crate) fn sniff(addresses: &[SocketAddr]) -> RemoteClusterSettings {
     RemoteClusterSettings::sniff(addresses.iter().map(ToString::to_string).collect())
 }
 
 /// A follower cluster with one remote.
-pub fn follower(settings: RemoteClusterSettings) -> (RemoteClusters, Arc<RemoteCluster>) {
+pub(crate) fn follower(settings: RemoteClusterSettings) -> (RemoteClusters, Arc<RemoteCluster>) {
     let local = LocalIdentity {
         cluster_name: "follower".to_owned(),
         cluster_uuid: "follower-uuid".to_owned(),
@@ -93,7 +93,7 @@ pub fn follower(settings: RemoteClusterSettings) -> (RemoteClusters, Arc<RemoteC
     (clusters, cluster)
 }
 
-pub fn read_from(from: u64) -> ShardChangesRequest {
+pub(crate) fn read_from(from: u64) -> ShardChangesRequest {
     ShardChangesRequest {
         shard: shard(),
         expected_history_uuid: history(),
@@ -105,7 +105,7 @@ pub fn read_from(from: u64) -> ShardChangesRequest {
 }
 
 /// Waits for the info to be as wanted.
-pub async fn until_info(
+pub(crate) async fn until_info(
     cluster: &RemoteCluster,
     is_wanted: impl Fn(&RemoteClusterInfo) -> bool,
 ) -> RemoteClusterInfo {
@@ -124,15 +124,15 @@ pub async fn until_info(
 }
 
 /// Passes connections on, until it is told to let their bytes vanish.
-pub struct Forwarder {
-    pub address: SocketAddr,
+pub(crate) struct Forwarder {
+    pub(crate) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     vanish: CancellationToken,
     _tasks: JoinSet<()>,
 }
 
 impl Forwarder {
-    pub async fn start(target: SocketAddr) -> Self {
+    pub(crate) async fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (accepted, vanish) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
@@ -163,11 +163,11 @@ impl Forwarder {
         }
     }
 
-    pub fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 
-    pub fn vanish(&self) {
+    pub(crate) fn vanish(&self) {
         self.vanish.cancel();
     }
 }
