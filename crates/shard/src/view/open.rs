@@ -51,8 +51,14 @@ fn open_existing(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, u64)>
         });
     }
     index.set_tokenizers(ViewSchema::tokenizers());
-    let next = match index.load_metas()?.payload {
-        None => 0,
+    let metas = index.load_metas()?;
+    let next = match metas.payload {
+        None if metas.segments.is_empty() => 0,
+        None => {
+            return Err(ShardError::View {
+                reason: "the commit does not say what it holds".into(),
+            });
+        }
         Some(text) => {
             let payload: CommitPayload = serde_json::from_str(&text).map_err(|error| ShardError::View {
                 reason: error.to_string(),
