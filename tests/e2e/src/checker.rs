@@ -1,7 +1,7 @@
 //! Whether a follower holds exactly what its leader holds: every document with `_seq_no`, `_version` and source, every shard's
 //! digest of its live operations, and a lag of nothing.
 
-use crate::clock::wait_until;
+use crate::clock::{wait_for, wait_until};
 use crate::contents::{self, Contents};
 use crate::pair::Pair;
 use crate::rest::Rest;
@@ -12,6 +12,9 @@ use std::time::Duration;
 
 /// Differences named in a report; the rest is counted.
 const SHOWN: usize = 10;
+
+/// The shards of a node that was started, or killed and started again, are open within this time.
+const OPEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a shard tells of its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +58,33 @@ pub(crate) fn fail_on(differences: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// What every shard of an index tells of its log, by shard number.
+/// What every shard of an index tells of its log, by shard number. A node answers before its shards are open, so this waits
+/// for them.
 pub(crate) async fn shard_states(rest: &Rest, index: &str) -> Result<BTreeMap<u32, ShardState>> {
-    let stats = rest.get(&format!("/{index}/_stats?level=shards")).await?;
-    parse_shard_states(&stats, index)
+    wait_for(
+        &format!("the shards of {index} to be open"),
+        OPEN_WITHIN,
+        || async {
+            let stats = rest.get(&format!("/{index}/_stats?level=shards")).await?;
+            if is_open(&stats, index) {
+                parse_shard_states(&stats, index).map(Some)
+            } else {
+                Ok(None)
+            }
+        },
+    )
+    .await
+}
+
+/// Whether every shard that is told of has started.
+fn is_open(stats: &Value, index: &str) -> bool {
+    let shards = stats["indices"][index]["shards"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    shards
+        .into_iter()
+        .all(|(_, copies)| copies[0]["routing"]["state"] != "INITIALIZING")
 }
 
 fn parse_shard_states(stats: &Value, index: &str) -> Result<BTreeMap<u32, ShardState>> {
@@ -150,6 +176,35 @@ pub(crate) async fn wait_until_in_sync(
                 .get(&format!("/{follower}/_ccr/stats"))
                 .await?;
             Ok(behind(&targets, &stats)?.map_or(Ok(()), Err))
+        },
+    )
+    .await
+}
+
+/// Waits until the follower has applied everything that the leader has at this moment, durable or not yet.
+pub(crate) async fn wait_until_applied(
+    pair: &Pair,
+    leader: &str,
+    follower: &str,
+    within: Duration,
+) -> Result<()> {
+    let newest = |states: BTreeMap<u32, ShardState>| {
+        states
+            .into_values()
+            .map(|state| state.max_seq_no)
+            .collect::<Vec<_>>()
+    };
+    let target = newest(shard_states(pair.leader.rest(), leader).await?);
+    wait_until(
+        &format!("{follower} to have applied what {leader} has"),
+        within,
+        || async {
+            let reached = newest(shard_states(pair.follower.rest(), follower).await?);
+            Ok(if reached == target {
+                Ok(())
+            } else {
+                Err(format!("{reached:?} of {target:?}"))
+            })
         },
     )
     .await
@@ -294,5 +349,8 @@ mod tests {
         };
         assert_eq!(states, BTreeMap::from([(0, expected)]));
         assert!(parse_shard_states(&stats, "other").is_err());
+        assert!(is_open(&stats, "orders"));
+        let opening = json!({ "indices": { "orders": { "shards": { "0": [{ "routing": { "state": "INITIALIZING" } }] } } } });
+        assert!(!is_open(&opening, "orders"));
     }
 }

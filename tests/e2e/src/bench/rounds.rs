@@ -3,7 +3,7 @@
 use super::figures::{Figures, percentile};
 use super::process::{PeakMemory, cpu_seconds, resident_mib};
 use super::{BenchArgs, ingest, lag};
-use crate::checker::{check_equal, wait_until_in_sync};
+use crate::checker::{check_equal, wait_until_applied, wait_until_in_sync};
 use crate::cities;
 use crate::clock::now;
 use crate::dataset::Dataset;
@@ -123,7 +123,7 @@ async fn catch_up(args: &BenchArgs, dataset: &Dataset, pair: &Pair, figures: &mu
     let memory = PeakMemory::watch(pids.into_iter().collect::<Result<_>>()?);
     let start = now();
     follower.post_empty("/copy/_ccr/resume_follow").await?;
-    wait_until_in_sync(pair, "cities", "copy", WITHIN).await?;
+    wait_until_applied(pair, "cities", "copy", WITHIN).await?;
     let took = start.elapsed();
     let peaks = memory.finish().await?;
     figures.add_beside(

@@ -51,6 +51,7 @@ const ARGUMENT: &[&str] = &["illegal_argument_exception"];
 const VALIDATION: &[&str] = &["action_request_validation_exception"];
 const PARSING: &[&str] = &[
     "x_content_parse_exception",
+    "parsing_exception",
     "parse_exception",
     "json_parse_exception",
     "x_content_e_o_f_exception",
