@@ -1,3 +1,49 @@
-//! The node binary: configuration, wiring and the demo.
+//! The node binary: configuration, wiring and the demo. It decides nothing that a library could decide.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod cli;
+mod config;
+mod data_dir;
+mod demo;
+mod logging;
+mod node;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One sentence for people: what failed, with its causes.
+            eprintln!("ccr-node: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: cli::Cli) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("ccr-async")
+        .build()?;
+    let result = match cli.command {
+        cli::Command::Serve(args) => {
+            let config = config::Config::load(&args)?;
+            logging::init(config.log_format)?;
+            runtime.block_on(node::serve(config))
+        }
+        cli::Command::Demo(args) => {
+            logging::init_quiet()?;
+            runtime.block_on(demo::run(args))
+        }
+    };
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    result
+}

@@ -1,0 +1,237 @@
+//! Configuration: a TOML file, overridden by the command line, checked before anything starts.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use oplog::ByteCount;
+use serde::Deserialize;
+
+use crate::cli::ServeArgs;
+use crate::logging::LogFormat;
+
+/// What the file may hold. Every key is optional; an unknown one is refused with its place.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    #[serde(default)]
+    cluster: RawName,
+    #[serde(default)]
+    node: RawName,
+    #[serde(default)]
+    path: RawPath,
+    #[serde(default)]
+    http: RawHttp,
+    #[serde(default)]
+    transport: RawAddress,
+    #[serde(default)]
+    ccr: RawCcr,
+    #[serde(default)]
+    log: RawLog,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawName {
+    name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPath {
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAddress {
+    address: Option<SocketAddr>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHttp {
+    address: Option<SocketAddr>,
+    max_content_length: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCcr {
+    max_inflight_bytes: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLog {
+    format: Option<LogFormat>,
+}
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) cluster_name: String,
+    pub(crate) node_name: String,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) http: SocketAddr,
+    pub(crate) transport: SocketAddr,
+    /// `http.max_content_length`: largest body of a request; a node may hold this much per connection.
+    pub(crate) max_content_length: ByteCount,
+    /// `ccr.max_inflight_bytes`: bytes that all follow tasks of the node hold together at most.
+    pub(crate) max_inflight_bytes: ByteCount,
+    pub(crate) log_format: LogFormat,
+}
+
+const DEFAULT_CLUSTER_NAME: &str = "ccr";
+const DEFAULT_NODE_NAME: &str = "node-1";
+const DEFAULT_HTTP: ([u8; 4], u16) = ([127, 0, 0, 1], 9200);
+const DEFAULT_TRANSPORT: ([u8; 4], u16) = ([127, 0, 0, 1], 9300);
+const DEFAULT_MAX_CONTENT_LENGTH: ByteCount = ByteCount::from_mib(100);
+
+impl Config {
+    /// Reads the file that `args` name, if any, and lays `args` over it.
+    ///
+    /// # Errors
+    /// One that names the file, the key and the value.
+    pub(crate) fn load(args: &ServeArgs) -> anyhow::Result<Self> {
+        let raw = args
+            .config
+            .as_deref()
+            .map(read_file)
+            .transpose()?
+            .unwrap_or_default();
+        let config = Self {
+            cluster_name: pick(&args.cluster_name, raw.cluster.name, DEFAULT_CLUSTER_NAME),
+            node_name: pick(&args.node_name, raw.node.name, DEFAULT_NODE_NAME),
+            data_dir: args.data_dir.clone().or(raw.path.data).context(
+                "no data directory: give --data-dir DIR, or data under [path] in the configuration file",
+            )?,
+            http: args
+                .http
+                .or(raw.http.address)
+                .unwrap_or_else(|| DEFAULT_HTTP.into()),
+            transport: args
+                .transport
+                .or(raw.transport.address)
+                .unwrap_or_else(|| DEFAULT_TRANSPORT.into()),
+            max_content_length: bytes(
+                "http.max_content_length",
+                raw.http.max_content_length,
+                DEFAULT_MAX_CONTENT_LENGTH,
+            )?,
+            max_inflight_bytes: bytes(
+                "ccr.max_inflight_bytes",
+                raw.ccr.max_inflight_bytes,
+                follow_task::DEFAULT_MAX_INFLIGHT_BYTES,
+            )?,
+            log_format: raw.log.format.unwrap_or_default(),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Both addresses fixed and the same can never be bound.
+    fn check(&self) -> anyhow::Result<()> {
+        if self.http == self.transport && self.http.port() != 0 {
+            bail!(
+                "the REST API and the transport have the same address [{}]; give them different ports",
+                self.http
+            );
+        }
+        for (what, name) in [("cluster", &self.cluster_name), ("node", &self.node_name)] {
+            if name.is_empty() || name.contains(['/', ':', ',']) || name.contains(char::is_whitespace) {
+                bail!("the {what} name [{name}] must not be empty or contain spaces, [/], [:] or [,]");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_file(path: &Path) -> anyhow::Result<RawConfig> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration file [{}]", path.display()))?;
+    parse(&text).with_context(|| format!("the configuration file [{}] is not valid", path.display()))
+}
+
+/// The parser's message spans several lines with a picture; a start-up error is one sentence.
+fn parse(text: &str) -> anyhow::Result<RawConfig> {
+    toml::from_str(text).map_err(|error| {
+        let line = error
+            .span()
+            .map(|span| text[..span.start].matches('\n').count() + 1);
+        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        anyhow::anyhow!("{place}{}", error.message())
+    })
+}
+
+fn pick(argument: &Option<String>, file: Option<String>, default: &str) -> String {
+    argument.clone().or(file).unwrap_or_else(|| default.to_owned())
+}
+
+fn bytes(key: &str, text: Option<String>, default: ByteCount) -> anyhow::Result<ByteCount> {
+    let Some(text) = text else { return Ok(default) };
+    let value: ByteCount = text
+        .parse()
+        .map_err(|error| anyhow::anyhow!("[{key}] has the value [{text}], which is no size: {error}"))?;
+    if value.get() == 0 {
+        bail!("[{key}] is 0; give a size such as 256mb");
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> anyhow::Result<Config> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("node.toml");
+        std::fs::write(&path, text)?;
+        Config::load(&ServeArgs {
+            config: Some(path),
+            data_dir: Some("data".into()),
+            ..ServeArgs::default()
+        })
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file_and_the_file_over_the_defaults() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("node.toml");
+        let text = "[cluster]\nname = \"lisbon\"\n[node]\nname = \"a\"\n[path]\ndata = \"d\"\n[http]\naddress = \"127.0.0.1:0\"\n";
+        std::fs::write(&path, text).expect("write");
+        let args = ServeArgs {
+            config: Some(path),
+            node_name: Some("b".into()),
+            ..ServeArgs::default()
+        };
+        let config = Config::load(&args).expect("valid");
+        assert_eq!(
+            (config.cluster_name.as_str(), config.node_name.as_str()),
+            ("lisbon", "b")
+        );
+        assert_eq!((config.http.port(), config.transport.port()), (0, 9300));
+        assert_eq!(config.max_content_length, DEFAULT_MAX_CONTENT_LENGTH);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = load("[http]\naddres = \"127.0.0.1:1\"\n").expect_err("unknown key");
+        let text = format!("{error:#}");
+        assert!(text.contains("line 2") && text.contains("addres"), "{text}");
+        assert!(!text.contains('\n'), "one sentence: {text}");
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_refused() {
+        for text in [
+            "[ccr]\nmax_inflight_bytes = \"lots\"\n",
+            "[ccr]\nmax_inflight_bytes = \"0b\"\n",
+            "[cluster]\nname = \"a b\"\n",
+            "[http]\naddress = \"127.0.0.1:9300\"\n",
+            "[log]\nformat = \"xml\"\n",
+        ] {
+            assert!(load(text).is_err(), "{text}");
+        }
+    }
+}
