@@ -160,7 +160,10 @@ async fn a_closed_follower_is_restored_anew() {
         .await
         .unwrap();
     let reset = node.indices.reset_for_recovery(follower(&node)).await.unwrap();
-    assert_eq!((reset.uuid.clone(), reset.recovering), (created.uuid.clone(), true));
+    assert_eq!(
+        (reset.uuid.clone(), reset.recovering),
+        (created.uuid.clone(), true)
+    );
     for id in shard_ids(&node, "follower") {
         assert!(!node.indices.shard_dir(&id).exists());
     }

@@ -155,9 +155,15 @@ async fn a_shard_whose_data_vanished_fails_and_is_not_created_anew() {
     std::fs::remove_dir_all(&path).unwrap();
 
     let node = Node::start(directory.path()).await;
+    // The shards of an index are looked at one after the other: wait until none of them is under way any more.
+    let is_settled = || {
+        metadata
+            .shard_ids()
+            .all(|id| node.indices.shard_state(&metadata, &id) != ShardState::Initializing)
+    };
     let failed = async {
         let mut changes = node.indices.watch_shards();
-        while node.indices.shard_state(&metadata, &lost) == ShardState::Initializing {
+        while !is_settled() {
             changes.changed().await.unwrap();
         }
         node.indices.shard_state(&metadata, &lost)
