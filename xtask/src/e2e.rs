@@ -2,6 +2,7 @@
 
 use crate::cache;
 use crate::cargo::{self, TestCounts};
+use crate::workspace;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::Path;
@@ -53,11 +54,12 @@ pub(crate) struct BenchArgs {
 
 /// Builds in the dev profile and runs the scenarios; the runner's exit status decides.
 pub(crate) fn run(root: &Path, args: &E2eArgs) -> Result<TestCounts> {
+    let target = workspace::target(root);
     cargo::run(cargo::command(
         root,
         &["build", "--locked", "--package", "ccr-node", "--package", "e2e"],
     ))?;
-    let mut runner = Command::new(root.join("target/debug/e2e"));
+    let mut runner = Command::new(target.join("debug/e2e"));
     if args.list {
         runner.arg("list");
         cargo::run(runner)?;
@@ -66,10 +68,10 @@ pub(crate) fn run(root: &Path, args: &E2eArgs) -> Result<TestCounts> {
     runner
         .arg("run")
         .arg("--binary")
-        .arg(root.join("target/debug/ccr-node"));
-    runner.arg("--work-dir").arg(root.join("target/e2e"));
+        .arg(target.join("debug/ccr-node"));
+    runner.arg("--work-dir").arg(target.join("e2e"));
     runner.arg("--dataset").arg(cache::dataset(root)?);
-    let counts_file = root.join("target/e2e/counts.json");
+    let counts_file = target.join("e2e/counts.json");
     runner.arg("--counts").arg(&counts_file);
     if args.clients || args.scenario.iter().any(|name| name == "official-clients") {
         let clients = cache::clients(root)?;
@@ -109,6 +111,7 @@ fn read_counts(file: &Path) -> Result<TestCounts> {
 
 /// Builds in the release profile and measures.
 pub(crate) fn bench(root: &Path, args: &BenchArgs) -> Result<()> {
+    let target = workspace::target(root);
     cargo::run(cargo::command(
         root,
         &[
@@ -121,12 +124,12 @@ pub(crate) fn bench(root: &Path, args: &BenchArgs) -> Result<()> {
             "e2e",
         ],
     ))?;
-    let mut runner = Command::new(root.join("target/release/e2e"));
+    let mut runner = Command::new(target.join("release/e2e"));
     runner
         .arg("bench")
         .arg("--binary")
-        .arg(root.join("target/release/ccr-node"));
-    runner.arg("--work-dir").arg(root.join("target/bench"));
+        .arg(target.join("release/ccr-node"));
+    runner.arg("--work-dir").arg(target.join("bench"));
     runner.arg("--dataset").arg(cache::dataset(root)?);
     runner.args(["--rounds", &args.rounds.to_string()]);
     runner.args(["--documents", &args.documents.to_string()]);
