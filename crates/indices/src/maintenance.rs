@@ -112,7 +112,7 @@ impl IndicesService {
                 (index, id, outcome)
             }
         });
-        let mut running = stream::iter(running).buffer_unordered(CONCURRENT_SHARDS);
+        let mut running = stream::iter(running.collect::<Vec<_>>()).buffer_unordered(CONCURRENT_SHARDS);
         while let Some((index, id, outcome)) = running.next().await {
             match outcome {
                 Ok(()) => summary.successful += 1,

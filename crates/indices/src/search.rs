@@ -91,7 +91,7 @@ impl IndicesService {
                 )
             }
         });
-        let mut counts = stream::iter(counts).buffered(CONCURRENT_SHARDS);
+        let mut counts = stream::iter(counts.collect::<Vec<_>>()).buffered(CONCURRENT_SHARDS);
         let mut count = 0;
         while let Some((target, counted)) = counts.next().await {
             match counted {
@@ -153,7 +153,7 @@ impl IndicesService {
                 )
             }
         });
-        let mut searches = stream::iter(searches).buffered(CONCURRENT_SHARDS);
+        let mut searches = stream::iter(searches.collect::<Vec<_>>()).buffered(CONCURRENT_SHARDS);
         let mut answers = Vec::new();
         while let Some((position, answer)) = searches.next().await {
             match answer {
@@ -195,7 +195,7 @@ impl IndicesService {
                 (target, places, hits, fetched)
             })
         });
-        let mut fetches = stream::iter(fetches).buffered(CONCURRENT_SHARDS);
+        let mut fetches = stream::iter(fetches.collect::<Vec<_>>()).buffered(CONCURRENT_SHARDS);
         let mut found = Vec::new();
         while let Some((target, places, hits, fetched)) = fetches.next().await {
             match fetched {

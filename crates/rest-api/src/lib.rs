@@ -31,7 +31,6 @@ mod filter_path;
 mod handlers;
 mod json_body;
 mod media_type;
-mod offload;
 mod params;
 mod render;
 mod reply;

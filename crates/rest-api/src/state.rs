@@ -6,7 +6,7 @@ use ccr::CcrService;
 use cluster::ClusterService;
 use indices::IndicesService;
 use oplog::Clock;
-use tokio_util::task::{LocalPoolHandle, TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use crate::config::RestConfig;
 
@@ -23,7 +23,6 @@ struct Inner {
     clock: Arc<dyn Clock>,
     config: RestConfig,
     work: TaskTracker,
-    pinned: LocalPoolHandle,
 }
 
 impl RestState {
@@ -44,7 +43,6 @@ impl RestState {
                 clock,
                 config,
                 work: TaskTracker::new(),
-                pinned: LocalPoolHandle::new(1),
             }),
         }
     }
@@ -72,10 +70,5 @@ impl RestState {
     /// Work that goes on when its client hangs up; the server awaits it when it stops.
     pub(crate) fn work(&self) -> &TaskTracker {
         &self.inner.work
-    }
-
-    /// The thread for futures that cannot move between threads.
-    pub(crate) fn pinned(&self) -> &LocalPoolHandle {
-        &self.inner.pinned
     }
 }

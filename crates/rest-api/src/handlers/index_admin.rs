@@ -12,7 +12,6 @@ use super::search::shards;
 use super::targets;
 use crate::call::Call;
 use crate::json_body::{refuse_rest, take_object, wrong};
-use crate::offload::offload;
 use crate::reply::Reply;
 
 /// `PUT /{index}`.
@@ -126,9 +125,7 @@ pub(crate) async fn put_settings(call: Call) -> Result<Reply, Exception> {
 /// `GET|POST /_refresh` and `/{index}/_refresh`.
 pub(crate) async fn refresh(call: Call) -> Result<Reply, Exception> {
     let options = targets::options(&call, ResolveOptions::OPEN)?;
-    let state = call.state.clone();
-    let work = move || async move { call.state.indices().refresh(call.index(), &options).await };
-    let summary = offload(&state, work).await?;
+    let summary = call.state.indices().refresh(call.index(), &options).await?;
     Reply::ok(&json!({"_shards": shards(&summary, false)}))
 }
 
@@ -137,9 +134,7 @@ pub(crate) async fn flush(call: Call) -> Result<Reply, Exception> {
     call.params.flag("force", false)?;
     call.params.flag("wait_if_ongoing", true)?;
     let options = targets::options(&call, ResolveOptions::OPEN)?;
-    let state = call.state.clone();
-    let work = move || async move { call.state.indices().flush(call.index(), &options).await };
-    let summary = offload(&state, work).await?;
+    let summary = call.state.indices().flush(call.index(), &options).await?;
     Reply::ok(&json!({"_shards": shards(&summary, false)}))
 }
 

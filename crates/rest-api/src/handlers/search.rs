@@ -11,7 +11,6 @@ use super::document::{Raw, source_filter};
 use super::targets;
 use crate::call::Call;
 use crate::error_body::error_object;
-use crate::offload::offload;
 use crate::params::Params;
 use crate::reply::Reply;
 
@@ -71,9 +70,11 @@ pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
         seq_no: request.seq_no_primary_term,
         as_int,
     };
-    let state = call.state.clone();
-    let work = move || async move { call.state.indices().search(call.index(), request, &options).await };
-    let response = offload(&state, work).await?;
+    let response = call
+        .state
+        .indices()
+        .search(call.index(), request, &options)
+        .await?;
     Reply::ok(&SearchAnswer {
         response: &response,
         shows,
@@ -94,9 +95,7 @@ pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
         routing: call.params.text("routing").map(str::to_owned),
         ..SearchOptions::default()
     };
-    let state = call.state.clone();
-    let work = move || async move { call.state.indices().count(call.index(), query, &options).await };
-    let response = offload(&state, work).await?;
+    let response = call.state.indices().count(call.index(), query, &options).await?;
     Reply::ok(&json!({"count": response.count, "_shards": shards(&response.shards, true)}))
 }
 

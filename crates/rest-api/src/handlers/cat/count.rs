@@ -7,7 +7,6 @@ use shard::Query;
 use super::table::{Cell, Column, answer};
 use crate::call::Call;
 use crate::handlers::cat::health::time_of_day;
-use crate::offload::offload;
 use crate::reply::Reply;
 
 const COLUMNS: &[Column] = &[
@@ -18,20 +17,18 @@ const COLUMNS: &[Column] = &[
 
 /// One row.
 pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
-    let (state, index) = (call.state.clone(), call.index().to_owned());
-    let work = move || async move {
-        state
-            .indices()
-            .count(&index, Query::match_all(), &SearchOptions::default())
-            .await
-    };
-    let count = offload(&call.state, work).await?.count;
+    let options = SearchOptions::default();
+    let counted = call
+        .state
+        .indices()
+        .count(call.index(), Query::match_all(), &options)
+        .await?;
     let seconds = call.state.clock().now().get() / 1000;
     answer(&call, COLUMNS, || {
         Ok(vec![vec![
             seconds.into(),
             time_of_day(seconds).into(),
-            Cell::from(count),
+            Cell::from(counted.count),
         ]])
     })
 }
