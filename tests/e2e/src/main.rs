@@ -72,6 +72,6 @@ async fn perform(command: Command) -> Result<bool> {
             Ok(true)
         }
         Command::Run(args) => runner::run(&args).await,
-        Command::Bench(args) => bench::run(&args).await.map(|()| true),
+        Command::Bench(args) => bench::run(args).await.map(|()| true),
     }
 }

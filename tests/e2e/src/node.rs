@@ -66,6 +66,16 @@ impl NodeSpec {
     }
 }
 
+/// A second name of the program inside `folder`: a build that replaces the program meanwhile does not reach it.
+pub(crate) fn pinned(binary: &Path, folder: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let pinned = folder.join("ccr-node");
+    fs::remove_file(&pinned).ok();
+    let linked = fs::hard_link(binary, &pinned).or_else(|_| fs::copy(binary, &pinned).map(|_| ()));
+    linked.with_context(|| format!("cannot use the program {}", binary.display()))?;
+    Ok(pinned)
+}
+
 /// A running, or stopped, node.
 #[derive(Debug)]
 pub(crate) struct Node {

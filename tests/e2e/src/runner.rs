@@ -3,6 +3,7 @@
 use crate::clock::now;
 use crate::context::{Clients, Context};
 use crate::dataset::Dataset;
+use crate::node::pinned;
 use crate::pair::log_tails;
 use crate::scenarios::{ALL, Scenario};
 use anyhow::{Result, anyhow, bail};
@@ -68,6 +69,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<bool> {
     let chosen = choose(&args.scenario)?;
     let dataset = Dataset::read(&args.dataset)?;
     let clients = args.clients();
+    let binary = pinned(&args.binary, &args.work_dir)?;
     let seed = args.seed.unwrap_or_else(rand::random);
     println!("seed {seed}");
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), 0);
@@ -79,7 +81,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<bool> {
         }
         let home = args.work_dir.join(scenario.name);
         let context = Context {
-            binary: &args.binary,
+            binary: &binary,
             home,
             seed,
             dataset: &dataset,

@@ -10,6 +10,7 @@ mod process;
 mod rounds;
 
 use crate::dataset::Dataset;
+use crate::node::pinned;
 use anyhow::{Result, ensure};
 use clap::Args;
 use figures::Figures;
@@ -40,8 +41,12 @@ pub(crate) struct BenchArgs {
 }
 
 /// Measures and prints one table.
-pub(crate) async fn run(args: &BenchArgs) -> Result<()> {
+pub(crate) async fn run(args: BenchArgs) -> Result<()> {
     ensure!(args.rounds > 0 && args.documents > 0, "nothing to measure");
+    let args = BenchArgs {
+        binary: pinned(&args.binary, &args.work_dir)?,
+        ..args
+    };
     let dataset = Dataset::read(&args.dataset)?;
     let mut figures = Figures::default();
     for round in 0..args.rounds {
@@ -50,7 +55,7 @@ pub(crate) async fn run(args: &BenchArgs) -> Result<()> {
         if home.exists() {
             fs::remove_dir_all(&home)?;
         }
-        rounds::measure(args, &dataset, round, &home, &mut figures).await?;
+        rounds::measure(&args, &dataset, round, &home, &mut figures).await?;
         fs::remove_dir_all(&home)?;
     }
     println!(
