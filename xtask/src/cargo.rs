@@ -85,19 +85,32 @@ fn describe(command: &Command) -> String {
 }
 
 /// Runs all tests of the workspace: by nextest where it is installed, else by cargo itself.
+///
+/// Property tests take the same cases each time, so that a failure is due to the change at hand. Set `PROPTEST_RNG_SEED` to try others, and
+/// `PROPTEST_CASES` to try more.
 pub(crate) fn test(root: &Path) -> Result<TestCounts> {
+    let seeded = |arguments: &[&str]| {
+        let mut command = command(root, arguments);
+        if std::env::var_os(PROPTEST_SEED_VARIABLE).is_none() {
+            command.env(PROPTEST_SEED_VARIABLE, PROPTEST_SEED);
+        }
+        command
+    };
     if has_nextest(root) {
-        run(command(
-            root,
-            &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"],
-        ))?;
+        run(seeded(&[
+            "nextest",
+            "run",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ]))?;
         return counted(command(root, &["test", "--workspace", "--doc", "--locked"]));
     }
-    counted(command(
-        root,
-        &["test", "--workspace", "--locked", "--no-fail-fast"],
-    ))
+    counted(seeded(&["test", "--workspace", "--locked", "--no-fail-fast"]))
 }
+
+const PROPTEST_SEED_VARIABLE: &str = "PROPTEST_RNG_SEED";
+const PROPTEST_SEED: &str = "1";
 
 fn has_nextest(root: &Path) -> bool {
     let mut probe = command(root, &["nextest", "--version"]);

@@ -24,7 +24,14 @@ pub struct Exception {
 impl Exception {
     /// A failure of `kind`, told by `reason`.
     pub fn new(kind: ExceptionKind, reason: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into(), status: None, index: None, metadata: BTreeMap::new(), caused_by: None }
+        Self {
+            kind,
+            reason: reason.into(),
+            status: None,
+            index: None,
+            metadata: BTreeMap::new(),
+            caused_by: None,
+        }
     }
 
     /// Shorthand for the most frequent refusal, a request that makes no sense (400).
@@ -172,7 +179,11 @@ mod tests {
 
     #[test]
     fn a_status_may_differ_from_the_kinds_own() {
-        let refused = Exception::new(ExceptionKind::Status, "follower indices are read-only").with_status(403);
-        assert_eq!((refused.status(), Exception::illegal_argument("x").status()), (403, 400));
+        let refused =
+            Exception::new(ExceptionKind::Status, "follower indices are read-only").with_status(403);
+        assert_eq!(
+            (refused.status(), Exception::illegal_argument("x").status()),
+            (403, 400)
+        );
     }
 }

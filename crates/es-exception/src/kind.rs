@@ -153,13 +153,21 @@ mod tests {
     #[test]
     fn a_kind_is_found_by_its_type_name_and_names_are_unique() {
         for (position, kind) in ExceptionKind::ALL.iter().enumerate() {
-            assert_eq!(ExceptionKind::from_type_name(kind.type_name()), Some(*kind), "at {position}");
+            assert_eq!(
+                ExceptionKind::from_type_name(kind.type_name()),
+                Some(*kind),
+                "at {position}"
+            );
         }
         assert_eq!(ExceptionKind::from_type_name("no_such_kind"), None);
     }
 
     #[test]
     fn every_status_is_an_error_status() {
-        assert!(ExceptionKind::ALL.iter().all(|kind| (400..600).contains(&kind.status())));
+        assert!(
+            ExceptionKind::ALL
+                .iter()
+                .all(|kind| (400..600).contains(&kind.status()))
+        );
     }
 }

@@ -66,9 +66,20 @@ fn log_dir(dir: &Path) -> PathBuf {
     dir.join("oplog")
 }
 
-fn log_options(settings: &IndexSettings) -> LogOptions {
+/// A follower's operations become durable in the background. Its lease, and what is read again after a crash, trail by at most this.
+const FOLLOWER_SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+fn sync_interval(settings: &IndexSettings, role: ShardRole) -> Duration {
+    let interval = settings.translog_sync_interval();
+    match role {
+        ShardRole::Primary => interval,
+        ShardRole::Follower => interval.min(FOLLOWER_SYNC_INTERVAL),
+    }
+}
+
+fn log_options(settings: &IndexSettings, role: ShardRole) -> LogOptions {
     LogOptions {
-        sync_interval: settings.translog_sync_interval(),
+        sync_interval: sync_interval(settings, role),
         ..LogOptions::default()
     }
 }
@@ -90,7 +101,7 @@ impl Shard {
                 history_uuid,
                 primary_term: config.primary_term,
             },
-            log_options(&config.settings),
+            log_options(&config.settings, config.role),
             Arc::clone(&services.committer),
             Arc::clone(&services.clock),
         )?;
@@ -106,7 +117,7 @@ impl Shard {
         let log = Log::open(
             Arc::clone(&services.storage),
             log_dir(&config.dir),
-            log_options(&config.settings),
+            log_options(&config.settings, config.role),
             Arc::clone(&services.committer),
             Arc::clone(&services.clock),
         )?;
@@ -231,6 +242,7 @@ impl Shard {
     pub fn set_role(&self, role: ShardRole) {
         let _writer = self.writer.lock();
         *self.role.write() = role;
+        self.log.set_sync_interval(sync_interval(&self.settings(), role));
     }
 
     /// The primary term of new operations.
@@ -264,7 +276,7 @@ impl Shard {
 
     /// Puts settings in force.
     pub fn update_settings(&self, settings: Arc<IndexSettings>) {
-        self.log.set_sync_interval(settings.translog_sync_interval());
+        self.log.set_sync_interval(sync_interval(&settings, self.role()));
         self.metadata.update_settings(settings);
         self.view.appended();
     }

@@ -196,6 +196,14 @@ fn values_arrive_typed_in_document_order() {
 }
 
 #[test]
+fn an_empty_text_is_no_number() {
+    // Source: coercion of numbers takes an empty text for null.
+    let source = r#"{"a": [0, ""]}"#;
+    let update = update_for(&Mapping::empty(), source).expect("a new field");
+    assert_eq!(visited(&mapping(&update), source).len(), 1);
+}
+
+#[test]
 fn visiting_skips_what_a_check_would_refuse() {
     let mapping = mapping(
         &json!({"dynamic": "strict", "properties": {"n": {"type": "byte"}, "o": {"type": "object"}}}),

@@ -19,7 +19,7 @@ fn every_kind_of_parameter_is_printed_back() {
             "empty": {"type": "object"},
             "flag": {"type": "boolean", "doc_values": false},
             "items": {"type": "nested", "include_in_root": true, "dynamic": "false", "properties": {"n": {"type": "byte"}}},
-            "name": {"type": "text", "norms": false, "analyzer": "english", "search_analyzer": "standard",
+            "name": {"type": "text", "norms": false, "analyzer": "standard", "search_analyzer": "standard",
                      "fields": {"raw": {"type": "keyword", "ignore_above": 256}}},
             "opaque": {"type": "object", "enabled": false},
             "price": {"type": "scaled_float", "scaling_factor": 100.0},
@@ -34,7 +34,7 @@ fn every_kind_of_parameter_is_printed_back() {
     let name = mapping.field("name").expect("a field");
     assert_eq!(
         (name.analyzer(), name.search_analyzer(), name.has_norms()),
-        (Some("english"), Some("standard"), false)
+        (Some("standard"), Some("standard"), false)
     );
     assert!(name.is_indexed() && !name.has_doc_values());
     let raw = mapping.field("name.raw").expect("a multi-field");
@@ -90,6 +90,10 @@ fn what_is_not_honoured_is_refused() {
         (
             field(json!({"type": "text", "doc_values": true})),
             "unknown parameter [doc_values] on mapper [f] of type [text]",
+        ),
+        (
+            field(json!({"type": "text", "analyzer": "english"})),
+            "analyzer [english] of field [f] is not available",
         ),
         (
             field(json!({"type": "long", "analyzer": "x"})),
