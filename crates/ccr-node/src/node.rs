@@ -143,8 +143,8 @@ impl Node {
                 tracing::warn!(%error, "a server did not end well");
             }
         }
-        self.ccr.shutdown().await;
-        self.remotes.shutdown().await;
+        // Ending the connections ends the calls that replication waits for.
+        tokio::join!(self.ccr.shutdown(), self.remotes.shutdown());
         self.indices.shutdown().await;
         self.cluster.shutdown().await;
     }

@@ -57,6 +57,12 @@ impl FollowTaskHandle {
         self.token.cancel();
     }
 
+    /// Whether the driver has ended and nothing of the task runs any more.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
     /// Waits until the driver has ended and nothing of the task runs any more. Cancel safe.
     ///
     /// A task with a fatal failure has not ended: it waits, visible, to be cancelled.

@@ -51,17 +51,8 @@ impl IndicesService {
                 Ok((change::reset_follower_for_recovery(state, &change)?, ()))
             })
             .await?;
-        let dirs: Vec<_> = existing.shard_ids().map(|id| self.shard_dir(&id)).collect();
-        let wiped = self
-            .blocking
-            .write(move || dirs.iter().try_for_each(|dir| crate::local::remove_dir(dir)))
-            .await?;
-        wiped.map_err(|error| {
-            Exception::new(
-                ExceptionKind::SnapshotRestore,
-                format!("data of [{}] cannot be removed: {error}", change.name),
-            )
-        })?;
+        // The data stays until the copy of each shard begins with an empty directory: to remove it here would race with that copy, which the commit
+        // above has started.
         self.committed(&change.name)
     }
 

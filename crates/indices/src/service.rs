@@ -259,7 +259,7 @@ impl IndicesService {
     }
 
     /// Has a shard whose storage failed closed and opened again.
-    pub(crate) fn report_broken(&self, id: &ShardId, reason: &str) {
+    pub fn report_broken(&self, id: &ShardId, reason: &str) {
         if self.local.shards.mark_broken(id, reason) {
             self.local.kick.notify_one();
         }

@@ -91,7 +91,7 @@ impl Log {
     }
 
     /// Turns files that were copied from the [`PinnedFiles`] of a leader into this copy's own log, to be opened afterwards:
-    /// a history of its own, no retention leases, nothing above `up_to` (`None`: no operations at all), all of it durable.
+    /// a history of its own, `primary_term` for what it may write itself one day, no retention leases, nothing above `up_to` (`None`: no operations at all), all of it durable.
     /// May be repeated after a failure.
     ///
     /// # Errors
@@ -101,9 +101,10 @@ impl Log {
         storage: &dyn Storage,
         dir: &Path,
         history_uuid: HistoryUuid,
+        primary_term: PrimaryTerm,
         up_to: Option<SeqNo>,
     ) -> Result<(), LogError> {
-        recovery::adopt(storage, dir, history_uuid, up_to)
+        recovery::adopt(storage, dir, history_uuid, primary_term, up_to)
     }
 
     /// Appends the operations that continue the log; all or none.

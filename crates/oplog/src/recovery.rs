@@ -19,6 +19,7 @@ use std::sync::atomic::AtomicU64;
 use event_listener::Event;
 use parking_lot::{Condvar, Mutex};
 
+use crate::PrimaryTerm;
 use crate::atomic_file::{NameSync, TEMPORARY_SUFFIX};
 use crate::checkpoint::{CHECKPOINT_NAME, Checkpoint};
 use crate::committer::CommitterHandle;
@@ -394,6 +395,7 @@ pub(crate) fn adopt(
     storage: &dyn Storage,
     dir: &Path,
     history_uuid: HistoryUuid,
+    primary_term: PrimaryTerm,
     up_to: Option<SeqNo>,
 ) -> Result<(), LogError> {
     let checkpoint = load_checkpoint(storage, dir)?;
@@ -430,7 +432,7 @@ pub(crate) fn adopt(
             .into_iter()
             .filter(|start| start.first_seq_no.get() < next)
             .collect(),
-        ..checkpoint
+        primary_term,
     };
     adopted.save(storage, dir, NameSync::Now)
 }

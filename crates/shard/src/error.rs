@@ -70,10 +70,14 @@ impl From<&ShardError> for Exception {
     fn from(error: &ShardError) -> Self {
         let reason = describe(error);
         match error {
-            ShardError::Closed => Exception::new(ExceptionKind::IndexShardClosed, reason),
+            ShardError::Closed
+            | ShardError::Log(LogError::Closed)
+            | ShardError::Append(AppendError::Log(LogError::Closed))
+            | ShardError::Read(ReadError::Closed) => Exception::new(ExceptionKind::IndexShardClosed, reason),
             ShardError::NotAFollower => Exception::new(ExceptionKind::IllegalState, reason),
             // A follow task that asks again from the copy's own position gets over a gap.
-            ShardError::Gap { .. } | ShardError::TailFull { .. } => {
+            // A view that failed is tried again by itself, every second.
+            ShardError::Gap { .. } | ShardError::TailFull { .. } | ShardError::View { .. } => {
                 Exception::new(ExceptionKind::EsRejectedExecution, reason)
             }
             ShardError::Log(_) | ShardError::Append(_) | ShardError::Io(_) => {
@@ -87,7 +91,6 @@ impl From<&ShardError> for Exception {
             }
             ShardError::Read(_) => Exception::new(ExceptionKind::Engine, reason),
             ShardError::Encode(_) => Exception::new(ExceptionKind::IllegalArgument, reason),
-            ShardError::View { .. } => Exception::new(ExceptionKind::Engine, reason),
         }
     }
 }

@@ -122,7 +122,13 @@ impl Shard {
             Arc::clone(&services.clock),
         )?;
         if config.role == ShardRole::Primary && config.primary_term > log.primary_term() {
-            log.set_primary_term(config.primary_term)?;
+            // The operations of a leader may carry higher terms than the index had while it followed: what this copy writes from now on must be told
+            // apart from them (CL-1).
+            let past = log
+                .term_table()
+                .last()
+                .and_then(|start| start.term.checked_next());
+            log.set_primary_term(past.map_or(config.primary_term, |past| past.max(config.primary_term)))?;
         }
         Self::start(config, log, services)
     }
@@ -142,6 +148,7 @@ impl Shard {
             services.storage.as_ref(),
             &log_dir(&config.dir),
             history_uuid,
+            config.primary_term,
             checkpoint,
         )?;
         Self::open(config, services)

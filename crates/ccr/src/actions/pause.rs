@@ -1,5 +1,7 @@
 //! `POST /{index}/_ccr/pause_follow`: ends the follow tasks of an index. Not idempotent.
 
+use std::collections::BTreeMap;
+
 use es_exception::Exception;
 
 use super::validation::concrete_index;
@@ -21,10 +23,13 @@ pub(crate) async fn pause_follow(service: &CcrService, name: &str) -> Result<(),
                 )));
             }
             let mut next = state.clone();
-            for id in &ids {
-                next.persistent_tasks.remove(id);
+            let mut removed = BTreeMap::new();
+            for id in ids {
+                if let Some(task) = next.persistent_tasks.remove(&id) {
+                    removed.insert(id, task.allocation_id);
+                }
             }
-            Ok((next, ids))
+            Ok((next, removed))
         })
         .await?;
     service.tasks.wait_stopped(&removed).await;

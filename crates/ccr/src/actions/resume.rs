@@ -125,6 +125,11 @@ fn check_follower(
             follower.number_of_routing_shards, leader.name, leader.number_of_routing_shards
         ));
     }
+    if follower.recovering {
+        return refuse(format!(
+            "follower index [{name}] is still being copied from its leader; it follows by itself then"
+        ));
+    }
     if !follower.is_open() {
         return refuse(format!(
             "leader and follower index must be open; follower index [{name}] is closed"

@@ -72,9 +72,10 @@ async fn work(
     while let Some(Batch { frames, reply }) = queue.recv().await {
         match append(&indices, &id, frames).await {
             Ok((shard, ticket)) => {
+                let (indices, id) = (Arc::clone(&indices), id.clone());
                 tasks.spawn(async move {
                     // The follow task may have been stopped meanwhile; then nobody waits for the answer.
-                    let _ = reply.send(written(&shard, ticket).await);
+                    let _ = reply.send(written(&indices, &id, &shard, ticket).await);
                 });
             }
             Err(error) => {
@@ -97,22 +98,36 @@ async fn append(
             .map_err(|error| Exception::from(&error))?;
         Ok((shard, ticket))
     });
-    appending.await.unwrap_or_else(|_| Err(worker_gone()))
+    let appended = appending.await.unwrap_or_else(|_| Err(worker_gone()));
+    appended.map_err(|error| match error.kind() {
+        ExceptionKind::Engine => broken(indices, id, &error.to_string()),
+        _ => error,
+    })
 }
 
-async fn written(shard: &Shard, ticket: Option<AppendTicket>) -> Result<AppendResponse, Exception> {
+async fn written(
+    indices: &IndicesService,
+    id: &ShardId,
+    shard: &Shard,
+    ticket: Option<AppendTicket>,
+) -> Result<AppendResponse, Exception> {
     if let Some(ticket) = ticket {
-        ticket.durable().await.map_err(|error| {
-            Exception::new(
-                ExceptionKind::AlreadyClosed,
-                format!("operations could not be written: {error}"),
-            )
-        })?;
+        let durable = ticket.durable().await;
+        durable.map_err(|error| broken(indices, id, &format!("operations could not be written: {error}")))?;
     }
     Ok(AppendResponse {
         global_checkpoint: shard.log().durable_checkpoint(),
         max_seq_no: shard.log().max_seq_no(),
     })
+}
+
+/// A log that failed takes nothing more until it is opened again. Then the follow task asks where the copy stands and goes on from there.
+fn broken(indices: &IndicesService, id: &ShardId, reason: &str) -> Exception {
+    indices.report_broken(id, reason);
+    Exception::new(
+        ExceptionKind::NoShardAvailable,
+        format!("follower shard {id} failed and is opened again: {reason}"),
+    )
 }
 
 fn worker_gone() -> Exception {

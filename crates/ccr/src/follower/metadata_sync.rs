@@ -125,40 +125,48 @@ impl IndexMetadataSync {
         Ok(applied.aliases)
     }
 
-    /// The leader's metadata, at least as new as `required`. Waits as long as it takes: operations that need it are waiting too.
+    /// The leader's metadata, at least as new as `required`.
+    ///
+    /// # Errors
+    /// Retryable when the leader does not have it within the wait: the follow task asks again, and can be stopped in between.
     async fn leader(&self, part: Part, required: u64) -> Result<RemoteIndexMetadata, Exception> {
-        let wanted = |this: Part, is: fn(Part) -> bool| is(this).then_some(required);
-        loop {
-            let remote = self.remotes.get(&self.alias)?;
-            let leader = remote
-                .index_metadata(IndexMetadataRequest {
-                    index: self.leader_index.clone(),
-                    min_mapping_version: wanted(part, |part| matches!(part, Part::Mapping)),
-                    min_settings_version: wanted(part, |part| matches!(part, Part::Settings)),
-                    min_aliases_version: wanted(part, |part| matches!(part, Part::Aliases)),
-                    timeout: self.settings.current().wait_for_metadata_timeout,
-                })
-                .await?;
-            if leader.uuid != self.leader_index_uuid {
-                return Err(
-                    Exception::index_not_found(&self.leader_index).with_cause(Exception::new(
-                        ExceptionKind::IllegalState,
-                        format!(
-                            "the leader index [{}] was deleted and created anew: uuid [{}] is now [{}]",
-                            self.leader_index, self.leader_index_uuid, leader.uuid
-                        ),
-                    )),
-                );
-            }
-            let version = match part {
-                Part::Mapping => leader.mapping_version,
-                Part::Settings => leader.settings_version,
-                Part::Aliases => leader.aliases_version,
-            };
-            if version >= required {
-                return Ok(leader);
-            }
+        let wanted = |is: fn(Part) -> bool| is(part).then_some(required);
+        let remote = self.remotes.get(&self.alias)?;
+        let leader = remote
+            .index_metadata(IndexMetadataRequest {
+                index: self.leader_index.clone(),
+                min_mapping_version: wanted(|part| matches!(part, Part::Mapping)),
+                min_settings_version: wanted(|part| matches!(part, Part::Settings)),
+                min_aliases_version: wanted(|part| matches!(part, Part::Aliases)),
+                timeout: self.settings.current().wait_for_metadata_timeout,
+            })
+            .await?;
+        if leader.uuid != self.leader_index_uuid {
+            return Err(
+                Exception::index_not_found(&self.leader_index).with_cause(Exception::new(
+                    ExceptionKind::IllegalState,
+                    format!(
+                        "the leader index [{}] was deleted and created anew: uuid [{}] is now [{}]",
+                        self.leader_index, self.leader_index_uuid, leader.uuid
+                    ),
+                )),
+            );
         }
+        let version = match part {
+            Part::Mapping => leader.mapping_version,
+            Part::Settings => leader.settings_version,
+            Part::Aliases => leader.aliases_version,
+        };
+        if version < required {
+            return Err(Exception::new(
+                ExceptionKind::UnavailableShards,
+                format!(
+                    "metadata of the leader index [{}] is at version {version}; {required} is needed",
+                    self.leader_index
+                ),
+            ));
+        }
+        Ok(leader)
     }
 
     fn follower(&self) -> Result<Arc<IndexMetadata>, Exception> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
-use cluster::change::{NewPersistentTask, put_persistent_task};
+use cluster::change::{NewPersistentTask, finish_follower_recovery, put_persistent_task};
 use cluster::{ClusterService, ClusterState, PersistentTask};
 use es_exception::Exception;
 use follow_task::{
@@ -21,7 +21,7 @@ use transport::{ClusterAlias, RemoteClusters};
 use super::leader_link::RemoteLeaderShard;
 use super::local_shard::LocalFollowerShard;
 use super::metadata_sync::{IndexMetadataSync, SharedMetadataSync};
-use super::origin::{FollowerName, FollowerOrigin};
+use super::origin::{FollowerName, FollowerOrigin, stored_parameters};
 use super::task_params::{SHARD_FOLLOW_TASK_NAME, ShardFollowTaskParams};
 use crate::RetentionLeaseName;
 use crate::settings_watch::SettingsWatch;
@@ -61,22 +61,26 @@ pub(crate) fn with_follow_tasks(
         })
 }
 
-/// Commits the follow tasks of a follower, unless the index is gone or is no follower any more.
-pub(crate) async fn put_follow_tasks(
+/// Ends the recovery of a follower and puts its follow tasks, in one commit.
+///
+/// # Errors
+/// Index not found if the follower is gone; illegal argument if it is no follower any more.
+pub(crate) async fn start_following(
     cluster: &ClusterService,
     origin: &FollowerOrigin,
     follower: &FollowerName,
-    parameters: &RawFollowParameters,
 ) -> Result<(), Exception> {
     cluster
         .update("start following", |state| {
             let index = state.index_by_uuid(&follower.uuid);
             let index = index.ok_or_else(|| Exception::index_not_found(&follower.name))?;
             FollowerOrigin::require(index)?;
-            Ok((
-                with_follow_tasks(state.clone(), origin, follower, parameters)?,
-                (),
-            ))
+            let parameters = stored_parameters(index);
+            let next = finish_follower_recovery(state, &index.name)?;
+            if !follow_task_ids(state, &follower.uuid).is_empty() {
+                return Ok((next, ()));
+            }
+            Ok((with_follow_tasks(next, origin, follower, &parameters)?, ()))
         })
         .await
 }
@@ -99,6 +103,8 @@ pub(crate) struct FollowTaskDeps {
 pub(crate) struct FollowTasks {
     deps: FollowTaskDeps,
     running: Mutex<BTreeMap<String, Running>>,
+    /// Tasks that are gone from the cluster state and have not ended yet.
+    stopping: Mutex<Vec<(String, Running)>>,
     /// Shared by the tasks of an index; gone with the last of them.
     metadata: Mutex<BTreeMap<IndexUuid, Weak<IndexMetadataSync>>>,
 }
@@ -114,6 +120,7 @@ impl FollowTasks {
         Self {
             deps,
             running: Mutex::new(BTreeMap::new()),
+            stopping: Mutex::default(),
             metadata: Mutex::new(BTreeMap::new()),
         }
     }
@@ -127,11 +134,21 @@ impl FollowTasks {
                 .get(id)
                 .is_some_and(|wanted| wanted.allocation_id == task.allocation_id)
         };
-        for (id, task) in running.iter().filter(|(id, task)| !wanted(id, task)) {
-            tracing::debug!(task = %id, "shard follow task stops");
-            task.handle.cancel();
+        let gone: Vec<String> = running
+            .iter()
+            .filter(|(id, task)| !wanted(id, task))
+            .map(|(id, _)| id.clone())
+            .collect();
+        let mut stopping = self.stopping.lock();
+        stopping.retain(|(_, task)| !task.handle.is_ended());
+        for id in gone {
+            if let Some(task) = running.remove(&id) {
+                tracing::debug!(task = %id, "shard follow task stops");
+                task.handle.cancel();
+                stopping.push((id, task));
+            }
         }
-        running.retain(|id, task| wanted(id, task));
+        drop(stopping);
         for task in state
             .persistent_tasks
             .values()
@@ -155,16 +172,20 @@ impl FollowTasks {
         }
     }
 
-    /// Waits until these tasks, which are gone from the cluster state, have stopped.
-    pub(crate) async fn wait_stopped(&self, ids: &BTreeSet<String>) {
-        let stopping: Vec<FollowTaskHandle> = {
+    /// Waits until these tasks, given by id and allocation and gone from the cluster state, have stopped. A task of the same id that was put anew
+    /// is not touched.
+    pub(crate) async fn wait_stopped(&self, tasks: &BTreeMap<String, u64>) {
+        let meant = |id: &str, task: &Running| tasks.get(id) == Some(&task.allocation_id);
+        let handles: Vec<FollowTaskHandle> = {
             let running = self.running.lock();
-            ids.iter()
-                .filter_map(|id| running.get(id))
-                .map(|task| task.handle.clone())
+            let stopping = self.stopping.lock();
+            let all = running.iter().map(|(id, task)| (id.as_str(), task));
+            let all = all.chain(stopping.iter().map(|(id, task)| (id.as_str(), task)));
+            all.filter(|(id, task)| meant(id, task))
+                .map(|(_, task)| task.handle.clone())
                 .collect()
         };
-        for handle in stopping {
+        for handle in handles {
             handle.cancel();
             handle.wait().await;
         }

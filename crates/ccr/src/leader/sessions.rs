@@ -27,7 +27,7 @@ const PIECE: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct RecoverySessions {
     clock: Arc<dyn Clock>,
-    limiter: RateLimiter,
+    limiter: Arc<RateLimiter>,
     open: Mutex<BTreeMap<String, Arc<Session>>>,
 }
 
@@ -44,7 +44,7 @@ impl RecoverySessions {
         let limiter = RateLimiter::new(crate::CcrSettings::DEFAULTS.recovery_max_bytes_per_sec);
         Self {
             clock,
-            limiter,
+            limiter: Arc::new(limiter),
             open: Mutex::new(BTreeMap::new()),
         }
     }
@@ -130,12 +130,35 @@ impl RecoverySessions {
             )));
         }
         self.limiter.set_bytes_per_sec(max_bytes_per_sec);
-        let pause = self.limiter.book(request.length, self.clock.monotonic());
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
-        *session.last_access.lock() = self.clock.monotonic();
-        Ok(chunks(session, request))
+        Ok(self.pieces(session, request))
+    }
+
+    /// The range in pieces. Each is booked and read when the one before is on its way, so that a reader who leaves takes no more of the rate.
+    fn pieces(&self, session: Arc<Session>, request: ReadFileRequest) -> FileChunks {
+        let end = request.offset.saturating_add(request.length);
+        let (limiter, clock, file) = (Arc::clone(&self.limiter), Arc::clone(&self.clock), request.file);
+        let pieces = stream::unfold(request.offset, move |offset| {
+            let (session, file) = (Arc::clone(&session), file.clone());
+            let (limiter, clock) = (Arc::clone(&limiter), Arc::clone(&clock));
+            async move {
+                if offset >= end {
+                    return None;
+                }
+                let length = PIECE.min(usize::try_from(end - offset).unwrap_or(PIECE));
+                tokio::time::sleep(limiter.book(length as u64, clock.monotonic())).await;
+                *session.last_access.lock() = clock.monotonic();
+                let read = blocking(move || {
+                    let bytes = session.snapshot.read_at(&file, offset, length);
+                    bytes.map_err(|error| Exception::from(&error))
+                });
+                // A failure ends the stream: nothing comes after it.
+                match read.await {
+                    Ok(bytes) => Some((Ok(FileChunk::new(offset, bytes)), offset + length as u64)),
+                    Err(error) => Some((Err(error), end)),
+                }
+            }
+        });
+        pieces.boxed()
     }
 
     /// Ends a session and releases its files.
@@ -184,33 +207,6 @@ impl Session {
                 .collect(),
         }
     }
-}
-
-/// The range in pieces, each read when the one before is on its way.
-fn chunks(session: Arc<Session>, request: ReadFileRequest) -> FileChunks {
-    let end = request.offset.saturating_add(request.length);
-    let file = request.file;
-    let pieces = stream::unfold(request.offset, move |offset| {
-        let (session, file) = (Arc::clone(&session), file.clone());
-        async move {
-            if offset >= end {
-                return None;
-            }
-            let length = PIECE.min(usize::try_from(end - offset).unwrap_or(PIECE));
-            let read = blocking(move || {
-                session
-                    .snapshot
-                    .read_at(&file, offset, length)
-                    .map_err(|error| Exception::from(&error))
-            });
-            // A failure ends the stream: nothing comes after it.
-            match read.await {
-                Ok(bytes) => Some((Ok(FileChunk::new(offset, bytes)), offset + length as u64)),
-                Err(error) => Some((Err(error), end)),
-            }
-        }
-    });
-    pieces.boxed()
 }
 
 fn check_shard(session: &Session, session_id: &str, shard: &ShardId) -> Result<(), Exception> {

@@ -18,8 +18,8 @@ use transport::RemoteClusters;
 use super::lease_keeper::RecoveryLease;
 use super::progress::{Progress, RecoveryStage, ShardRecoveryStatus};
 use super::shard_recovery::ShardRecovery;
-use crate::follower::origin::{FollowerName, FollowerOrigin, stored_parameters};
-use crate::follower::tasks::put_follow_tasks;
+use crate::follower::origin::{FollowerName, FollowerOrigin};
+use crate::follower::tasks::start_following;
 use crate::rate_limiter::RateLimiter;
 use crate::settings_watch::SettingsWatch;
 
@@ -280,12 +280,21 @@ impl Bootstrap {
         ))
     }
 
+    /// The end of the recovery and the begin of following are one commit: a crash leaves either a recovery that begins anew, or a follower that
+    /// follows. Tried again until it is made, or the index is gone.
     async fn begin_following(&self) -> Result<(), Exception> {
-        self.deps.indices.finish_recovery(&self.follower.name).await?;
-        let state = self.deps.cluster.state();
-        let index = state.index_by_uuid(&self.follower.uuid);
-        let parameters = index.map(|index| stored_parameters(index)).unwrap_or_default();
-        put_follow_tasks(&self.deps.cluster, &self.origin, &self.follower, &parameters).await
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let committed = start_following(&self.deps.cluster, &self.origin, &self.follower).await;
+            match committed {
+                Err(error) if is_worth_retrying(&error) => {
+                    tracing::warn!(index = %self.follower.name, %error, "following could not begin; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                committed => return committed,
+            }
+        }
     }
 }
 

@@ -137,9 +137,7 @@ impl ShardRecovery {
             offset,
             length,
         };
-        let written = self
-            .call("a chunk of a file", write_chunk(remote, request, &staged))
-            .await?;
+        let written = self.write_chunk(remote, request, &staged).await?;
         if written != length {
             return Err(Exception::new(
                 ExceptionKind::IndexShardRestoreFailed,
@@ -155,6 +153,24 @@ impl ShardRecovery {
         self.progress.copied_bytes(length, pause);
         tokio::time::sleep(pause).await;
         Ok(())
+    }
+
+    /// Writes the pieces of one range, whose checksums were verified on arrival, and answers how many bytes came. Each piece has its own
+    /// time, since the leader holds pieces back to keep its rate.
+    async fn write_chunk(
+        &self,
+        remote: &RemoteCluster,
+        request: ReadFileRequest,
+        staged: &StagedFile,
+    ) -> Result<u64, Exception> {
+        let mut pieces = self.call("a chunk of a file", remote.read_file(request)).await?;
+        let mut written = 0;
+        while let Some(piece) = self.call("a piece of a file", pieces.try_next()).await? {
+            written += piece.bytes.len() as u64;
+            let staged = staged.clone();
+            blocking(move || staged.write_at(piece.offset, &piece.bytes)).await?;
+        }
+        Ok(written)
     }
 
     /// The copied operations need at least the mapping that the leader had when its files were pinned.
@@ -200,7 +216,7 @@ impl ShardRecovery {
         Ok(())
     }
 
-    /// Bounds one call to the leader in time; a chunk that is held back to keep the rate gets its time on top.
+    /// Bounds one call to the leader in time.
     async fn call<T>(
         &self,
         what: &str,
@@ -208,20 +224,4 @@ impl ShardRecovery {
     ) -> Result<T, Exception> {
         bounded(self.settings.recovery_internal_action_timeout, what, call).await
     }
-}
-
-/// Writes the pieces of one range, whose checksums were verified on arrival, and answers how many bytes came.
-async fn write_chunk(
-    remote: &RemoteCluster,
-    request: ReadFileRequest,
-    staged: &StagedFile,
-) -> Result<u64, Exception> {
-    let mut pieces = remote.read_file(request).await?;
-    let mut written = 0;
-    while let Some(piece) = pieces.try_next().await? {
-        written += piece.bytes.len() as u64;
-        let staged = staged.clone();
-        blocking(move || staged.write_at(piece.offset, &piece.bytes)).await?;
-    }
-    Ok(written)
 }

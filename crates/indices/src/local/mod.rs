@@ -3,5 +3,5 @@
 mod reconciler;
 mod registry;
 
-pub(crate) use reconciler::{Reconciler, remove_dir, shard_config};
+pub(crate) use reconciler::{Reconciler, shard_config};
 pub(crate) use registry::LocalShards;

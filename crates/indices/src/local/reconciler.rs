@@ -356,7 +356,7 @@ pub(crate) fn prepare_empty_dir(dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn remove_dir(dir: &Path) -> std::io::Result<()> {
+fn remove_dir(dir: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         result => result,

@@ -384,8 +384,8 @@ fn a_pinned_snapshot_becomes_another_copy_s_log() {
         assert!(pinned.read_at("leases", 0, 1).is_err());
         let history = HistoryUuid::generate();
         let up_to = up_to.map(SeqNo::new);
-        Log::adopt(&copy.storage, &dir(), history.clone(), up_to).unwrap();
-        Log::adopt(&copy.storage, &dir(), history.clone(), up_to).unwrap();
+        Log::adopt(&copy.storage, &dir(), history.clone(), PrimaryTerm::FIRST, up_to).unwrap();
+        Log::adopt(&copy.storage, &dir(), history.clone(), PrimaryTerm::FIRST, up_to).unwrap();
         copy.storage.crash(7);
         let adopted = copy.open().unwrap();
         assert_eq!(adopted.history_uuid(), history);
@@ -419,6 +419,7 @@ fn adopting_more_than_was_copied_is_an_error() {
         &fixture.storage,
         &dir(),
         HistoryUuid::generate(),
+        PrimaryTerm::FIRST,
         Some(SeqNo::new(1)),
     );
     assert!(matches!(adopted, Err(LogError::Corrupt { .. })));
