@@ -9,7 +9,7 @@
 //! other clusters ask of this one.
 //!
 //! Invariants kept here: TR-1 (nothing above the global checkpoint leaves the leader, `leader/changes.rs`), FT-3 (metadata before the
-//! operations that need it, `metadata_sync.rs`), FT-5 (a failed follower disturbs nothing else), IM-1 (metadata of a follower
+//! operations that need it, `follower/metadata_sync.rs`), FT-5 (a failed follower disturbs nothing else), IM-1 (metadata of a follower
 //! changes only by sync), OL-4 on the leader's side (a lease is taken before the first byte is copied, `recovery/`).
 //!
 //! A follower's life in the words of this crate:

@@ -78,7 +78,7 @@ pub struct ReadResponse {
     pub settings_version: u64,
     /// Version of the leader's aliases.
     pub aliases_version: u64,
-    /// Time the leader spent on the request, waiting excluded.
+    /// Time the leader spent on the request, waiting for operations included.
     pub took: Duration,
     /// The leader's wall clock when it answered.
     pub leader_now: UnixMillis,

@@ -1,7 +1,7 @@
 //! The operation log of a shard copy: every operation in seq_no order, and what is derived from it.
 //!
 //! An operation is encoded once, as a checksummed [`Frame`]; the same bytes lie in the log of the leader's primary, travel over the wire, and lie
-//! in the logs of replicas and followers. A [`Log`] appends frames, makes them durable by group commit, reads them back, and keeps
+//! in the logs of followers. A [`Log`] appends frames, makes them durable by group commit, reads them back, and keeps
 //! what follows from them: the live set and its digest, the term table, the durable checkpoint, the retention leases.
 //! The shared ids ([`SeqNo`], [`PrimaryTerm`], [`ShardId`], ...) live here too, because this is the lowest layer.
 //!

@@ -58,10 +58,7 @@ impl NodeSpec {
             "--transport",
             transport,
         ]);
-        command
-            .env("RUST_LOG", self.log_level)
-            .env("RUST_BACKTRACE", "1")
-            .env_remove("CCR_CONFIG");
+        command.env("RUST_LOG", self.log_level).env("RUST_BACKTRACE", "1");
         command
     }
 }

@@ -20,7 +20,6 @@ const LAYERS: &[(&str, u32)] = &[
     ("indices", 6),
     ("ccr", 7),
     ("rest-api", 8),
-    ("console", 8),
     ("ccr-node", 9),
 ];
 
