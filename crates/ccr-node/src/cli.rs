@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::parse_address;
+
 /// A search server made for cross-cluster replication.
 #[derive(Debug, Parser)]
 #[command(name = "ccr-node", version, about)]
@@ -34,10 +36,10 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
     /// Address of the REST API; port 0 takes a free one [default: 127.0.0.1:9200].
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_address)]
     pub(crate) http: Option<SocketAddr>,
     /// Address of the gRPC services for other nodes and clusters; port 0 takes a free one [default: 127.0.0.1:9300].
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_address)]
     pub(crate) transport: Option<SocketAddr>,
     /// Configuration file in TOML.
     #[arg(long, value_name = "FILE.toml")]

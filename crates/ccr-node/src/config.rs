@@ -1,6 +1,6 @@
 //! Configuration: a TOML file, overridden by the command line, checked before anything starts.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -45,13 +45,13 @@ struct RawPath {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawAddress {
-    address: Option<SocketAddr>,
+    address: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawHttp {
-    address: Option<SocketAddr>,
+    address: Option<String>,
     max_content_length: Option<String>,
 }
 
@@ -106,14 +106,13 @@ impl Config {
             data_dir: args.data_dir.clone().or(raw.path.data).context(
                 "no data directory: give --data-dir DIR, or data under [path] in the configuration file",
             )?,
-            http: args
-                .http
-                .or(raw.http.address)
-                .unwrap_or_else(|| DEFAULT_HTTP.into()),
-            transport: args
-                .transport
-                .or(raw.transport.address)
-                .unwrap_or_else(|| DEFAULT_TRANSPORT.into()),
+            http: address("http.address", args.http, raw.http.address, DEFAULT_HTTP)?,
+            transport: address(
+                "transport.address",
+                args.transport,
+                raw.transport.address,
+                DEFAULT_TRANSPORT,
+            )?,
             max_content_length: bytes(
                 "http.max_content_length",
                 raw.http.max_content_length,
@@ -168,6 +167,40 @@ fn pick(argument: &Option<String>, file: Option<String>, default: &str) -> Strin
     argument.clone().or(file).unwrap_or_else(|| default.to_owned())
 }
 
+/// What the command line says, else the file, else the default.
+fn address(
+    key: &str,
+    argument: Option<SocketAddr>,
+    file: Option<String>,
+    default: ([u8; 4], u16),
+) -> anyhow::Result<SocketAddr> {
+    match (argument, file) {
+        (Some(address), _) => Ok(address),
+        (None, Some(text)) => parse_address(&text)
+            .map_err(|problem| anyhow::anyhow!("[{key}] has the value [{text}]: {problem}")),
+        (None, None) => Ok(default.into()),
+    }
+}
+
+/// Reads `HOST:PORT`, where the host is an address or a name; of a name with several addresses the first of IPv4 is taken.
+///
+/// # Errors
+/// A sentence for people.
+pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let well_formed = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !well_formed {
+        return Err("an address is HOST:PORT, such as localhost:9200".to_owned());
+    }
+    let found: Vec<SocketAddr> = text
+        .to_socket_addrs()
+        .map_err(|error| format!("the host cannot be found: {error}"))?
+        .collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| "the host has no address".to_owned())
+}
+
 fn bytes(key: &str, text: Option<String>, default: ByteCount) -> anyhow::Result<ByteCount> {
     let Some(text) = text else { return Ok(default) };
     let value: ByteCount = text
@@ -220,6 +253,30 @@ mod tests {
         let text = format!("{error:#}");
         assert!(text.contains("line 2") && text.contains("addres"), "{text}");
         assert!(!text.contains('\n'), "one sentence: {text}");
+    }
+
+    #[test]
+    fn addresses_have_a_host_and_a_port() {
+        for (text, expected) in [
+            ("localhost:9200", Some("127.0.0.1:9200")),
+            ("127.0.0.1:0", Some("127.0.0.1:0")),
+            ("[::1]:9300", Some("[::1]:9300")),
+            ("localhost", None),
+            (":9200", None),
+            ("localhost:", None),
+            ("localhost:70000", None),
+        ] {
+            let parsed = parse_address(text).ok().map(|address| address.to_string());
+            assert_eq!(parsed.as_deref(), expected, "{text}");
+        }
+        let config = load("[http]\naddress = \"localhost:9201\"\n").expect("a host name");
+        assert_eq!(config.http.to_string(), "127.0.0.1:9201");
+        let refused = load("[transport]\naddress = \"9300\"\n").expect_err("no host");
+        let text = format!("{refused:#}");
+        assert!(
+            text.contains("[transport.address]") && text.contains("[9300]"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -54,6 +54,8 @@ exception_kinds! {
     XContentParse, "x_content_parse_exception", 400, false;
     /// A body or a part of it that cannot be parsed.
     Parsing, "parsing_exception", 400, false;
+    /// A request without the body that it needs.
+    Parse, "parse_exception", 400, false;
     /// JSON that is not well-formed.
     JsonParse, "json_parse_exception", 400, false;
     /// A document that does not fit the mapping.

@@ -9,6 +9,7 @@ use std::fmt;
 use bytes::Bytes;
 use es_exception::{Exception, ExceptionKind};
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 use crate::json_body::malformed;
 
@@ -54,20 +55,21 @@ pub(crate) struct ActionMeta {
     pub(crate) version_type: Option<String>,
     pub(crate) retry_on_conflict: Option<u32>,
     pub(crate) require_alias: bool,
+    /// Refuse anything but a data stream; `None` when the action does not say.
+    pub(crate) require_data_stream: Option<bool>,
+    /// What of its new source an update answers.
+    pub(crate) source: Option<Value>,
     pub(crate) op_type_create: bool,
 }
 
 /// Parses a whole body. Blank lines between actions are skipped.
 ///
 /// # Errors
-/// `illegal_argument_exception` that names the line, when an action line is malformed or its source is missing, and when the last
+/// `parse_exception` without a body; `illegal_argument_exception` that names the line, when an action line is malformed or its source is missing, and when the last
 /// line does not end.
 pub(crate) fn parse(body: &Bytes) -> Result<Vec<BulkAction>, Exception> {
     if body.is_empty() {
-        return Err(Exception::new(
-            ExceptionKind::Parsing,
-            "a request body is required",
-        ));
+        return Err(Exception::new(ExceptionKind::Parse, "a request body is required"));
     }
     if body.last() != Some(&b'\n') {
         return Err(Exception::illegal_argument(
@@ -220,13 +222,13 @@ impl<'de> Visitor<'de> for MetaVisitor {
                     meta.retry_on_conflict = retries.and_then(|retries| u32::try_from(retries).ok());
                 }
                 "require_alias" => meta.require_alias = text(&mut map)?.as_deref() == Some("true"),
+                "require_data_stream" => {
+                    meta.require_data_stream = text(&mut map)?.map(|text| text == "true");
+                }
+                "_source" => meta.source = map.next_value()?,
                 "op_type" => meta.op_type_create = text(&mut map)?.as_deref() == Some("create"),
                 // `_type` comes from old shippers and means nothing any more; the others change nothing here.
-                "_type"
-                | "_source"
-                | "dynamic_templates"
-                | "list_executed_pipelines"
-                | "require_data_stream" => {
+                "_type" | "dynamic_templates" | "list_executed_pipelines" => {
                     map.next_value::<IgnoredAny>()?;
                 }
                 "pipeline" => match text(&mut map)?.as_deref() {

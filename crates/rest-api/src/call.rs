@@ -83,9 +83,9 @@ impl Call {
     /// The body as an object.
     ///
     /// # Errors
-    /// As [`object`](Self::object); `parsing_exception` as well when there is no body.
+    /// As [`object`](Self::object); `parse_exception` as well when there is no body.
     pub(crate) fn required_object(&self) -> Result<Map<String, Value>, Exception> {
         self.object()?
-            .ok_or_else(|| Exception::new(ExceptionKind::Parsing, "a request body is required"))
+            .ok_or_else(|| Exception::new(ExceptionKind::Parse, "a request body is required"))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Official clients and the tools of Elasticsearch's world talk to a node through this crate: it reads their requests, calls the
 //! services below, and writes the answers that they expect, byte names and status codes included. It deliberately decides nothing: what a
-//! request means for an index is `indices`' business, what it means for replication is `ccr`'s. The web console is not here.
+//! request means for an index is `indices`' business, what it means for replication is `ccr`'s.
 //!
 //! Reading order: [`serve`] is the entry; then `routes` (the table of every endpoint and its parameters), `dispatch` (the checks
 //! that each request passes), `handlers` (one file per family), `render` (how answers are written).

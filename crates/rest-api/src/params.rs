@@ -133,7 +133,8 @@ fn decode(text: &str) -> Result<String, Exception> {
         })
 }
 
-fn describe<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+/// A name that is not known, with the known ones that are like it.
+pub(crate) fn describe<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let mut near: Vec<(usize, &str)> = known
         .map(|candidate| (edit_distance(name, candidate), candidate))
         .filter(|(distance, candidate)| distance * 2 < name.chars().count().max(candidate.chars().count()))

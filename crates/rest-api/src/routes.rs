@@ -412,7 +412,6 @@ const COUNT: &[&[&str]] = &[
         "q",
         "routing",
         "preference",
-        "min_score",
         "terminate_after",
         "ignore_throttled",
     ],

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cluster::{FOLLOWING_INDEX_SETTING, IndexMetadata, IndexState};
 use es_exception::{Exception, ExceptionKind};
 use follow_task::{FollowParameters, RawFollowParameters};
-use index_meta::{Settings, check_follow_overrides};
+use index_meta::{SettingValue, Settings, check_follow_overrides, normalize_index_prefix};
 use indices::NewFollowerIndex;
 use transport::{ClusterAlias, RemoteIndexMetadata};
 
@@ -223,8 +223,13 @@ fn follower_settings(leader: &RemoteIndexMetadata, overrides: &Settings) -> Resu
         serde_json::from_str(&leader.settings).map_err(|error| unreadable(leader, "settings", &error))?;
     let leader_settings = Settings::from_json(&flat).map_err(|error| error.to_exception())?;
     let mut settings = Settings::default();
+    let overrides = normalize_index_prefix(overrides);
     let copied = leader_settings.iter().filter(|(key, _)| !is_identity(key));
-    for (key, value) in copied.chain(overrides.iter()) {
+    // Users may leave the prefix out; a null sets nothing, and has no place in the settings of an index.
+    let set = overrides
+        .iter()
+        .filter(|(_, value)| **value != SettingValue::Null);
+    for (key, value) in copied.chain(set) {
         settings.insert_value(key, value.clone());
     }
     settings.insert(FOLLOWING_INDEX_SETTING, "true");

@@ -1,7 +1,8 @@
 //! Which settings a follower must have in common with its leader.
 
 use crate::error::SettingsError;
-use crate::settings::{SettingValue, Settings, normalize_index_prefix, setting_definition};
+use crate::settings::validation::{check_not_managed, check_value};
+use crate::settings::{SettingScope, SettingValue, Settings, normalize_index_prefix, setting_definition};
 
 /// What a follower must change to have its leader's replicated settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,13 +56,14 @@ pub fn replicated_settings_equal(leader: &Settings, follower: &Settings) -> bool
     replicated(leader).eq(replicated(follower))
 }
 
-/// Checks the `settings` of a follow request: only those that a follower has as its own.
+/// Checks the `settings` of a follow request, with or without their `index.` prefix: only those that a follower has as its own, with
+/// values that fit.
 ///
 /// # Errors
-/// [`SettingsError::UnknownOverrides`], [`SettingsError::ReplicatedOverrides`].
+/// [`SettingsError::UnknownOverrides`], [`SettingsError::ReplicatedOverrides`], [`SettingsError::Managed`], [`SettingsError::Value`].
 pub fn check_follow_overrides(settings: &Settings) -> Result<(), SettingsError> {
-    let left = normalize_index_prefix(settings);
-    let left: Vec<_> = replicated(&left).collect();
+    let settings = normalize_index_prefix(settings);
+    let left: Vec<_> = replicated(&settings).collect();
     let unknown: Vec<String> = left
         .iter()
         .filter(|(key, _)| setting_definition(key).is_none())
@@ -71,7 +73,7 @@ pub fn check_follow_overrides(settings: &Settings) -> Result<(), SettingsError> 
         return Err(SettingsError::UnknownOverrides { keys: unknown });
     }
     if left.is_empty() {
-        return Ok(());
+        return check_own(&settings);
     }
     let shown = left
         .into_iter()
@@ -80,6 +82,24 @@ pub fn check_follow_overrides(settings: &Settings) -> Result<(), SettingsError> 
     Err(SettingsError::ReplicatedOverrides {
         settings: serde_json::Value::Object(shown).to_string(),
     })
+}
+
+/// Refuses what identifies the index, and values that do not fit.
+fn check_own(settings: &Settings) -> Result<(), SettingsError> {
+    for (key, value) in settings.iter() {
+        let Some(definition) = setting_definition(key) else {
+            continue;
+        };
+        check_not_managed(key, definition)?;
+        if definition.scope == SettingScope::Identity {
+            return Err(SettingsError::Managed {
+                key: key.to_owned(),
+                visibility: "private",
+            });
+        }
+        check_value(key, definition, value)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -130,6 +150,22 @@ mod tests {
         );
         let replicated = check(json!({"index.number_of_shards": 5, "index.number_of_replicas": 0}));
         assert!(replicated.is_err_and(|error| error.contains(r#"{"index.number_of_shards":"5"}"#)));
+        for (json, part) in [
+            (json!({"uuid": "x"}), "private setting [index.uuid]"),
+            (json!({"index.soft_deletes.enabled": true}), "private setting"),
+            (
+                json!({"index.xpack.ccr.following_index": true}),
+                "internal setting",
+            ),
+            (json!({"number_of_replicas": "many"}), "not a whole number"),
+        ] {
+            let refused = check(json.clone());
+            assert!(
+                refused.as_ref().is_err_and(|error| error.contains(part)),
+                "{json}: {refused:?}"
+            );
+        }
+        assert_eq!(check(json!({"number_of_replicas": null})), Ok(()));
         assert_eq!(
             check(json!({"a": 1})),
             Err("unknown setting [index.a]".to_owned())

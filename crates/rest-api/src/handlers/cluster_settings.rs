@@ -1,6 +1,9 @@
 //! `GET` and `PUT /_cluster/settings`.
 
-use ccr::check_cluster_settings;
+use std::time::Duration;
+
+use ccr::{CcrSettings, check_cluster_settings};
+use cluster::ClusterState;
 use cluster::change::update_cluster_settings;
 use es_exception::Exception;
 use index_meta::{SettingValue, Settings};
@@ -8,26 +11,22 @@ use serde_json::{Map, Value, json};
 
 use crate::call::Call;
 use crate::json_body::{refuse_rest, take_object};
+use crate::params::describe;
 use crate::reply::Reply;
-use crate::wildcard::matches;
 
-/// Keys that the cluster settings API takes besides `cluster.remote.*`; a star stands for any run of characters.
-const KNOWN: &[&str] = &[
-    "action.auto_create_index",
-    "action.destructive_requires_name",
-    "ccr.*",
-    "cluster.indices.*",
-    "cluster.max_shards_per_node",
-    "cluster.metadata.*",
-    "cluster.persistent_tasks.*",
-    "cluster.routing.*",
-    "http.tracer.*",
-    "indices.*",
-    "logger.*",
-    "search.*",
-    "transport.tracer.*",
-    "xpack.*",
+/// Keys that the cluster settings API takes besides `cluster.remote.*`.
+const KNOWN: [&str; 8] = [
+    AUTO_CREATE_INDEX,
+    DESTRUCTIVE_REQUIRES_NAME,
+    "ccr.indices.recovery.chunk_size",
+    "ccr.indices.recovery.internal_action_timeout",
+    "ccr.indices.recovery.max_bytes_per_sec",
+    "ccr.indices.recovery.max_concurrent_file_chunks",
+    "ccr.indices.recovery.recovery_activity_timeout",
+    "ccr.wait_for_metadata_timeout",
 ];
+const AUTO_CREATE_INDEX: &str = "action.auto_create_index";
+const DESTRUCTIVE_REQUIRES_NAME: &str = "action.destructive_requires_name";
 
 /// Both scopes as they are.
 pub(crate) async fn get(call: Call) -> Result<Reply, Exception> {
@@ -37,7 +36,7 @@ pub(crate) async fn get(call: Call) -> Result<Reply, Exception> {
     answer.insert("persistent".to_owned(), printed(&state.persistent_settings, flat));
     answer.insert("transient".to_owned(), printed(&state.transient_settings, flat));
     if call.params.flag("include_defaults", false)? {
-        answer.insert("defaults".to_owned(), json!({}));
+        answer.insert("defaults".to_owned(), printed(&defaults(&state), flat));
     }
     Reply::ok(&answer)
 }
@@ -75,18 +74,104 @@ fn printed(settings: &Settings, flat: bool) -> Value {
     }
 }
 
+/// What holds for the settings of [`KNOWN`] that neither scope sets.
+fn defaults(state: &ClusterState) -> Settings {
+    let ccr = CcrSettings::DEFAULTS;
+    let seconds = |time: Duration| format!("{}s", time.as_secs());
+    let all = [
+        (AUTO_CREATE_INDEX, "true".to_owned()),
+        (DESTRUCTIVE_REQUIRES_NAME, "true".to_owned()),
+        (
+            "ccr.indices.recovery.chunk_size",
+            ccr.recovery_chunk_size.to_string(),
+        ),
+        (
+            "ccr.indices.recovery.internal_action_timeout",
+            seconds(ccr.recovery_internal_action_timeout),
+        ),
+        (
+            "ccr.indices.recovery.max_bytes_per_sec",
+            ccr.recovery_max_bytes_per_sec.to_string(),
+        ),
+        (
+            "ccr.indices.recovery.max_concurrent_file_chunks",
+            ccr.recovery_max_concurrent_file_chunks.to_string(),
+        ),
+        (
+            "ccr.indices.recovery.recovery_activity_timeout",
+            seconds(ccr.recovery_activity_timeout),
+        ),
+        (
+            "ccr.wait_for_metadata_timeout",
+            seconds(ccr.wait_for_metadata_timeout),
+        ),
+    ];
+    let mut defaults = Settings::new();
+    for (key, value) in all {
+        if state.persistent_settings.get(key).is_none() && state.transient_settings.get(key).is_none() {
+            defaults.insert(key, value);
+        }
+    }
+    defaults
+}
+
 fn changes(scope: Option<Map<String, Value>>) -> Result<Settings, Exception> {
     let Some(scope) = scope else {
         return Ok(Settings::new());
     };
     let settings = Settings::from_json(&Value::Object(scope)).map_err(|error| error.to_exception())?;
-    let unknown = settings.iter().map(|(key, _)| key).find(|key| {
-        !key.starts_with("cluster.remote.") && KNOWN.iter().all(|known| !matches(known, key)) && *key != "*"
-    });
-    match unknown {
-        None => Ok(settings),
-        Some(key) => Err(Exception::illegal_argument(format!(
-            "setting [{key}] is not known or cannot be changed while running"
-        ))),
+    for (key, value) in settings.iter() {
+        check(key, value)?;
+    }
+    Ok(settings)
+}
+
+/// Refuses keys that nothing reads. What the values of `ccr.*` and `cluster.remote.*` may be is checked with the whole state.
+fn check(key: &str, value: &SettingValue) -> Result<(), Exception> {
+    let is_reset_of_many = *value == SettingValue::Null && key.ends_with('*');
+    if !key.starts_with("cluster.remote.") && !is_reset_of_many && !KNOWN.contains(&key) {
+        return Err(Exception::illegal_argument(format!(
+            "unknown cluster setting {}",
+            describe(key, KNOWN.into_iter())
+        )));
+    }
+    let text = value.to_text();
+    if key == DESTRUCTIVE_REQUIRES_NAME
+        && *value != SettingValue::Null
+        && !matches!(text.as_str(), "true" | "false")
+    {
+        return Err(Exception::illegal_argument(format!(
+            "failed to parse value [{text}] for setting [{key}]: only [true] or [false] are allowed"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_known_exactly_and_flags_are_checked() {
+        for (scope, expected) in [
+            (json!({"ccr.indices.recovery.chunk_size": "1mb"}), None),
+            (json!({"cluster.remote.a.seeds": ["h:1"]}), None),
+            (json!({"action.destructive_requires_name": false}), None),
+            (json!({"ccr.*": null, "indices.recovery.*": null}), None),
+            (
+                json!({"action.destructive_requires_name": "maybe"}),
+                Some("only [true] or [false]"),
+            ),
+            (json!({"action.auto_create_indx": true}), Some("did you mean")),
+            (json!({"ccr.*": 1}), Some("unknown cluster setting")),
+            (json!({"search.max_buckets": 1}), Some("unknown cluster setting")),
+        ] {
+            let result = changes(scope.as_object().cloned()).map_err(|error| error.to_string());
+            match (&result, expected) {
+                (Ok(_), None) => {}
+                (Err(error), Some(part)) if error.contains(part) => {}
+                _ => panic!("{scope}: {result:?}"),
+            }
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cluster::Origin;
+use cluster::change::parse_index_settings;
+use cluster::{IndexMetadata, Origin};
 use es_exception::{Exception, ExceptionKind};
+use index_meta::check_analysis;
 use indices::{CreateIndex, ResolveOptions};
 use serde_json::{Map, Value, json};
 
@@ -39,7 +41,7 @@ pub(crate) async fn create_index(call: Call) -> Result<Reply, Exception> {
     let created = call.state.indices().create_index(request).await?;
     Reply::ok(&json!({
         "acknowledged": true,
-        "shards_acknowledged": created.shards_acknowledged,
+        "shards_acknowledged": created.shards_acknowledged && one_copy_is_enough(&call, &created.index),
         "index": created.index.name,
     }))
 }
@@ -63,7 +65,14 @@ pub(crate) async fn delete_index(call: Call) -> Result<Reply, Exception> {
 pub(crate) async fn open_index(call: Call) -> Result<Reply, Exception> {
     check_timeouts(&call)?;
     let opened = match targets::expression(&call, ResolveOptions::METADATA)? {
-        Some(indices) => call.state.indices().open_index(&indices).await?,
+        Some(indices) => {
+            let opened = call.state.indices().open_index(&indices).await?;
+            let indices = call
+                .state
+                .indices()
+                .resolve(&indices, &ResolveOptions::METADATA)?;
+            opened && indices.iter().all(|index| one_copy_is_enough(&call, index))
+        }
         None => true,
     };
     Reply::ok(&json!({"acknowledged": true, "shards_acknowledged": opened}))
@@ -114,6 +123,7 @@ pub(crate) async fn put_settings(call: Call) -> Result<Reply, Exception> {
     };
     if let Some(indices) = targets::expression(&call, ResolveOptions::METADATA)? {
         let settings = Value::Object(settings);
+        check_analysis(&parse_index_settings(&settings)?).map_err(|error| error.to_exception())?;
         call.state
             .indices()
             .update_settings(&indices, settings, preserve_existing, Origin::User)
@@ -153,6 +163,21 @@ fn refuse_wildcards(call: &Call) -> Result<(), Exception> {
     let reason = "wildcard expressions or all indices are not allowed here: name the indices, or set \
                   [action.destructive_requires_name] to false";
     Err(Exception::illegal_argument(reason))
+}
+
+/// Whether the request waits for no more copies of a shard than the one that there is; more cannot become active by waiting.
+///
+/// Source: a request that does not say waits for as many as `index.write.wait_for_active_shards`.
+fn one_copy_is_enough(call: &Call, index: &IndexMetadata) -> bool {
+    let setting = |key| index.settings.get_str(key);
+    let wanted = match call.params.text("wait_for_active_shards") {
+        None | Some("index-setting") => setting("index.write.wait_for_active_shards").unwrap_or("1"),
+        Some(wanted) => wanted,
+    };
+    match wanted {
+        "all" => setting("index.number_of_replicas") == Some("0"),
+        count => !count.parse::<u32>().is_ok_and(|count| count > 1),
+    }
 }
 
 fn check_timeouts(call: &Call) -> Result<(), Exception> {

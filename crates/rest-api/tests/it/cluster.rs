@@ -94,7 +94,7 @@ async fn cluster_settings_are_set_shown_and_removed() {
         .refused(400, "action_request_validation_exception");
     node.put("/_cluster/settings", "")
         .await
-        .refused(400, "parsing_exception");
+        .refused(400, "parse_exception");
     assert_eq!(
         node.get("/_cluster/settings").await.json(),
         shown,
@@ -108,6 +108,32 @@ async fn cluster_settings_are_set_shown_and_removed() {
         json!({"persistent": {}, "transient": {}})
     );
     node.until("/_remote/info", |info| *info == json!({})).await;
+
+    let chunks = r#"{"persistent": {"ccr.indices.recovery.chunk_size": "2mb"}}"#;
+    node.put("/_cluster/settings", chunks).await.expect(200);
+    let shown = node
+        .get("/_cluster/settings?include_defaults&flat_settings")
+        .await
+        .expect(200);
+    assert_eq!(
+        (
+            shown["defaults"].get("ccr.indices.recovery.chunk_size"),
+            &shown["defaults"]["ccr.indices.recovery.max_bytes_per_sec"],
+            &shown["defaults"]["action.destructive_requires_name"],
+        ),
+        (None, &json!("40mb"), &json!("true"))
+    );
+    let reason = node
+        .put(
+            "/_cluster/settings",
+            r#"{"persistent": {"action.auto_create_indx": true}}"#,
+        )
+        .await
+        .refused(400, "illegal_argument_exception");
+    assert!(
+        reason.contains("did you mean [action.auto_create_index]"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]

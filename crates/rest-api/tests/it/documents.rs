@@ -56,6 +56,11 @@ async fn a_document_is_written_read_changed_and_removed() {
         (&updated["result"], &updated["get"]["_source"]),
         (&json!("updated"), &json!({"n": 1, "m": 2}))
     );
+    let part = node
+        .post("/orders/_update/a%2Fb?_source_includes=m", r#"{"doc": {"m": 2}}"#)
+        .await
+        .expect(200);
+    assert_eq!(part["get"]["_source"], json!({"m": 2}));
     let same = node
         .post("/orders/_update/a%2Fb", r#"{"doc": {"m": 2}}"#)
         .await
@@ -106,6 +111,10 @@ async fn documents_that_cannot_be_are_refused() {
     node.put("/i/_doc/1?pipeline=p", "{}")
         .await
         .refused(400, "illegal_argument_exception");
+    node.put("/none/_doc/1?require_data_stream=true", "{}")
+        .await
+        .refused(404, "index_not_found_exception");
+    assert_eq!(node.head("/none").await, 404, "nothing is created");
     assert_eq!(node.head("/i/_doc/1").await, 404);
     let stats = node.get("/i/_stats?level=shards").await.expect(200);
     assert_eq!(
@@ -170,6 +179,32 @@ async fn bulk_answers_item_by_item() {
     );
     let source = node.get("/i/_source/1").await.expect(200);
     assert_eq!(source, json!({"n": 1, "m": 3}));
+
+    let refused = concat!(
+        r#"{"create":{"_id":"7","version":3,"version_type":"external"}}"#,
+        "\n{}\n",
+        r#"{"index":{"_index":"none","_id":"7","require_data_stream":true}}"#,
+        "\n{}\n",
+        r#"{"update":{"_id":"1","_source":["m"]}}"#,
+        "\n",
+        r#"{"doc":{"m":4}}"#,
+        "\n",
+    );
+    let answer = node.post("/i/_bulk", refused).await.expect(200);
+    let items = &answer["items"];
+    assert_eq!(
+        (
+            &items[0]["create"]["status"],
+            &items[0]["create"]["error"]["type"]
+        ),
+        (&json!(400), &json!("action_request_validation_exception"))
+    );
+    assert_eq!(
+        (&items[1]["index"]["status"], &items[1]["index"]["error"]["type"]),
+        (&json!(404), &json!("index_not_found_exception"))
+    );
+    assert_eq!(items[2]["update"]["get"]["_source"], json!({"m": 4}));
+    assert_eq!(node.head("/none").await, 404, "nothing is created");
 
     let reason = node
         .post("/_bulk", "{\"index\":{\"_id\":\"1\"}}\n{}\n")
@@ -261,6 +296,9 @@ async fn searches_find_sort_and_page() {
         .await
         .expect(200);
     assert_eq!(count["count"], 1);
+    node.get("/i/_count?min_score=1")
+        .await
+        .refused(400, "illegal_argument_exception");
     node.get("/i/_search?q=n:1")
         .await
         .refused(400, "unsupported_operation_exception");

@@ -50,6 +50,23 @@ async fn an_index_lives_from_creation_to_deletion() {
         json!({"_shards": {"total": 2, "successful": 2, "failed": 0}})
     );
     node.post("/orders/_flush?force=true", "").await.expect(200);
+    for (wanted, acknowledged) in [("1", true), ("2", false), ("all", true)] {
+        let path = format!("/orders/_open?wait_for_active_shards={wanted}");
+        assert_eq!(
+            node.post(&path, "").await.expect(200)["shards_acknowledged"],
+            acknowledged,
+            "{wanted}"
+        );
+    }
+    let two = node.put("/two?wait_for_active_shards=all", "").await.expect(200);
+    assert_eq!(
+        two["shards_acknowledged"], false,
+        "the replica has no node to be on"
+    );
+    node.put("/three?wait_for_active_shards=some", "")
+        .await
+        .refused(400, "illegal_argument_exception");
+    assert_eq!(node.head("/three").await, 404);
 
     node.delete("/*").await.refused(400, "illegal_argument_exception");
     node.delete("/orders").await.expect(200);
@@ -81,6 +98,14 @@ async fn mappings_and_settings_are_changed_and_shown() {
     node.put("/orders/_settings", r#"{"number_of_shards": 9}"#)
         .await
         .refused(400, "illegal_argument_exception");
+    let reason = node
+        .put(
+            "/orders/_settings",
+            r#"{"analysis": {"analyzer": {"a": {"type": "english"}}}}"#,
+        )
+        .await
+        .refused(400, "illegal_argument_exception");
+    assert!(reason.contains("[index.analysis.analyzer.a.type]"), "{reason}");
     let settings = node.get("/orders/_settings?flat_settings").await.expect(200);
     assert_eq!(settings["orders"]["settings"]["index.refresh_interval"], "5s");
     let one = node.get("/orders/_settings/index.refresh*").await.expect(200);

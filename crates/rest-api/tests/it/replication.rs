@@ -48,6 +48,26 @@ fn caught_up(stats: &Value) -> bool {
 }
 
 #[tokio::test]
+async fn a_follower_s_own_settings_need_no_prefix() {
+    let (_leader, follower) = connected().await;
+    let own = r#"{"remote_cluster": "lisbon", "leader_index": "orders", "settings": {"number_of_replicas": 0, "priority": null}}"#;
+    follower
+        .put("/own/_ccr/follow?wait_for_active_shards=1", own)
+        .await
+        .expect(200);
+    let settings = follower.get("/own/_settings?flat_settings").await.expect(200);
+    let settings = &settings["own"]["settings"];
+    assert_eq!(
+        (
+            &settings["index.number_of_replicas"],
+            settings.get("number_of_replicas"),
+            settings.get("index.priority")
+        ),
+        (&json!("0"), None, None)
+    );
+}
+
+#[tokio::test]
 async fn an_index_is_followed_paused_resumed_and_unfollowed() {
     let (leader, follower) = connected().await;
     let answer = follower
@@ -173,7 +193,7 @@ async fn an_index_is_followed_paused_resumed_and_unfollowed() {
 async fn requests_that_make_no_sense_create_nothing() {
     let (leader, follower) = connected().await;
     let path = "/copy/_ccr/follow";
-    follower.put(path, "").await.refused(400, "parsing_exception");
+    follower.put(path, "").await.refused(400, "parse_exception");
     follower
         .put(path, r#"{"follower_index": "x"}"#)
         .await

@@ -4,10 +4,14 @@ use es_exception::{Exception, ExceptionKind};
 use indices::{BulkItem, BulkItemResponse, BulkResponse, UpdateRequest};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
+use shard::{SourceFilter, WritePrecondition};
 
 use super::answer::{FailedItem, WriteAnswer};
-use super::update_body;
-use super::write_params::{Expectation, check_active_shards, refresh_policy};
+use super::get::source_filter;
+use super::update_body::{self, UpdateBody};
+use super::write_params::{
+    Expectation, check_active_shards, no_data_stream, refresh_policy, versioned_create,
+};
 use crate::bulk_body::{self, ActionMeta, BulkAction, BulkVerb};
 use crate::call::Call;
 use crate::reply::Reply;
@@ -30,16 +34,21 @@ pub(crate) async fn bulk(call: Call) -> Result<Reply, Exception> {
         index: call.segment("index"),
         routing: call.params.text("routing"),
         require_alias: call.params.flag("require_alias", false)?,
-        return_source: call
-            .params
-            .text("_source")
-            .is_some_and(|wanted| wanted != "false"),
+        require_data_stream: call.params.flag("require_data_stream", false)?,
+        filter: source_filter(&call.params)?,
     };
     let mut problems = Vec::new();
-    let mut items = Vec::new();
+    let (mut items, mut filters) = (Vec::new(), Vec::new());
+    // One per action: the answer of one that is refused by itself, `None` of one that is carried out.
+    let mut answers = Vec::new();
     for action in bulk_body::parse(&call.body)? {
         match defaults.item(action) {
-            Ok(item) => items.push(item),
+            Ok((item, filter)) => {
+                items.push(item);
+                filters.push(filter);
+                answers.push(None);
+            }
+            Err(Refused::Item(answer)) => answers.push(Some(*answer)),
             Err(Refused::Problem(problem)) => problems.push(problem),
             Err(Refused::Whole(exception)) => return Err(exception),
         }
@@ -55,7 +64,19 @@ pub(crate) async fn bulk(call: Call) -> Result<Reply, Exception> {
             format!("Validation Failed: {numbered}"),
         ));
     }
-    let response = call.state.indices().bulk(items, refresh).await?;
+    let mut response = call.state.indices().bulk(items, refresh).await?;
+    for (item, filter) in response.items.iter_mut().zip(&filters) {
+        if let (Ok(written), Some(filter)) = (&mut item.result, filter)
+            && let Some(source) = written.source.take()
+        {
+            written.source = filter.apply(&source)?;
+        }
+    }
+    let mut carried_out = response.items.into_iter();
+    response.items = answers
+        .into_iter()
+        .filter_map(|answer| answer.or_else(|| carried_out.next()))
+        .collect();
     Reply::ok(&BulkAnswer(&response))
 }
 
@@ -64,19 +85,24 @@ struct Defaults<'a> {
     index: Option<&'a str>,
     routing: Option<&'a str>,
     require_alias: bool,
-    return_source: bool,
+    require_data_stream: bool,
+    /// What updates answer of their new source.
+    filter: Option<SourceFilter>,
 }
 
 /// Why an action is no item.
 enum Refused {
     /// One of the problems that are reported together.
     Problem(String),
+    /// What fails this item alone.
+    Item(Box<BulkItemResponse>),
     /// What ends the request by itself.
     Whole(Exception),
 }
 
 impl Defaults<'_> {
-    fn item(&self, action: BulkAction) -> Result<BulkItem, Refused> {
+    /// The item of an action, and what an update answers of its new source.
+    fn item(&self, action: BulkAction) -> Result<(BulkItem, Option<SourceFilter>), Refused> {
         let BulkAction { verb, meta, source } = action;
         let problem = |text: &str| Err(Refused::Problem(text.to_owned()));
         let Some(index) = meta.index.clone().or_else(|| self.index.map(str::to_owned)) else {
@@ -87,7 +113,19 @@ impl Defaults<'_> {
             (Some(id), _) if id.is_empty() => return problem("if _id is specified it must not be empty"),
             _ => {}
         }
+        let refused = |failure: Exception| {
+            Refused::Item(Box::new(BulkItemResponse {
+                action: verb.name(),
+                index: index.clone(),
+                id: meta.id.clone(),
+                result: Err(failure),
+            }))
+        };
+        if meta.require_data_stream.unwrap_or(self.require_data_stream) {
+            return Err(refused(no_data_stream(&index)));
+        }
         let expectation = expectation(&meta);
+        let mut filter = None;
         let as_problem = |exception: Exception| {
             let reason = exception.reason();
             let text = reason.strip_prefix("Validation Failed: 1: ").unwrap_or(reason);
@@ -98,27 +136,41 @@ impl Defaults<'_> {
                 source,
                 precondition: expectation.precondition().map_err(as_problem)?,
             },
-            BulkVerb::Create => indices::BulkAction::Create { source },
+            BulkVerb::Create => match expectation.precondition() {
+                Ok(WritePrecondition::None) => indices::BulkAction::Create { source },
+                Ok(_) => return Err(refused(versioned_create())),
+                Err(failure) => return Err(refused(failure)),
+            },
             BulkVerb::Delete => indices::BulkAction::Delete {
                 precondition: expectation.precondition().map_err(as_problem)?,
             },
             BulkVerb::Update => {
                 let body = update_body::parse(&source).map_err(Refused::Whole)?;
+                let UpdateBody {
+                    update,
+                    filter: wanted,
+                } = body;
+                let by_meta = match &meta.source {
+                    Some(source) => Some(SourceFilter::from_json(source).map_err(Refused::Whole)?),
+                    None => None,
+                };
+                filter = wanted.or(by_meta).or_else(|| self.filter.clone());
                 indices::BulkAction::Update(UpdateRequest {
                     if_seq_no: expectation.seq_no_and_term().map_err(as_problem)?,
                     retry_on_conflict: meta.retry_on_conflict.unwrap_or(0),
-                    return_source: body.return_source || self.return_source,
-                    ..body
+                    return_source: filter.as_ref().is_some_and(|filter| !filter.is_disabled()),
+                    ..update
                 })
             }
         };
-        Ok(BulkItem {
+        let item = BulkItem {
             index,
             id: meta.id,
             routing: meta.routing.or_else(|| self.routing.map(str::to_owned)),
             require_alias: self.require_alias || meta.require_alias,
             action,
-        })
+        };
+        Ok((item, filter))
     }
 }
 

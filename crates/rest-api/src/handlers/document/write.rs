@@ -3,11 +3,14 @@
 use es_exception::Exception;
 use http::StatusCode;
 use indices::{BulkAction, BulkItem, UpdateRequest};
-use shard::WritePrecondition;
+use shard::{SourceFilter, WritePrecondition};
 
 use super::answer::WriteAnswer;
-use super::update_body;
-use super::write_params::{Expectation, check_active_shards, invalid, refresh_policy};
+use super::get::source_filter;
+use super::update_body::{self, UpdateBody};
+use super::write_params::{
+    Expectation, check_active_shards, invalid, no_data_stream, refresh_policy, versioned_create,
+};
 use crate::call::Call;
 use crate::reply::Reply;
 
@@ -32,13 +35,9 @@ pub(crate) async fn index_document(call: Call) -> Result<Reply, Exception> {
         }
         (false, precondition) => BulkAction::Index { source, precondition },
         (true, WritePrecondition::None) => BulkAction::Create { source },
-        (true, _) => {
-            return Err(invalid(
-                "create operations only support internal versioning, and no if_seq_no",
-            ));
-        }
+        (true, _) => return Err(versioned_create()),
     };
-    write(&call, id, action).await
+    write(&call, id, action, &SourceFilter::none()).await
 }
 
 /// `PUT|POST /{index}/_create/{id}`: stores a document unless there is one.
@@ -48,11 +47,9 @@ pub(crate) async fn create_document(call: Call) -> Result<Reply, Exception> {
         source: source(&call)?,
     };
     if Expectation::of(&call.params)?.precondition()? != WritePrecondition::None {
-        return Err(invalid(
-            "create operations only support internal versioning, and no if_seq_no",
-        ));
+        return Err(versioned_create());
     }
-    write(&call, Some(call.id().to_owned()), action).await
+    write(&call, Some(call.id().to_owned()), action, &SourceFilter::none()).await
 }
 
 /// `DELETE /{index}/_doc/{id}`: removes a document.
@@ -62,6 +59,7 @@ pub(crate) async fn delete_document(call: Call) -> Result<Reply, Exception> {
         &call,
         Some(call.id().to_owned()),
         BulkAction::Delete { precondition },
+        &SourceFilter::none(),
     )
     .await
 }
@@ -73,21 +71,20 @@ pub(crate) async fn update_document(call: Call) -> Result<Reply, Exception> {
             "internal versioning cannot be used for optimistic concurrency control, use if_seq_no and if_primary_term",
         ));
     }
-    let body = update_body::parse(&source(&call)?)?;
-    let wants_source = call
-        .params
-        .text("_source")
-        .is_some_and(|wanted| wanted != "false");
+    let UpdateBody { update, filter } = update_body::parse(&source(&call)?)?;
+    let by_params = source_filter(&call.params)?;
+    let filter = filter.or(by_params).unwrap_or_else(SourceFilter::none);
     let update = UpdateRequest {
         if_seq_no: Expectation::of(&call.params)?.seq_no_and_term()?,
         retry_on_conflict: call.params.number("retry_on_conflict")?.unwrap_or(0),
-        return_source: body.return_source || wants_source,
-        ..body
+        return_source: !filter.is_disabled(),
+        ..update
     };
     if update.if_seq_no.is_some() && update.retry_on_conflict > 0 {
         return Err(invalid("compare and write operations cannot be retried"));
     }
-    write(&call, Some(call.id().to_owned()), BulkAction::Update(update)).await
+    let id = Some(call.id().to_owned());
+    write(&call, id, BulkAction::Update(update), &filter).await
 }
 
 fn source(call: &Call) -> Result<bytes::Bytes, Exception> {
@@ -107,10 +104,19 @@ fn refuse_pipeline(call: &Call) -> Result<(), Exception> {
     }
 }
 
-async fn write(call: &Call, id: Option<String>, action: BulkAction) -> Result<Reply, Exception> {
+/// Writes one document and answers what `shown` lets through of its new source.
+async fn write(
+    call: &Call,
+    id: Option<String>,
+    action: BulkAction,
+    shown: &SourceFilter,
+) -> Result<Reply, Exception> {
     let refresh = refresh_policy(&call.params)?;
     call.params.timeout("timeout")?;
     check_active_shards(&call.params)?;
+    if call.params.flag("require_data_stream", false)? {
+        return Err(no_data_stream(call.index()));
+    }
     let item = BulkItem {
         index: call.index().to_owned(),
         id,
@@ -118,7 +124,10 @@ async fn write(call: &Call, id: Option<String>, action: BulkAction) -> Result<Re
         require_alias: call.params.flag("require_alias", false)?,
         action,
     };
-    let response = call.state.indices().write(item, refresh).await?;
+    let mut response = call.state.indices().write(item, refresh).await?;
+    if let Some(source) = response.source.take() {
+        response.source = shown.apply(&source)?;
+    }
     let status = StatusCode::from_u16(response.result.status()).unwrap_or(StatusCode::OK);
     let mut reply = Reply::json(
         status,
