@@ -129,6 +129,11 @@ impl LeaseTable {
         expired
     }
 
+    /// The lowest seq_no that any lease retains.
+    pub(crate) fn min_retaining_seq_no(&self) -> Option<SeqNo> {
+        self.leases.values().map(|lease| lease.retaining_seq_no).min()
+    }
+
     pub(crate) fn get(&self, id: &LeaseId) -> Option<&RetentionLease> {
         self.leases.get(id)
     }

@@ -63,13 +63,15 @@
 #![forbid(unsafe_code)]
 
 mod atomic_file;
+mod block;
 mod checkpoint;
 mod clock;
 mod committer;
+mod compaction;
+mod entries;
 mod error;
 mod frame;
 mod ids;
-mod index;
 mod lease;
 mod lease_file;
 mod live;
@@ -82,7 +84,9 @@ mod options;
 mod pinned;
 mod read;
 mod recovery;
+mod retention;
 mod scan;
+mod sealed;
 mod segment;
 mod shared;
 mod storage;
@@ -93,6 +97,7 @@ mod writer;
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock};
 pub use committer::GroupCommitter;
+pub use compaction::{CompactionContext, CompactionError, CompactionGoal, CompactionReport};
 pub use error::{AppendError, LeaseError, LogError, ReadError};
 pub use frame::{FRAME_HEADER_LENGTH, Frame, FrameError, MAX_FRAME_LENGTH};
 pub use ids::{
@@ -109,6 +114,7 @@ pub use operation::{
 };
 pub use options::{Durability, LogOptions, NewLog, ReadLimits};
 pub use pinned::{PinnedFile, PinnedFiles};
+pub use retention::RetentionBound;
 pub use storage::{FsStorage, Storage, StorageFile};
 pub use ticket::{AppendTicket, SyncTicket};
 

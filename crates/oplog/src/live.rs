@@ -37,6 +37,15 @@ impl LiveSet {
         self.bitmap.len()
     }
 
+    /// How many operations from `first` to `last`, both included, are live.
+    pub fn count_in(&self, first: SeqNo, last: SeqNo) -> u64 {
+        let below = first
+            .get()
+            .checked_sub(1)
+            .map_or(0, |before| self.bitmap.rank(before));
+        self.bitmap.rank(last.get()).saturating_sub(below)
+    }
+
     /// Whether nothing is live.
     pub fn is_empty(&self) -> bool {
         self.bitmap.is_empty()

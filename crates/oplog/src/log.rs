@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use parking_lot::MutexGuard;
 
-use crate::index::SealedSegment;
 use crate::live::{LiveTracker, is_update_or_delete};
 use crate::pinned::PinnedFile;
 use crate::read::{checksum_in_memory, checksum_in_sealed};
 use crate::recovery::{self, Environment, note_term};
+use crate::sealed::SealedSegment;
 use crate::segment::{index_name, log_name};
 use crate::shared::{PendingFrame, Shared, State};
 use crate::ticket;
 use crate::{
-    AppendError, AppendTicket, Clock, Digest, Durability, Frame, GroupCommitter, HistoryUuid, LeaseError,
-    LeaseId, LiveSet, LiveSummary, LogError, LogOptions, NewLog, PinnedFiles, PrimaryTerm, ReadError,
-    ReadLimits, RetentionLease, RetentionLeases, SeqNo, Storage, SyncTicket, UnixMillis,
+    AppendError, AppendTicket, Clock, Digest, Durability, Frame, GroupCommitter, HistoryUuid, LiveSet,
+    LiveSummary, LogError, LogOptions, NewLog, PinnedFiles, PrimaryTerm, ReadError, ReadLimits, SeqNo,
+    Storage, SyncTicket,
 };
-use crate::{checkpoint, lease_file, live_file};
+use crate::{checkpoint, live_file};
 
 /// Where a primary term begins in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -40,7 +40,7 @@ pub struct TermStart {
 /// Dropping a log without [`Log::close`] is like a crash of the process: what was written stays, the rest is lost.
 #[derive(Debug)]
 pub struct Log {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// Keeps the threads alive that write this log.
     _committer: Arc<GroupCommitter>,
 }
@@ -298,6 +298,8 @@ impl Log {
     /// # Errors
     /// As [`Log::read`].
     pub fn recompute_live_summary(&self) -> Result<LiveSummary, ReadError> {
+        // What is read twice must not be rewritten in between.
+        let _unchanged = self.shared.compaction_lock.lock();
         let max_seq_no = self.max_seq_no();
         let mut live = LiveSet::new();
         self.for_each(max_seq_no, |frame| {
@@ -343,120 +345,6 @@ impl Log {
         self.shared.state.lock().updates
     }
 
-    /// Adds a lease, durably. `None` retains all that is held now.
-    ///
-    /// # Errors
-    /// [`LeaseError::AlreadyExists`], [`LeaseError::Storage`].
-    pub fn add_retention_lease(
-        &self,
-        id: LeaseId,
-        retaining: Option<SeqNo>,
-        source: &str,
-    ) -> Result<RetentionLease, LeaseError> {
-        let lease = self.lease(
-            id,
-            retaining.unwrap_or_else(|| self.min_retained_seq_no()),
-            source,
-        );
-        self.change_leases(|table, term| table.add(lease.clone(), term))?;
-        Ok(lease)
-    }
-
-    /// Renews a lease: a new timestamp, and an equal or higher seq_no. `None` retains what the lease retained, or
-    /// all that is held now if that is less.
-    ///
-    /// Kept in memory until the next durable change, flush or [`Log::expire_retention_leases`]: losing a renewal retains more, not less.
-    ///
-    /// # Errors
-    /// [`LeaseError::NotFound`], [`LeaseError::InvalidRetainingSeqNo`], [`LeaseError::Storage`] when the log takes no writes.
-    pub fn renew_retention_lease(
-        &self,
-        id: LeaseId,
-        retaining: Option<SeqNo>,
-        source: &str,
-    ) -> Result<RetentionLease, LeaseError> {
-        let (term, min_retained) = self.lease_context()?;
-        let mut leases = self.shared.leases.lock();
-        let held = leases
-            .table
-            .get(&id)
-            .map_or(min_retained, |lease| lease.retaining_seq_no.max(min_retained));
-        let lease = self.lease(id, retaining.unwrap_or(held), source);
-        leases.table.renew(lease.clone(), term)?;
-        leases.dirty = true;
-        Ok(lease)
-    }
-
-    /// Removes a lease, durably.
-    ///
-    /// # Errors
-    /// [`LeaseError::NotFound`], [`LeaseError::Storage`].
-    pub fn remove_retention_lease(&self, id: &LeaseId) -> Result<(), LeaseError> {
-        self.change_leases(|table, term| table.remove(id, term))
-    }
-
-    /// All leases.
-    pub fn retention_leases(&self) -> RetentionLeases {
-        self.shared.leases.lock().table.to_collection()
-    }
-
-    /// Removes the leases that were not renewed for longer than `period`, and writes renewals to the file.
-    /// To be called about every 30 s. Answers what expired.
-    ///
-    /// # Errors
-    /// [`LeaseError::Storage`].
-    pub fn expire_retention_leases(
-        &self,
-        now: UnixMillis,
-        period: Duration,
-    ) -> Result<Vec<RetentionLease>, LeaseError> {
-        let (term, _) = self.lease_context()?;
-        let mut leases = self.shared.leases.lock();
-        let mut table = leases.table.clone();
-        let expired = table.expire(now, period, term);
-        if !expired.is_empty() || leases.dirty {
-            self.save_leases(&table).map_err(LeaseError::Storage)?;
-            leases.table = table;
-            leases.dirty = false;
-        }
-        Ok(expired)
-    }
-
-    fn lease(&self, id: LeaseId, retaining_seq_no: SeqNo, source: &str) -> RetentionLease {
-        RetentionLease {
-            id,
-            retaining_seq_no,
-            timestamp: self.shared.clock.now(),
-            source: source.to_owned(),
-        }
-    }
-
-    fn lease_context(&self) -> Result<(PrimaryTerm, SeqNo), LeaseError> {
-        let state = self.shared.state.lock();
-        state.check_usable().map_err(LeaseError::Storage)?;
-        Ok((state.primary_term, state.min_retained))
-    }
-
-    /// Changes the leases and their file, or neither.
-    fn change_leases(
-        &self,
-        change: impl FnOnce(&mut crate::lease::LeaseTable, PrimaryTerm) -> Result<(), LeaseError>,
-    ) -> Result<(), LeaseError> {
-        let (term, _) = self.lease_context()?;
-        let mut leases = self.shared.leases.lock();
-        let mut table = leases.table.clone();
-        change(&mut table, term)?;
-        self.save_leases(&table).map_err(LeaseError::Storage)?;
-        leases.table = table;
-        leases.dirty = false;
-        Ok(())
-    }
-
-    fn save_leases(&self, table: &crate::lease::LeaseTable) -> Result<(), LogError> {
-        let saved = lease_file::save(&*self.shared.storage, &self.shared.dir, &table.to_collection());
-        self.poison_on_error(saved)
-    }
-
     /// Makes everything durable and writes checkpoint, live set and leases, so that the next open has little to do. Blocks.
     ///
     /// # Errors
@@ -464,12 +352,7 @@ impl Log {
     pub fn flush(&self) -> Result<(), LogError> {
         let flushed = self.shared.writer.lock().flush(&self.shared);
         self.poison_on_error(flushed)?;
-        let mut leases = self.shared.leases.lock();
-        if leases.dirty {
-            self.save_leases(&leases.table)?;
-            leases.dirty = false;
-        }
-        Ok(())
+        self.save_renewals()
     }
 
     /// Flushes and holds the files as they are then, to be copied. Blocks. Appends go on meanwhile and afterwards.
@@ -491,8 +374,10 @@ impl Log {
         let mut opened = Vec::with_capacity(2 * sealed.len() + 3);
         for segment in sealed.iter() {
             let segment: &SealedSegment = segment;
-            opened.push(pin(log_name(segment.first()), segment.file.clone())?);
-            opened.push(pin(index_name(segment.first()), segment.index_file().clone())?);
+            opened.push(pin(log_name(segment.first()), segment.file().clone())?);
+            if let Some(index) = segment.index_file() {
+                opened.push(pin(index_name(segment.first()), index.clone())?);
+            }
         }
         let (file, header, length) = writer.open_segment();
         opened.push((
@@ -526,15 +411,21 @@ impl Log {
         flushed
     }
 
-    /// How many bytes the segments have, without their indices.
+    /// How many bytes the segments have on disk, without the index files of plain ones.
     pub fn size_in_bytes(&self) -> u64 {
         let state = self.shared.state.lock();
         state
             .sealed
             .iter()
-            .map(|segment| segment.log_length())
+            .map(|segment| segment.file_length())
             .sum::<u64>()
             + state.active.length
+    }
+
+    /// The first seq_no of the open segment, which compaction leaves alone.
+    #[cfg(test)]
+    pub(crate) fn open_segment_first(&self) -> SeqNo {
+        self.shared.state.lock().active.first
     }
 
     /// How many segments there are, the open one included.
@@ -542,7 +433,7 @@ impl Log {
         self.shared.state.lock().sealed.len() + 1
     }
 
-    fn poison_on_error(&self, result: Result<(), LogError>) -> Result<(), LogError> {
+    pub(crate) fn poison_on_error(&self, result: Result<(), LogError>) -> Result<(), LogError> {
         if let Err(error) = &result {
             self.shared.poison(error);
         }

@@ -17,6 +17,9 @@ pub enum Fault {
     Fail,
     /// That call fails, a write having written its first half; later ones work.
     Tear,
+    /// As [`Self::Fail`]; if it is a sync, what it should have made durable never will be, although reads still show it and later syncs work. That is
+    /// what an operating system leaves that marks pages as clean after a failed write.
+    LoseSync,
     /// That call and every later change fail (a write having written its first half), until [`MemStorage::crash`].
     PowerCut,
 }
@@ -31,7 +34,7 @@ pub struct MemStorage {
     inner: Arc<Mutex<Inner>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     /// Bumped by a crash; handles of an older epoch are dead, as the process that held them.
     epoch: u64,
@@ -43,6 +46,10 @@ struct Inner {
     changes: u64,
     syncs: u64,
     fault: Option<(u64, Fault)>,
+    /// How many faults were reached.
+    faults: u64,
+    /// The most bytes that all files together may have.
+    capacity: Option<u64>,
     dead: bool,
 }
 
@@ -89,6 +96,15 @@ impl NameChange {
     }
 }
 
+impl Change {
+    fn apply(&self, content: &mut Vec<u8>) {
+        match self {
+            Self::Write { offset, data } => FileContent::write(content, *offset, data),
+            Self::Truncate(length) => content.resize(*length, 0),
+        }
+    }
+}
+
 impl FileContent {
     fn write(content: &mut Vec<u8>, offset: usize, data: &[u8]) {
         let end = offset + data.len();
@@ -116,6 +132,26 @@ impl MemStorage {
     /// How many file syncs succeeded so far.
     pub fn syncs(&self) -> u64 {
         self.inner.lock().syncs
+    }
+
+    /// Whether the power is cut.
+    pub fn is_dead(&self) -> bool {
+        self.inner.lock().dead
+    }
+
+    /// How many injected faults were reached so far.
+    pub fn faults(&self) -> u64 {
+        self.inner.lock().faults
+    }
+
+    /// Bounds the bytes of all files together: writes that would need more fail with [`io::ErrorKind::StorageFull`] after what fits. `None`: no bound.
+    pub fn set_capacity(&self, capacity: Option<u64>) {
+        self.inner.lock().capacity = capacity;
+    }
+
+    /// The bytes of all files together.
+    pub fn used(&self) -> u64 {
+        self.inner.lock().used()
     }
 
     /// Injects a fault at the change number `at`, counted from 0 over the whole life of the storage.
@@ -226,6 +262,17 @@ enum Outcome {
     Whole,
     Nothing,
     Half,
+    /// As `Nothing`; a sync also forgets what it should have written.
+    Lost,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner")
+            .field("names", &self.names)
+            .field("changes", &self.changes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Inner {
@@ -237,15 +284,34 @@ impl Inner {
         }
         match self.fault {
             Some((at, fault)) if at == number => {
+                self.faults += 1;
                 self.dead = fault == Fault::PowerCut;
-                if fault == Fault::Fail {
-                    Outcome::Nothing
-                } else {
-                    Outcome::Half
+                match fault {
+                    Fault::Fail => Outcome::Nothing,
+                    Fault::LoseSync => Outcome::Lost,
+                    Fault::Tear | Fault::PowerCut => Outcome::Half,
                 }
             }
             _ => Outcome::Whole,
         }
+    }
+
+    fn used(&self) -> u64 {
+        self.names
+            .values()
+            .map(|file| self.files[*file].current.len() as u64)
+            .sum()
+    }
+
+    /// How many of the bytes that begin at `offset` of a file the medium takes.
+    fn room_for(&self, file: usize, offset: usize, length: usize) -> usize {
+        let Some(capacity) = self.capacity else {
+            return length;
+        };
+        let present = self.files[file].current.len();
+        let free = usize::try_from(capacity.saturating_sub(self.used())).unwrap_or(usize::MAX);
+        let most = present.saturating_sub(offset).saturating_add(free);
+        length.min(most)
     }
 
     fn whole_change(&mut self) -> io::Result<()> {
@@ -296,16 +362,21 @@ impl StorageFile for MemFile {
             let written = match outcome {
                 Outcome::Whole => data,
                 Outcome::Half => &data[..data.len() / 2],
-                Outcome::Nothing => return Err(injected()),
+                Outcome::Nothing | Outcome::Lost => return Err(injected()),
             };
             let offset = usize::try_from(offset).map_err(io::Error::other)?;
+            let room = inner.room_for(self.file, offset, written.len());
+            let is_full = room < written.len();
+            let written = &written[..room];
             let file = &mut inner.files[self.file];
             FileContent::write(&mut file.current, offset, written);
             file.unsynced.push(Change::Write {
                 offset,
                 data: written.to_vec(),
             });
-            if outcome == Outcome::Whole {
+            if is_full {
+                Err(io::ErrorKind::StorageFull.into())
+            } else if outcome == Outcome::Whole {
                 Ok(())
             } else {
                 Err(injected())
@@ -315,12 +386,21 @@ impl StorageFile for MemFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.with(|inner| {
-            inner.whole_change()?;
-            inner.syncs += 1;
+            let outcome = inner.change();
             let file = &mut inner.files[self.file];
-            file.unsynced.clear();
-            file.synced.clone_from(&file.current);
-            Ok(())
+            match outcome {
+                Outcome::Whole => {
+                    let FileContent { synced, unsynced, .. } = file;
+                    unsynced.drain(..).for_each(|change| change.apply(synced));
+                    inner.syncs += 1;
+                    Ok(())
+                }
+                Outcome::Lost => {
+                    file.unsynced.clear();
+                    Err(injected())
+                }
+                Outcome::Half | Outcome::Nothing => Err(injected()),
+            }
         })
     }
 

@@ -14,7 +14,7 @@ pub struct NewLog {
 }
 
 /// Tuning of one log; [`LogOptions::default`] is right for production.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LogOptions {
     /// A segment is sealed before it grows beyond this (one larger frame has a segment of its own). Default 64 MiB, at most 1 GiB.
     /// Larger segments make fewer files; the open segment's index costs 16 bytes of memory per operation,
@@ -29,6 +29,11 @@ pub struct LogOptions {
     pub async_sync_bytes: ByteCount,
     /// The shortest time between two writes of the checkpoint file outside of seal and flush. Default 1 s.
     pub checkpoint_interval: Duration,
+    /// A sealed segment is rewritten in the background when at least this share of its operations may go, from 0 to 1. Default 0.3:
+    /// the log is at most about 1.4 times as long as it must be. Less costs more rewriting: each byte is rewritten about 1 / ratio times.
+    pub garbage_ratio: f64,
+    /// Level of zstd for sealed segments, -7 to 19. Default 1.
+    pub compression_level: i32,
 }
 
 impl Default for LogOptions {
@@ -39,6 +44,8 @@ impl Default for LogOptions {
             sync_interval: Duration::from_secs(5),
             async_sync_bytes: ByteCount::from_mib(8),
             checkpoint_interval: Duration::from_secs(1),
+            garbage_ratio: 0.3,
+            compression_level: 1,
         }
     }
 }
@@ -47,6 +54,17 @@ impl LogOptions {
     pub(crate) fn check(&self) -> Result<(), LogError> {
         if self.segment_bytes > ByteCount::from_mib(1024) {
             let reason = format!("segment_bytes must be at most 1gb but was {}", self.segment_bytes);
+            return Err(LogError::Invalid { reason });
+        }
+        if !(0.0..=1.0).contains(&self.garbage_ratio) {
+            let reason = format!("garbage_ratio must be from 0 to 1 but was {}", self.garbage_ratio);
+            return Err(LogError::Invalid { reason });
+        }
+        if !(-7..=19).contains(&self.compression_level) {
+            let reason = format!(
+                "compression_level must be from -7 to 19 but was {}",
+                self.compression_level
+            );
             return Err(LogError::Invalid { reason });
         }
         Ok(())

@@ -4,8 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use crate::entries::Entry;
 use crate::frame::{LENGTH_END, u32_at};
-use crate::index::{Entry, SealedSegment};
+use crate::sealed::SealedSegment;
 use crate::shared::{ActiveSegment, Shared, State};
 use crate::{Frame, ReadError, ReadLimits, SeqNo, SeqNoRange, StorageFile};
 
@@ -81,37 +84,30 @@ impl Shared {
             .unwrap_or(usize::MAX)
             .saturating_add(1);
         let count = operations.min(span).min(LOOKUP);
-        let source = {
-            let state = self.state.lock();
-            if state.closed {
-                return Err(ReadError::Closed);
-            }
-            locate(&state, next, count)
-        };
-        match source {
-            None => Ok(Vec::new()),
-            Some(Source::Memory(frames)) => Ok(frames),
-            Some(Source::File(run)) => read_run(&run, count, budget),
-            Some(Source::Sealed(segment)) => {
-                let position = segment.position(next)?;
-                let mut entries = segment.entries(position, count + 1)?;
-                let end = if entries.len() > count {
-                    entries.pop().map_or(0, |entry| u64::from(entry.offset))
-                } else {
-                    segment.log_length()
-                };
-                let (file, path) = (segment.file.clone(), segment.path.clone());
-                read_run(
-                    &Run {
-                        file,
-                        path,
-                        first: segment.first(),
-                        entries,
-                        end,
-                    },
-                    count,
-                    budget,
-                )
+        let mut next = next;
+        loop {
+            let source = {
+                let state = self.state.lock();
+                if state.closed {
+                    return Err(ReadError::Closed);
+                }
+                locate(&state, next, count)
+            };
+            match source {
+                None => return Ok(Vec::new()),
+                Some(Source::Memory(frames)) => return Ok(frames),
+                Some(Source::File(run)) => return read_run(&run, budget),
+                Some(Source::Sealed(segment)) => {
+                    let frames = segment.frames(segment.position(next)?, count, budget)?;
+                    if !frames.is_empty() {
+                        return Ok(frames);
+                    }
+                    // The rest of what the segment stands for is gone.
+                    let Some(after) = segment.last().checked_next() else {
+                        return Ok(Vec::new());
+                    };
+                    next = after;
+                }
             }
         }
     }
@@ -128,13 +124,18 @@ impl Shared {
         checksum_in_sealed(&sealed, seq_no)
     }
 
+    /// The first operation that the log holds.
     pub(crate) fn first_held(&self) -> Option<SeqNo> {
-        let state = self.state.lock();
-        let first = state
-            .sealed
-            .first()
-            .map_or(state.active.first, |segment| segment.first());
-        state.max_seq_no.filter(|max| first <= *max).map(|_| first)
+        let (sealed, active) = {
+            let state = self.state.lock();
+            let active = state.max_seq_no.filter(|max| state.active.first <= *max);
+            (state.sealed.clone(), active.map(|_| state.active.first))
+        };
+        let held = sealed.iter().find_map(|segment| {
+            let entry = segment.entries(0, 1).ok()?.first().copied()?;
+            Some(SeqNo::new(segment.first().get() + u64::from(entry.delta)))
+        });
+        held.or(active)
     }
 
     fn missing(&self, first: SeqNo, last: SeqNo) -> ReadError {
@@ -225,35 +226,59 @@ fn run_in_active(active: &ActiveSegment, next: SeqNo, count: usize) -> Option<Ru
     })
 }
 
-/// Reads the frames of a run that one read should give, and checks each of them.
-fn read_run(run: &Run, count: usize, budget: u64) -> Result<Vec<Frame>, ReadError> {
-    let entries = &run.entries[..run.entries.len().min(count)];
+/// Of consecutive entries those that one read should give, and the bytes from the first to the end of the last.
+/// `end` is where the last of `entries` ends.
+pub(crate) fn frames_in_budget(entries: &[Entry], end: u64, budget: u64) -> (&[Entry], u64, u64) {
     let Some(first) = entries.first() else {
-        return Ok(Vec::new());
+        return (entries, end, end);
     };
     let start = u64::from(first.offset);
     let end_of = |place: usize| {
-        run.entries
+        entries
             .get(place + 1)
-            .map_or(run.end, |entry| u64::from(entry.offset))
+            .map_or(end, |entry| u64::from(entry.offset))
     };
     let target = budget.clamp(MIN_READ, READ_CHUNK);
     let fitting = (1..entries.len())
         .take_while(|place| end_of(*place).saturating_sub(start) <= target)
         .count()
         + 1;
-    let seq_no = |entry: &Entry| SeqNo::new(run.first.get() + u64::from(entry.delta));
-    let length = end_of(fitting - 1).saturating_sub(start);
+    (&entries[..fitting], start, end_of(fitting - 1))
+}
+
+/// Reads the frames of a run that one read should give, and checks each of them.
+fn read_run(run: &Run, budget: u64) -> Result<Vec<Frame>, ReadError> {
+    let (entries, start, end) = frames_in_budget(&run.entries, run.end, budget);
+    let Some(first) = entries.first() else {
+        return Ok(Vec::new());
+    };
+    let seq_no = SeqNo::new(run.first.get() + u64::from(first.delta));
+    let length = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
     let bytes = run
         .file
-        .read_at(start, usize::try_from(length).unwrap_or(usize::MAX))
-        .map_err(|error| read_error(error, &run.path, start, seq_no(first)))?;
-    let mut frames = Vec::with_capacity(fitting);
-    for entry in &entries[..fitting] {
+        .read_at(start, length)
+        .map_err(|error| read_error(error, &run.path, start, seq_no))?;
+    cut_frames(&run.path, run.first, entries, start, &bytes, |entry| {
+        u64::from(entry.offset)
+    })
+}
+
+/// The frames of `entries`, cut out of `bytes`, which begin at `start`; each is verified. `place` tells where in the file an entry's frame lies.
+pub(crate) fn cut_frames(
+    path: &Path,
+    first: SeqNo,
+    entries: &[Entry],
+    start: u64,
+    bytes: &Bytes,
+    place: impl Fn(&Entry) -> u64,
+) -> Result<Vec<Frame>, ReadError> {
+    let mut frames = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let seq_no = SeqNo::new(first.get() + u64::from(entry.delta));
         let corrupt = |reason: String| ReadError::Corrupt {
-            file: run.path.clone(),
-            offset: u64::from(entry.offset),
-            seq_no: seq_no(entry),
+            file: path.to_owned(),
+            offset: place(entry),
+            seq_no,
             reason,
         };
         let from = u64::from(entry.offset)
@@ -265,7 +290,7 @@ fn read_run(run: &Run, count: usize, budget: u64) -> Result<Vec<Frame>, ReadErro
         let rest = rest.ok_or_else(|| corrupt("the offset index is wrong".to_owned()))?;
         let frame_end = (u32_at(&rest, 0) as usize).min(rest.len());
         let frame = Frame::verify(rest.slice(..frame_end)).map_err(|error| corrupt(error.to_string()))?;
-        if frame.seq_no() != seq_no(entry) || frame.checksum() != entry.checksum {
+        if frame.seq_no() != seq_no || frame.checksum() != entry.checksum {
             return Err(corrupt(format!(
                 "found operation {} with another checksum",
                 frame.seq_no()
@@ -276,7 +301,7 @@ fn read_run(run: &Run, count: usize, budget: u64) -> Result<Vec<Frame>, ReadErro
     Ok(frames)
 }
 
-fn read_error(error: io::Error, path: &Path, offset: u64, seq_no: SeqNo) -> ReadError {
+pub(crate) fn read_error(error: io::Error, path: &Path, offset: u64, seq_no: SeqNo) -> ReadError {
     let file = path.to_owned();
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return ReadError::Corrupt {

@@ -21,19 +21,26 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::PrimaryTerm;
 use crate::atomic_file::{NameSync, TEMPORARY_SUFFIX};
+use crate::block::BlockWriter;
 use crate::checkpoint::{CHECKPOINT_NAME, Checkpoint};
 use crate::committer::CommitterHandle;
-use crate::index::{Entry, SealedSegment, entry_of};
+use crate::entries::{Entry, entry_of};
 use crate::lease::LeaseTable;
 use crate::lease_file::{self, LEASES_NAME};
 use crate::live::{LiveTracker, is_update_or_delete};
 use crate::live_file::{LIVE_NAME, LiveFile};
 use crate::log::TermStart;
 use crate::scan::{Item, Scanner, read_header};
-use crate::segment::{HEADER_LENGTH, SegmentHeader, index_path, log_path, parse_log_name};
+use crate::sealed::SealedSegment;
+use crate::segment::{Encoding, HEADER_LENGTH, SegmentHeader, index_path, log_path, parse_log_name};
 use crate::shared::{ActiveSegment, Leases, Schedule, Shared, State};
-use crate::writer::{SavedCheckpoint, SavedLive, Writer, WriterStart, create_segment};
-use crate::{Clock, HistoryUuid, LogError, LogOptions, NewLog, SeqNo, Storage, StorageFile};
+use crate::writer::{SavedCheckpoint, SavedLive, Writer, WriterStart, create_segment, create_segment_at};
+use crate::{Clock, Frame, HistoryUuid, LogError, LogOptions, NewLog, SeqNo, Storage, StorageFile};
+
+const TEMPORARY_EXTENSION: &str = "log.tmp";
+const CUT_COMPRESSION_LEVEL: i32 = 1;
+/// How much is written again at once.
+const REWRITE_CHUNK: u64 = 1 << 20;
 
 /// What a log runs on.
 #[derive(Debug, Clone)]
@@ -164,22 +171,42 @@ fn open_segments(
         ));
     }
     let mut sealed: Vec<Arc<SealedSegment>> = Vec::with_capacity(before.len());
-    for (place, first) in before.iter().enumerate() {
+    for first in before {
+        if let Some(segment) = sealed.last().filter(|segment| *first <= segment.last()) {
+            // A compacted segment took its place, and the process died before the old files were removed.
+            tracing::info!(segment = first.get(), by = %segment.path().display(), "removing a segment that was compacted away");
+            remove(storage, &log_path(dir, *first))?;
+            remove_if_exists(storage, &index_path(dir, *first))?;
+            continue;
+        }
+        check_tiling(&sealed, *first)?;
         let segment = SealedSegment::open(storage, dir, *first)?;
-        let next = SeqNo::new(segment.last().get() + 1);
-        if next != firsts[place + 1] {
-            let reason = format!("the next segment begins with {}", firsts[place + 1]);
-            return Err(LogError::corrupt(
-                &segment.path,
-                segment.log_length(),
-                Some(next),
-                reason,
-            ));
+        if segment.is_compressed() {
+            remove_if_exists(storage, &index_path(dir, *first))?;
         }
         sealed.push(Arc::new(segment));
     }
+    check_tiling(&sealed, *last)?;
     let open = open_last(storage, dir, *last, known_durable, !sealed.is_empty())?;
     Ok(Segments { sealed, open })
+}
+
+/// Every seq_no belongs to one segment, also those whose operations are gone: so a missing file shows.
+fn check_tiling(sealed: &[Arc<SealedSegment>], first: SeqNo) -> Result<(), LogError> {
+    let Some(before) = sealed.last() else {
+        return Ok(());
+    };
+    if before.last().checked_next() == Some(first) {
+        return Ok(());
+    }
+    let reason = format!("the next segment begins with {first}");
+    let next = before.last().checked_next();
+    Err(LogError::corrupt(
+        before.path(),
+        before.file_length(),
+        next,
+        reason,
+    ))
 }
 
 /// Opens and scans the last segment by the rule of this module.
@@ -213,6 +240,10 @@ fn open_last(
         }
         Err(error) => return Err(error),
     };
+    if header.encoding != Encoding::Plain {
+        let reason = "the open segment, which follows it, is missing";
+        return Err(LogError::corrupt(path, length, None, reason));
+    }
     let mut open = OpenSegment {
         file,
         path,
@@ -256,7 +287,29 @@ fn open_last(
             .truncate(open.length)
             .map_err(|source| LogError::io("truncate", &path, source))?;
     }
+    write_again(&open, known_durable)?;
     Ok(open)
+}
+
+/// Writes what may not be durable over itself, for the sync that follows.
+///
+/// After an fsync that failed, the operating system may hold bytes that are not on the disk and count them as clean: a later fsync says yes and
+/// writes nothing. Bytes that were written again are dirty again.
+fn write_again(open: &OpenSegment, known_durable: Option<SeqNo>) -> Result<(), LogError> {
+    let io = |action| move |source| LogError::io(action, &open.path, source);
+    let first = open.header.first.get();
+    // From the last durable operation on, not from the one after it: a sync marker may lie in between.
+    let known = known_durable.and_then(|durable| usize::try_from(durable.get().checked_sub(first)?).ok());
+    let mut offset = known
+        .and_then(|place| open.entries.get(place))
+        .map_or(0, |entry| u64::from(entry.offset));
+    while offset < open.length {
+        let length = (open.length - offset).min(REWRITE_CHUNK) as usize;
+        let bytes = open.file.read_at(offset, length).map_err(io("read"))?;
+        open.file.write_at(offset, &bytes).map_err(io("write"))?;
+        offset += length as u64;
+    }
+    Ok(())
 }
 
 fn build(
@@ -281,6 +334,7 @@ fn build(
         last,
         checkpoint: SavedCheckpoint {
             durable: checkpoint.durable,
+            min_retained: checkpoint.min_retained,
             at: env.committer.now(),
         },
         live: saved_live,
@@ -327,6 +381,7 @@ fn build(
             table: leases,
             dirty: false,
         }),
+        compaction_lock: Mutex::new(()),
         room: Condvar::new(),
         progress: Event::new(),
         written: AtomicU64::new(plus_one),
@@ -337,51 +392,92 @@ fn build(
 
 /// Brings the live set and the term table up to the end of the log, from where the files end that hold them.
 fn replay(shared: &Shared, checkpoint: &Checkpoint, live: Option<&LiveFile>) -> Result<(), LogError> {
-    let live_from = live.map_or(0, |live| SeqNo::to_plus_one(live.valid_through));
-    let mut tracker = live.map_or_else(LiveTracker::default, |live| LiveTracker {
-        live: live.live.clone(),
-        digest: live.digest,
-    });
-    let mut updates = live.and_then(|live| live.updates);
-    let mut terms = checkpoint.terms.clone();
-    let mut next = SeqNo::new(live_from.min(SeqNo::to_plus_one(checkpoint.durable)));
-    if let Some(max) = shared.durable_checkpoint() {
-        while next <= max {
-            let frames = shared.read_from(next, max, usize::MAX, u64::MAX)?;
-            let Some(last) = frames.last().map(crate::Frame::seq_no) else {
-                break;
-            };
-            for frame in &frames {
-                note_term(&mut terms, frame);
-                if frame.seq_no().get() < live_from {
-                    continue;
-                }
-                let checksum = match frame.superseded() {
-                    Some(superseded) => shared.checksum_of(superseded)?,
-                    None => None,
-                };
-                let known = frame.superseded().is_none() || checksum.is_some();
-                if !known || !tracker.apply(frame, checksum) {
-                    let reason = "it supersedes an operation that is not live";
-                    return Err(LogError::corrupt(&shared.dir, 0, Some(frame.seq_no()), reason));
-                }
-                if is_update_or_delete(frame) {
-                    updates = Some(frame.seq_no());
-                }
-            }
-            next = SeqNo::new(last.get() + 1);
+    let replayed = match replay_from(shared, checkpoint, live) {
+        Err(error @ LogError::Corrupt { .. }) if live.is_some() => {
+            tracing::warn!(%error, "the live set does not fit the operations, computing it from them");
+            replay_from(shared, checkpoint, None)?
         }
-    }
+        other => other?,
+    };
     let mut state = shared.state.lock();
-    state.tracker = tracker;
-    state.updates = updates;
-    state.updates_written = updates;
-    state.terms = terms;
+    state.tracker = replayed.tracker;
+    state.updates = replayed.updates;
+    state.updates_written = replayed.updates;
+    state.terms = replayed.terms;
+    Ok(())
+}
+
+struct Replayed {
+    tracker: LiveTracker,
+    updates: Option<SeqNo>,
+    terms: Vec<TermStart>,
+}
+
+fn replay_from(
+    shared: &Shared,
+    checkpoint: &Checkpoint,
+    live: Option<&LiveFile>,
+) -> Result<Replayed, LogError> {
+    let live_from = live.map_or(0, |live| SeqNo::to_plus_one(live.valid_through));
+    let mut replayed = Replayed {
+        tracker: live.map_or_else(LiveTracker::default, |live| LiveTracker {
+            live: live.live.clone(),
+            digest: live.digest,
+        }),
+        updates: live.and_then(|live| live.updates),
+        terms: checkpoint.terms.clone(),
+    };
+    let mut next = SeqNo::new(live_from.min(SeqNo::to_plus_one(checkpoint.durable)));
+    let Some(max) = shared.durable_checkpoint() else {
+        return Ok(replayed);
+    };
+    while next <= max {
+        let frames = shared.read_from(next, max, usize::MAX, u64::MAX)?;
+        let Some(last) = frames.last().map(Frame::seq_no) else {
+            break;
+        };
+        for frame in &frames {
+            note_term(&mut replayed.terms, frame);
+            if frame.seq_no().get() >= live_from {
+                replay_frame(shared, checkpoint, &mut replayed, frame)?;
+            }
+        }
+        next = SeqNo::new(last.get() + 1);
+    }
+    if live.is_none() && !shared.is_dense() {
+        // An update or delete may be among the operations that are gone; saying too much is safe.
+        replayed.updates = replayed.updates.max(checkpoint.min_retained.checked_prev());
+    }
+    Ok(replayed)
+}
+
+fn replay_frame(
+    shared: &Shared,
+    checkpoint: &Checkpoint,
+    replayed: &mut Replayed,
+    frame: &Frame,
+) -> Result<(), LogError> {
+    let checksum = match frame.superseded() {
+        Some(superseded) => shared.checksum_of(superseded)?,
+        None => None,
+    };
+    // Compaction removes an operation after the one that it supersedes, never before (OL-6). So what is gone was never counted here.
+    let known = frame.superseded().is_none_or(|superseded| {
+        checksum.is_some()
+            || superseded < checkpoint.min_retained && !replayed.tracker.live.contains(superseded)
+    });
+    if !known || !replayed.tracker.apply(frame, checksum) {
+        let reason = "it supersedes an operation that is not live";
+        return Err(LogError::corrupt(&shared.dir, 0, Some(frame.seq_no()), reason));
+    }
+    if is_update_or_delete(frame) {
+        replayed.updates = Some(frame.seq_no());
+    }
     Ok(())
 }
 
 /// Adds the term of the next operation to the table, if it is new.
-pub(crate) fn note_term(terms: &mut Vec<TermStart>, frame: &crate::Frame) {
+pub(crate) fn note_term(terms: &mut Vec<TermStart>, frame: &Frame) {
     if terms.last().is_none_or(|last| last.term < frame.primary_term()) {
         terms.push(TermStart {
             term: frame.primary_term(),
@@ -445,6 +541,9 @@ fn cut(storage: &dyn Storage, dir: &Path, first: SeqNo, up_to: Option<SeqNo>) ->
         .map_err(|source| LogError::io("open", &path, source))?;
     let length = file.len().map_err(|source| LogError::io("read", &path, source))?;
     let header = read_header(&*file, &path, first, length)?;
+    if header.encoding == Encoding::Blocks {
+        return cut_blocks(storage, dir, first, up_to);
+    }
     let mut scanner = Scanner::new(&*file, &path, header, length);
     let mut end = HEADER_LENGTH as u64;
     let mut next = first;
@@ -469,6 +568,59 @@ fn cut(storage: &dyn Storage, dir: &Path, first: SeqNo, up_to: Option<SeqNo>) ->
     }
     file.sync_data()
         .map_err(|source| LogError::io("sync", &path, source))
+}
+
+/// Cuts a compacted segment behind `up_to`, and lets an empty open segment follow.
+fn cut_blocks(storage: &dyn Storage, dir: &Path, first: SeqNo, up_to: Option<SeqNo>) -> Result<(), LogError> {
+    let segment = SealedSegment::open(storage, dir, first)?;
+    let Some(last) = up_to.filter(|last| *last >= first) else {
+        // Made under another name and put in place, so that there is a segment at any time.
+        let path = log_path(dir, first);
+        let temporary = path.with_extension(TEMPORARY_EXTENSION);
+        create_segment_at(storage, &temporary, first)?;
+        return storage
+            .rename(&temporary, &path)
+            .map_err(|source| LogError::io("replace", path, source));
+    };
+    if last > segment.last() {
+        let reason = format!("the copy ends with {}", segment.last());
+        return Err(LogError::corrupt(
+            segment.path(),
+            segment.file_length(),
+            Some(last),
+            reason,
+        ));
+    }
+    if last < segment.last() {
+        let path = log_path(dir, first);
+        let temporary = path.with_extension(TEMPORARY_EXTENSION);
+        let mut writer = BlockWriter::create(storage, &temporary, first, CUT_COMPRESSION_LEVEL)?;
+        let kept = match last.checked_next() {
+            Some(after) => segment.position(after)?,
+            None => usize::MAX,
+        };
+        let mut position = 0;
+        while position < kept {
+            let frames = segment.frames(position, kept - position, u64::MAX)?;
+            if frames.is_empty() {
+                break;
+            }
+            position += frames.len();
+            for frame in &frames {
+                writer.push(frame)?;
+            }
+        }
+        writer.finish(last)?;
+        storage
+            .rename(&temporary, &path)
+            .map_err(|source| LogError::io("replace", path, source))?;
+    } else {
+        sync_file(storage, segment.path())?;
+    }
+    let next = last.checked_next().ok_or_else(|| LogError::Invalid {
+        reason: "the log is full".to_owned(),
+    })?;
+    create_segment(storage, dir, next).map(drop)
 }
 
 fn segment_firsts(storage: &dyn Storage, dir: &Path) -> Result<Vec<SeqNo>, LogError> {

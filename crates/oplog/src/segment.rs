@@ -10,8 +10,32 @@ use crate::{LogError, SeqNo};
 pub(crate) const FORMAT_VERSION: u16 = 1;
 pub(crate) const HEADER_LENGTH: usize = 40;
 const MAGIC: &[u8; 8] = b"CCROPLOG";
-/// Frames one after another. 1 is kept for compressed blocks.
-const ENCODING_PLAIN: u8 = 0;
+
+/// How a segment holds its frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// Frames and sync markers one after another, as they were written. Its offset index is a file of its own.
+    Plain,
+    /// Compressed blocks of frames, followed by their index: written once, by compaction.
+    Blocks,
+}
+
+impl Encoding {
+    const fn to_byte(self) -> u8 {
+        match self {
+            Self::Plain => 0,
+            Self::Blocks => 1,
+        }
+    }
+
+    const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Plain),
+            1 => Some(Self::Blocks),
+            _ => None,
+        }
+    }
+}
 
 pub(crate) const MARKER_LENGTH: usize = 32;
 /// Read as a frame, its first four bytes are an impossible length.
@@ -44,6 +68,7 @@ pub(crate) fn parse_log_name(name: &str) -> Option<SeqNo> {
 /// The first bytes of every segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
+    pub(crate) encoding: Encoding,
     pub(crate) first: SeqNo,
     /// Random; keeps bytes of a document, or of an older file, from passing as a marker of this one.
     pub(crate) salt: u64,
@@ -54,7 +79,7 @@ impl SegmentHeader {
         let mut bytes = [0; HEADER_LENGTH];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-        bytes[10] = ENCODING_PLAIN;
+        bytes[10] = self.encoding.to_byte();
         bytes[16..24].copy_from_slice(&self.first.get().to_le_bytes());
         bytes[24..32].copy_from_slice(&self.salt.to_le_bytes());
         let checksum = xxh3_64(&bytes[..32]);
@@ -72,14 +97,16 @@ impl SegmentHeader {
             return corrupt("the segment header is damaged");
         }
         let version = u16::from_le_bytes([bytes[8], bytes[9]]);
-        if version != FORMAT_VERSION || bytes[10] != ENCODING_PLAIN {
+        let encoding = Encoding::from_byte(bytes[10]).filter(|_| version == FORMAT_VERSION);
+        let Some(encoding) = encoding else {
             return Err(LogError::UnsupportedFormat {
                 file: path.to_owned(),
                 version,
                 supported: FORMAT_VERSION,
             });
-        }
+        };
         let header = Self {
+            encoding,
             first: SeqNo::new(u64_at(bytes, 16)),
             salt: u64_at(bytes, 24),
         };
@@ -88,6 +115,13 @@ impl SegmentHeader {
         }
         Ok(header)
     }
+}
+
+/// A number that no other segment has.
+pub(crate) fn new_salt() -> u64 {
+    let mut salt = [0; 8];
+    getrandom::fill(&mut salt).expect("the operating system provides random numbers");
+    u64::from_le_bytes(salt)
 }
 
 /// A proof, in the file itself, that every byte of it before `offset` was fsynced before the marker was written.
@@ -115,15 +149,18 @@ mod tests {
 
     #[test]
     fn a_header_survives_and_damage_is_found() {
-        let header = SegmentHeader {
+        let header = |encoding| SegmentHeader {
+            encoding,
             first: SeqNo::new(9),
             salt: 77,
         };
+        for encoding in [Encoding::Plain, Encoding::Blocks] {
+            let bytes = header(encoding).encode();
+            let decoded = SegmentHeader::decode(&bytes, Path::new("x"), SeqNo::new(9));
+            assert_eq!(decoded.unwrap(), header(encoding));
+        }
+        let header = header(Encoding::Plain);
         let bytes = header.encode();
-        assert_eq!(
-            SegmentHeader::decode(&bytes, Path::new("x"), header.first).unwrap(),
-            header
-        );
         assert!(SegmentHeader::decode(&bytes, Path::new("x"), SeqNo::new(8)).is_err());
         for byte in 0..HEADER_LENGTH {
             let mut damaged = bytes;

@@ -1,6 +1,6 @@
 //! What callers, committer threads and tickets of one log share.
 //!
-//! Lock order: `append_lock`, then `writer`, then `state`. Nothing is read from or written to a file under `state`.
+//! Lock order: `compaction_lock`, `append_lock`, `writer`, `leases`, `state`. Nothing is read from or written to a file under `state`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use event_listener::Event;
 use parking_lot::{Condvar, Mutex};
 
 use crate::committer::CommitterHandle;
-use crate::index::{Entry, SealedSegment};
+use crate::entries::Entry;
 use crate::lease::LeaseTable;
 use crate::live::LiveTracker;
 use crate::log::TermStart;
+use crate::sealed::SealedSegment;
 use crate::writer::Writer;
 use crate::{Clock, Frame, HistoryUuid, LogError, LogOptions, PrimaryTerm, SeqNo, Storage, StorageFile};
 
@@ -138,6 +139,8 @@ pub(crate) struct Shared {
     pub(crate) writer: Mutex<Writer>,
     pub(crate) state: Mutex<State>,
     pub(crate) leases: Mutex<Leases>,
+    /// Held by whoever rewrites segments, or must not see them rewritten.
+    pub(crate) compaction_lock: Mutex<()>,
     /// Notified when `pending_bytes` goes down.
     pub(crate) room: Condvar,
     /// Notified when `written` or `durable` goes up, and when the log is poisoned or closed.
@@ -156,6 +159,11 @@ impl Shared {
 
     pub(crate) fn sync_interval(&self) -> Duration {
         Duration::from_millis(self.sync_interval_millis.load(Ordering::Relaxed))
+    }
+
+    /// Whether no operation is gone.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.state.lock().sealed.iter().all(|segment| segment.is_dense())
     }
 
     /// Puts the log into the committer's queue, unless it is there.

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use crate::atomic_file::NameSync;
 use crate::checkpoint::Checkpoint;
-use crate::index::{Entry, SealedSegment, entry_of};
+use crate::entries::{Entry, entry_of};
 use crate::live::is_update_or_delete;
 use crate::live_file::LiveFile;
-use crate::segment::{HEADER_LENGTH, MARKER_LENGTH, SegmentHeader, encode_marker, log_path};
+use crate::sealed::SealedSegment;
+use crate::segment::{
+    Encoding, HEADER_LENGTH, MARKER_LENGTH, SegmentHeader, encode_marker, log_path, new_salt,
+};
 use crate::shared::{ActiveSegment, PendingFrame, Shared, State};
 use crate::{Frame, LogError, SeqNo, Storage, StorageFile};
 
@@ -48,6 +51,7 @@ pub(crate) struct Writer {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SavedCheckpoint {
     pub(crate) durable: Option<SeqNo>,
+    pub(crate) min_retained: SeqNo,
     pub(crate) at: Duration,
 }
 
@@ -149,7 +153,8 @@ impl Writer {
         if !live_current {
             self.save_live(shared)?;
         }
-        if self.checkpoint.durable != durable {
+        let min_retained = shared.state.lock().min_retained;
+        if self.checkpoint.durable != durable || self.checkpoint.min_retained != min_retained {
             self.save_checkpoint(shared, NameSync::Now)
         } else if !live_current {
             self.sync_dir(shared)
@@ -179,9 +184,26 @@ impl Writer {
         checkpoint.save(&*shared.storage, &shared.dir, name_sync)?;
         self.checkpoint = SavedCheckpoint {
             durable,
+            min_retained: checkpoint.min_retained,
             at: shared.committer.now(),
         };
         Ok(())
+    }
+
+    /// Makes durable what a compaction relies on: that nothing below the minimum retained seq_no is asked for any more, and a live
+    /// set as of `dead_as_of` or later. Only called when everything written is durable. A failure changes nothing.
+    pub(crate) fn prepare_compaction(
+        &mut self,
+        shared: &Shared,
+        dead_as_of: Option<SeqNo>,
+    ) -> Result<(), LogError> {
+        if self.live.valid_through.is_none_or(|valid| valid < dead_as_of) {
+            self.save_live(shared)?;
+        }
+        if self.checkpoint.min_retained < shared.state.lock().min_retained {
+            self.save_checkpoint(shared, NameSync::Later)?;
+        }
+        self.sync_dir(shared)
     }
 
     /// The file and length of the open segment, everything written and synced.
@@ -374,20 +396,27 @@ pub(crate) fn create_segment(
     dir: &std::path::Path,
     first: SeqNo,
 ) -> Result<(Arc<dyn StorageFile>, SegmentHeader), LogError> {
-    let mut salt = [0; 8];
-    getrandom::fill(&mut salt).expect("the operating system provides random numbers");
+    create_segment_at(storage, &log_path(dir, first), first)
+}
+
+/// As [`create_segment`], in a file of another name.
+pub(crate) fn create_segment_at(
+    storage: &dyn Storage,
+    path: &std::path::Path,
+    first: SeqNo,
+) -> Result<(Arc<dyn StorageFile>, SegmentHeader), LogError> {
     let header = SegmentHeader {
+        encoding: Encoding::Plain,
         first,
-        salt: u64::from_le_bytes(salt),
+        salt: new_salt(),
     };
-    let path = log_path(dir, first);
-    let file = storage.create(&path).and_then(|file| {
+    let file = storage.create(path).and_then(|file| {
         file.write_at(0, &header.encode())?;
         file.sync_data()?;
         Ok(file)
     });
     Ok((
-        file.map_err(|source| LogError::io("create", &path, source))?,
+        file.map_err(|source| LogError::io("create", path, source))?,
         header,
     ))
 }

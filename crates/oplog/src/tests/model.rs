@@ -1,15 +1,17 @@
 //! Random histories with faults and crashes, compared with a naive model (invariants OL-1 to OL-5).
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Fixture, frame, read_all, small_segments};
+use super::{Fixture, frame, small_segments};
 use crate::{
-    AppendError, Clock as _, Digest, Durability, Fault, Frame, LeaseError, LeaseId, Log, LogError,
-    OperationKind, SeqNo,
+    AppendError, ByteCount, Clock as _, CompactionContext, CompactionError, CompactionGoal, Digest,
+    Durability, Fault, Frame, LeaseError, LeaseId, Log, LogError, OperationKind, ReadError, ReadLimits,
+    RetentionBound, SeqNo,
 };
 
 #[derive(Debug, Clone)]
@@ -36,6 +38,18 @@ enum Action {
     RenewLease(u8, Option<u64>),
     RemoveLease(u8),
     ExpireLeases(u64),
+    /// Raises the minimum retained seq_no: so many operations are kept, and the safe commit lags by so many.
+    AdvanceRetention {
+        operations: u64,
+        lag: u64,
+    },
+    Compact {
+        goal: CompactionGoal,
+        /// Whether all readers pass what is asked for.
+        passed: bool,
+        /// Stops after so many pieces of work.
+        pieces: u32,
+    },
 }
 
 fn durability() -> impl Strategy<Value = Durability> {
@@ -55,12 +69,19 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::CloseAndOpen),
         1 => Just(Action::DropAndOpen),
         2 => any::<u64>().prop_map(Action::Crash),
-        2 => (0..12_u64, prop_oneof![Just(Fault::Fail), Just(Fault::Tear), Just(Fault::PowerCut)])
+        2 => (0..12_u64, prop_oneof![Just(Fault::Fail), Just(Fault::Tear), Just(Fault::LoseSync), Just(Fault::PowerCut)])
             .prop_map(|(after, fault)| Action::Inject { after, fault }),
         1 => (0..3_u8, prop::option::of(0..40_u64)).prop_map(|(id, seq_no)| Action::AddLease(id, seq_no)),
         1 => (0..3_u8, prop::option::of(0..40_u64)).prop_map(|(id, seq_no)| Action::RenewLease(id, seq_no)),
         1 => (0..3_u8).prop_map(Action::RemoveLease),
         1 => (0..4000_u64).prop_map(Action::ExpireLeases),
+        2 => (0..6_u64, 0..6_u64).prop_map(|(operations, lag)| Action::AdvanceRetention { operations, lag }),
+        3 => (
+            prop_oneof![Just(CompactionGoal::Due), Just(CompactionGoal::All)],
+            prop::bool::weighted(0.8),
+            prop_oneof![1 => 0..6_u32, 3 => Just(u32::MAX)],
+        )
+            .prop_map(|(goal, passed, pieces)| Action::Compact { goal, passed, pieces }),
     ]
 }
 
@@ -77,6 +98,10 @@ struct Model {
     leases: ModelLeases,
     /// What the leases may be after a crash.
     possible_leases: Vec<ModelLeases>,
+    /// The minimum retained seq_no, and what it is at least after a crash.
+    min_retained: u64,
+    /// Operations may be gone.
+    compacted: bool,
 }
 
 impl Model {
@@ -122,7 +147,36 @@ impl Model {
 
     fn compare(&self, log: &Log) -> Result<(), TestCaseError> {
         prop_assert_eq!(log.max_seq_no(), self.operations.last().map(Frame::seq_no));
-        prop_assert_eq!(&read_all(log).unwrap(), &self.operations);
+        let min_retained = log.min_retained_seq_no().get();
+        prop_assert!(min_retained >= self.min_retained, "OL-4");
+        let held = read_held(log);
+        for (place, frame) in self.operations.iter().enumerate() {
+            let seq_no = place as u64;
+            let live = self.documents.values().any(|live| *live == seq_no);
+            match held.get(&seq_no) {
+                Some(found) => prop_assert_eq!(found, frame),
+                None => prop_assert!(
+                    self.compacted && !live && seq_no < min_retained,
+                    "OL-1: {} is gone",
+                    seq_no
+                ),
+            }
+            let superseded = frame
+                .superseded()
+                .filter(|superseded| held.contains_key(&superseded.get()));
+            if let Some(superseded) = superseded {
+                prop_assert!(
+                    held.contains_key(&seq_no),
+                    "OL-6: {} is gone before {}",
+                    seq_no,
+                    superseded
+                );
+            }
+        }
+        prop_assert_eq!(
+            held.keys().next_back().copied() >= Some(self.operations.len() as u64),
+            false
+        );
         let live: Vec<u64> = log.live_set().iter().map(SeqNo::get).collect();
         let mut expected: Vec<u64> = self.documents.values().copied().collect();
         expected.sort_unstable();
@@ -134,7 +188,11 @@ impl Model {
         prop_assert_eq!(log.recompute_live_summary().unwrap(), log.live_summary());
         let updates = |frame: &&Frame| frame.superseded().is_some() || frame.kind() == OperationKind::Delete;
         let updates = self.operations.iter().rev().find(updates).map(Frame::seq_no);
-        prop_assert_eq!(log.max_seq_no_of_updates_or_deletes(), updates);
+        if self.compacted {
+            prop_assert!(log.max_seq_no_of_updates_or_deletes() >= updates);
+        } else {
+            prop_assert_eq!(log.max_seq_no_of_updates_or_deletes(), updates);
+        }
         let mut terms: Vec<(u64, u64)> = Vec::new();
         for frame in &self.operations {
             if terms
@@ -151,6 +209,56 @@ impl Model {
             .collect();
         prop_assert_eq!(table, terms);
         Ok(())
+    }
+}
+
+/// Every operation that the log holds, through holes; [`ReadError::Missing`] must name each hole exactly.
+fn read_held(log: &Log) -> BTreeMap<u64, Frame> {
+    let mut held = BTreeMap::new();
+    let Some(max) = log.max_seq_no() else { return held };
+    let mut next = SeqNo::ZERO;
+    while next <= max {
+        match log.read(next, max, ReadLimits::NONE) {
+            Ok(frames) => {
+                held.extend(frames.into_iter().map(|frame| (frame.seq_no().get(), frame)));
+                break;
+            }
+            Err(ReadError::Missing { range, .. }) => {
+                if let Some(last) = range.first().checked_prev().filter(|last| *last >= next) {
+                    let frames = log.read(next, last, ReadLimits::NONE).unwrap();
+                    assert_eq!(frames.len() as u64, last.get() - next.get() + 1);
+                    held.extend(frames.into_iter().map(|frame| (frame.seq_no().get(), frame)));
+                }
+                for seq_no in range.first().get()..=range.last().get() {
+                    assert_eq!(log.get(SeqNo::new(seq_no)).unwrap(), None);
+                }
+                next = range.last().checked_next().unwrap();
+                if next <= max {
+                    assert!(log.get(next).unwrap().is_some(), "the hole ends here");
+                }
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    held
+}
+
+/// Who compacts, and what the readers have passed.
+struct Compactor<'a> {
+    log: &'a Log,
+    passed: bool,
+    pieces: Cell<u32>,
+}
+
+impl CompactionContext for Compactor<'_> {
+    fn wait_until_passed(&self, seq_no: SeqNo) -> bool {
+        self.passed && self.log.sync().wait().is_ok() && self.log.durable_checkpoint() >= Some(seq_no)
+    }
+
+    fn throttle(&self, _bytes: ByteCount) -> bool {
+        let left = self.pieces.get();
+        self.pieces.set(left.saturating_sub(1));
+        left > 0
     }
 }
 
@@ -177,8 +285,14 @@ struct Run {
     crashes: u64,
 }
 
-/// The storage failed under a call: the log has to be opened again.
-struct Failed;
+/// The log has to be opened again.
+#[derive(Debug, PartialEq, Eq)]
+enum Failed {
+    /// The storage failed under a call of the log.
+    Poisoned,
+    /// The storage fails under everything; the log need not know yet.
+    PowerCut,
+}
 
 impl Run {
     fn new() -> Self {
@@ -198,7 +312,7 @@ impl Run {
     }
 
     fn reached(&mut self, log_error: Result<(), LogError>, durable: usize) -> Result<(), Failed> {
-        log_error.map_err(|_| Failed)?;
+        log_error.map_err(|_| Failed::Poisoned)?;
         self.model.durable = self.model.durable.max(durable);
         Ok(())
     }
@@ -212,7 +326,7 @@ impl Run {
         let (frames, documents) = self.model.next_frames(operations);
         let ticket = match self.log.append(frames.clone(), durability) {
             Ok(ticket) => ticket,
-            Err(AppendError::Log(_)) => return Err(Failed),
+            Err(AppendError::Log(_)) => return Err(Failed::Poisoned),
             Err(error) => panic!("{error}"),
         };
         self.model.operations.extend(frames);
@@ -248,7 +362,7 @@ impl Run {
             }
             Err(LeaseError::Storage(_)) => {
                 self.model.possible_leases.push(after);
-                return Err(Failed);
+                return Err(Failed::Poisoned);
             }
             Err(error) => assert!(!expected, "{error}"),
         }
@@ -294,7 +408,8 @@ impl Run {
                     .inject(self.fixture.storage.changes() + after, *fault);
             }
             Action::AddLease(id, seq_no) => {
-                let expected = leases.0.insert(*id, (seq_no.unwrap_or(0), now)).is_none();
+                let retained = seq_no.unwrap_or(self.log.min_retained_seq_no().get());
+                let expected = leases.0.insert(*id, (retained, now)).is_none();
                 let result = self
                     .log
                     .add_retention_lease(lease_id(*id), seq_no.map(SeqNo::new), "ccr");
@@ -302,7 +417,8 @@ impl Run {
             }
             Action::RenewLease(id, seq_no) => {
                 let held = leases.0.get(id).map(|lease| lease.0);
-                let value = seq_no.or(held).unwrap_or(0);
+                let min_retained = self.log.min_retained_seq_no().get();
+                let value = seq_no.or(held.map(|held| held.max(min_retained))).unwrap_or(0);
                 let expected = held.is_some_and(|held| held <= value);
                 leases.0.insert(*id, (value, now));
                 let result = self
@@ -328,6 +444,8 @@ impl Run {
                     .expire_retention_leases(self.fixture.clock.now(), Duration::from_millis(*period));
                 self.change_leases(after, true, true, result)?;
             }
+            Action::AdvanceRetention { operations, lag } => self.advance_retention(*operations, *lag),
+            Action::Compact { goal, passed, pieces } => self.compact(*goal, *passed, *pieces)?,
         }
         let durable = self
             .log
@@ -336,6 +454,83 @@ impl Run {
         assert!(durable >= self.model.durable);
         self.model.durable = durable;
         Ok(())
+    }
+
+    /// `safe_commit` and the rest say what may go; the log itself respects leases and durability.
+    fn advance_retention(&mut self, operations: u64, lag: u64) {
+        let length = self.model.operations.len() as u64;
+        let bound = RetentionBound {
+            global_checkpoint: self.log.max_seq_no(),
+            retention_operations: operations,
+            safe_commit: length.saturating_sub(lag).checked_sub(1).map(SeqNo::new),
+        };
+        let durable = self
+            .log
+            .durable_checkpoint()
+            .map_or(0, |durable| durable.get() + 1);
+        let leased = self
+            .model
+            .leases
+            .0
+            .values()
+            .map(|lease| lease.0)
+            .min()
+            .unwrap_or(u64::MAX);
+        let wanted = length
+            .saturating_sub(operations)
+            .min(length.saturating_sub(lag))
+            .min(durable)
+            .min(leased);
+        let before = self.log.min_retained_seq_no().get();
+        let after = self.log.advance_min_retained(bound).get();
+        assert_eq!(after, before.max(wanted), "OL-4");
+        assert_eq!(self.log.min_retained_seq_no().get(), after);
+        self.model.min_retained = after;
+    }
+
+    fn compact(&mut self, goal: CompactionGoal, passed: bool, pieces: u32) -> Result<(), Failed> {
+        let context = Compactor {
+            log: &self.log,
+            passed,
+            pieces: Cell::new(pieces),
+        };
+        match self.log.compact(goal, &context) {
+            Ok(report) => {
+                self.model.compacted |= passed;
+                assert!(passed || report.removed_operations == 0);
+                if goal == CompactionGoal::All && passed && pieces == u32::MAX && !report.postponed {
+                    self.check_complete();
+                }
+                Ok(())
+            }
+            Err(error @ CompactionError::Read(_)) => panic!("{error}"),
+            Err(CompactionError::Log(error)) => {
+                self.model.compacted |= passed;
+                // A compaction that fails leaves the log usable, unless the log itself failed under it.
+                match error {
+                    LogError::Poisoned { .. } | LogError::Closed => Err(Failed::Poisoned),
+                    _ if self.fixture.storage.is_dead() => Err(Failed::PowerCut),
+                    _ => self.log.sync().wait().map_err(|_| Failed::Poisoned),
+                }
+            }
+        }
+    }
+
+    /// After a whole forced compaction nothing is left in sealed segments that could go.
+    fn check_complete(&self) {
+        let bound = self
+            .log
+            .min_retained_seq_no()
+            .get()
+            .min(self.log.open_segment_first().get());
+        let live: Vec<u64> = self.model.documents.values().copied().collect();
+        for seq_no in (0..bound).filter(|seq_no| !live.contains(seq_no)) {
+            assert_eq!(
+                self.log.get(SeqNo::new(seq_no)).unwrap(),
+                None,
+                "{seq_no} should be gone"
+            );
+        }
     }
 
     fn crash(&mut self, seed: u64) {
@@ -370,6 +565,8 @@ impl Run {
         assert!(recovered <= self.model.operations.len());
         assert_eq!(self.log.durable_checkpoint(), self.log.max_seq_no());
         self.model.truncate(recovered);
+        // Raising it is durable with the next flush or compaction; what was not removed need not be.
+        self.model.min_retained = self.log.min_retained_seq_no().get();
         let leases = leases_of(&self.log);
         assert!(self.model.possible_leases.contains(&leases), "{leases:?}");
         self.model.possible_leases = vec![leases.clone()];
@@ -377,31 +574,51 @@ impl Run {
     }
 
     fn step(&mut self, action: &Action) -> Result<(), TestCaseError> {
-        if self.apply(action).is_err() {
-            // A failed log takes nothing more; what it holds stays readable.
-            let (frames, _) = self.model.next_frames(&[(0, false)]);
-            let refused = self.log.append(frames, Durability::Async);
-            prop_assert!(
-                matches!(refused, Err(AppendError::Log(LogError::Poisoned { .. }))),
-                "{:?}",
-                refused
-            );
+        if let Err(failed) = self.apply(action) {
+            if failed == Failed::Poisoned {
+                // A failed log takes nothing more; what it holds stays readable.
+                let (frames, _) = self.model.next_frames(&[(0, false)]);
+                let refused = self.log.append(frames, Durability::Async).map(drop);
+                let is_poisoned = matches!(refused, Err(AppendError::Log(LogError::Poisoned { .. })));
+                prop_assert!(is_poisoned, "{:?}", refused);
+            }
             self.crashes += 1;
-            self.crash(self.crashes);
+            if self.crashes.is_multiple_of(2) {
+                // The process goes on, and with it what the operating system believes to be on the disk.
+                self.reopen();
+            } else {
+                self.crash(self.crashes);
+            }
         }
         self.model.compare(&self.log)
     }
 }
 
+/// How many schedules one run of the tests tries. `cargo xtask sweep` sets it for long runs.
+const SCHEDULES: &str = "OPLOG_SCHEDULES";
+const DEFAULT_SCHEDULES: u32 = 10_000;
+
+fn schedules() -> ProptestConfig {
+    let asked = std::env::var(SCHEDULES).ok().and_then(|count| count.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(DEFAULT_SCHEDULES),
+        max_shrink_iters: 4000,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(schedules())]
 
     #[test]
-    fn the_log_behaves_like_its_model(actions in prop::collection::vec(action(), 1..40)) {
+    fn the_log_behaves_like_its_model(actions in prop::collection::vec(action(), 1..60)) {
         let mut run = Run::new();
         for action in &actions {
             run.step(action)?;
         }
+        // However it ended, a last restart loses nothing that was acknowledged.
+        run.crash(actions.len() as u64);
+        run.model.compare(&run.log)?;
     }
 }
 
@@ -423,11 +640,34 @@ fn nothing_acknowledged_is_lost_at_any_fault_point() {
         Action::Advance(1500),
         Action::Flush,
         append(Durability::Request, 5),
+        Action::RemoveLease(1),
+        Action::AdvanceRetention {
+            operations: 0,
+            lag: 0,
+        },
+        Action::Compact {
+            goal: CompactionGoal::All,
+            passed: true,
+            pieces: u32::MAX,
+        },
+        append(Durability::Request, 5),
+        Action::Flush,
+        Action::AdvanceRetention {
+            operations: 0,
+            lag: 0,
+        },
+        append(Durability::Request, 5),
+        Action::Compact {
+            goal: CompactionGoal::Due,
+            passed: true,
+            pieces: u32::MAX,
+        },
         Action::CloseAndOpen,
         append(Durability::Request, 2),
+        Action::Crash(7),
     ];
-    for fault in [Fault::Fail, Fault::Tear, Fault::PowerCut] {
-        for after in 0..200 {
+    for fault in [Fault::Fail, Fault::Tear, Fault::LoseSync, Fault::PowerCut] {
+        for after in 0..400 {
             let mut run = Run::new();
             run.crashes = after;
             let at = run.fixture.storage.changes() + after;
