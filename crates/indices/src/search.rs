@@ -49,10 +49,13 @@ impl IndicesService {
         check_failures(&mut summary, options.allow_partial_search_results)?;
 
         let (answered, hits): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        // What was found must stay in the log until it is fetched.
+        let snapshots: Vec<_> = hits.iter().map(|hits| hits.snapshot.clone()).collect();
         let merged = merge_top_hits(&request, hits);
         let hits = self
             .fetch(&targets, &answered, merged.hits, &request, &mut summary)
             .await?;
+        drop(snapshots);
         check_failures(&mut summary, options.allow_partial_search_results)?;
         Ok(SearchResponse {
             took: self.clock.monotonic().saturating_sub(started),

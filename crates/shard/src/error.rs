@@ -2,7 +2,9 @@
 
 use es_exception::{Exception, ExceptionKind};
 use index_meta::{DocumentError, MappingUpdate};
-use oplog::{AppendError, DocumentVersion, EncodeError, LogError, PrimaryTerm, ReadError, SeqNo};
+use oplog::{
+    AppendError, CompactionError, DocumentVersion, EncodeError, LogError, PrimaryTerm, ReadError, SeqNo,
+};
 
 /// A failure of a shard copy as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum ShardError {
     /// Reading the log failed.
     #[error("read of the operation log failed")]
     Read(#[from] ReadError),
+    /// Compacting the log failed; the log is as it was.
+    #[error("compaction of the operation log failed")]
+    Compaction(#[from] CompactionError),
     /// An operation is above the format's limits.
     #[error("operation cannot be encoded")]
     Encode(#[from] EncodeError),
@@ -80,7 +85,13 @@ impl From<&ShardError> for Exception {
             ShardError::Gap { .. } | ShardError::TailFull { .. } | ShardError::View { .. } => {
                 Exception::new(ExceptionKind::EsRejectedExecution, reason)
             }
-            ShardError::Log(_) | ShardError::Append(_) | ShardError::Io(_) => {
+            ShardError::Compaction(CompactionError::Log(LogError::Closed)) => {
+                Exception::new(ExceptionKind::IndexShardClosed, reason)
+            }
+            ShardError::Compaction(CompactionError::Read(ReadError::Corrupt { .. })) => {
+                Exception::new(ExceptionKind::CorruptIndex, reason)
+            }
+            ShardError::Log(_) | ShardError::Append(_) | ShardError::Compaction(_) | ShardError::Io(_) => {
                 Exception::new(ExceptionKind::Engine, reason)
             }
             ShardError::Read(ReadError::Corrupt { .. }) => {

@@ -27,16 +27,20 @@ pub struct GetResult {
     pub source: Bytes,
 }
 
+/// So often a document is looked up again when it changes while it is read.
+const GET_ATTEMPTS: usize = 8;
+
 impl GetResult {
-    fn of(frame: &Frame) -> Self {
-        Self {
+    /// The document that the operation leaves, if it leaves one.
+    fn of_index(frame: &Frame) -> Option<Self> {
+        (frame.kind() == OperationKind::Index).then(|| Self {
             id: frame.id().to_owned(),
             seq_no: frame.seq_no(),
             primary_term: frame.primary_term(),
             version: frame.version(),
             routing: frame.routing().map(str::to_owned),
             source: frame.source_bytes(),
-        }
+        })
     }
 }
 
@@ -84,12 +88,20 @@ impl Shard {
     pub fn get(&self, id: &str) -> Result<Option<GetResult>, ShardError> {
         self.check_open()?;
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
-        // The document may change between finding and reading it only together with its seq_no, which is still in the log.
-        match self.tail.get(id) {
-            Some(entry) if entry.deleted => Ok(None),
-            Some(entry) => self.read_document(entry.seq_no),
-            None => self.get_searchable(id),
+        for _ in 0..GET_ATTEMPTS {
+            let found = match self.tail.get(id) {
+                Some(entry) if entry.deleted => return Ok(None),
+                Some(entry) => entry.seq_no,
+                None => return self.get_searchable(id),
+            };
+            // The operation is gone when the document was written anew after it was found, and the old one compacted away at once.
+            if let Some(frame) = self.log.get(found)? {
+                return Ok(GetResult::of_index(&frame));
+            }
         }
+        Err(ShardError::View {
+            reason: format!("document [{id}] changes faster than it can be read"),
+        })
     }
 
     /// The document as a search sees it (`realtime=false`).
@@ -104,16 +116,12 @@ impl Shard {
 
     fn get_searchable(&self, id: &str) -> Result<Option<GetResult>, ShardError> {
         let published = self.view.published();
-        match locate(&published.searcher, self.view.schema().id, id)? {
-            Some(located) => self.read_document(located.seq_no),
-            None => Ok(None),
-        }
-    }
-
-    fn read_document(&self, seq_no: SeqNo) -> Result<Option<GetResult>, ShardError> {
-        let frame = self.log.get(seq_no)?;
-        Ok(frame
-            .filter(|frame| frame.kind() == OperationKind::Index)
-            .map(|frame| GetResult::of(&frame)))
+        let Some(located) = locate(&published.searcher, self.view.schema().id, id)? else {
+            return Ok(None);
+        };
+        let frame = self.log.get(located.seq_no)?;
+        // What a state of the view shows is kept as long as somebody holds that state.
+        drop(published);
+        Ok(frame.as_ref().and_then(GetResult::of_index))
     }
 }

@@ -15,6 +15,7 @@
 //! Invariants:
 //! - A committed view never holds an operation that the log could still lose: the log is made durable before each commit.
 //! - An operation leaves the tail only after a searcher that holds it was published; readers look into the tail first.
+//! - No operation is compacted away that the view's last commit, or a search in action, still shows.
 //! - A view that is missing, damaged, or ahead of its log is rebuilt from the log.
 //!
 //! All calls block; async callers use `spawn_blocking`. Every wait ends when the shard is closed.
@@ -24,6 +25,7 @@ mod config;
 mod error;
 mod follower;
 mod get;
+mod maintenance;
 mod primary;
 mod query;
 mod search;
@@ -40,10 +42,11 @@ mod tests;
 pub use config::{ShardConfig, ShardRole, ShardServices, ViewPoolConfig};
 pub use error::{ShardError, WriteError};
 pub use get::GetResult;
+pub use maintenance::{ForceMergeRequest, Throttle, Unthrottled};
 pub use query::Query;
 pub use search::{
-    FetchedHit, MergedHit, MergedHits, SearchRequest, ShardHit, ShardHits, SortClause, SortMissing,
-    SortOrder, SortValue, SourceFilter, TotalRelation, TrackTotalHits, merge_top_hits,
+    FetchedHit, MergedHit, MergedHits, SearchRequest, SearchSnapshot, ShardHit, ShardHits, SortClause,
+    SortMissing, SortOrder, SortValue, SourceFilter, TotalRelation, TrackTotalHits, merge_top_hits,
 };
 pub use shard::Shard;
 pub use snapshot::{ShardSnapshot, SnapshotFile};

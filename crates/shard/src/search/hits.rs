@@ -1,10 +1,13 @@
 //! What a search finds in one shard copy, and over several.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use oplog::{DocumentVersion, PrimaryTerm, SeqNo};
 use serde_json::Value;
+
+use crate::view::Published;
 
 /// Whether a total is exact or a lower bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +69,34 @@ pub struct ShardHit {
     pub seq_no: SeqNo,
 }
 
+/// The state of a shard's view that a search saw. While it is held, compaction removes no document that it shows.
+#[derive(Clone)]
+pub struct SearchSnapshot {
+    _published: Option<Arc<Published>>,
+}
+
+impl SearchSnapshot {
+    pub(crate) const fn new(published: Arc<Published>) -> Self {
+        Self {
+            _published: Some(published),
+        }
+    }
+
+    /// A snapshot of nothing, for hits that come from nowhere.
+    #[cfg(test)]
+    pub(crate) const fn empty() -> Self {
+        Self { _published: None }
+    }
+}
+
+impl std::fmt::Debug for SearchSnapshot {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SearchSnapshot").finish_non_exhaustive()
+    }
+}
+
 /// The best hits of one shard copy: `from + size` of them, best first.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ShardHits {
     /// Matching documents; `None` when not tracked.
     pub total: Option<u64>,
@@ -77,6 +106,8 @@ pub struct ShardHits {
     pub max_score: Option<f32>,
     /// The hits.
     pub hits: Vec<ShardHit>,
+    /// What the search saw. Keeps the documents of the hits in the log until they are fetched, so it must be held until then.
+    pub snapshot: SearchSnapshot,
 }
 
 /// A hit with what its operation holds.

@@ -102,6 +102,7 @@ mod tests {
     use oplog::SeqNo;
 
     use super::*;
+    use crate::search::hits::SearchSnapshot;
 
     fn hits(values: &[(Option<i64>, u64)]) -> ShardHits {
         let hits = values
@@ -113,6 +114,7 @@ mod tests {
             })
             .collect();
         ShardHits {
+            snapshot: SearchSnapshot::empty(),
             total: Some(values.len() as u64),
             total_relation: TotalRelation::Equal,
             max_score: None,

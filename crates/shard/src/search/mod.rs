@@ -9,7 +9,9 @@ mod run;
 mod sort;
 mod source_filter;
 
-pub use hits::{FetchedHit, MergedHit, MergedHits, ShardHit, ShardHits, SortValue, TotalRelation};
+pub use hits::{
+    FetchedHit, MergedHit, MergedHits, SearchSnapshot, ShardHit, ShardHits, SortValue, TotalRelation,
+};
 pub use merge::merge_top_hits;
 pub use request::{SearchRequest, TrackTotalHits};
 pub use sort::{SortClause, SortMissing, SortOrder};

@@ -8,7 +8,7 @@ use index_meta::Mapping;
 use tantivy::collector::Count;
 
 use super::collector::TopHits;
-use super::hits::{FetchedHit, ShardHit, ShardHits, TotalRelation};
+use super::hits::{FetchedHit, SearchSnapshot, ShardHit, ShardHits, TotalRelation};
 use super::merge::compare_hits;
 use super::request::{SearchRequest, TrackTotalHits};
 use crate::query::BuildContext;
@@ -49,6 +49,7 @@ impl Shard {
             total_relation,
             max_score: found.max_score,
             hits: found.hits,
+            snapshot: SearchSnapshot::new(published),
         })
     }
 

@@ -12,8 +12,10 @@ use arc_swap::ArcSwap;
 use event_listener::{Event, EventListener};
 use oplog::{ByteCount, Clock, Frame, Log, ReadError, ReadLimits, SeqNo};
 use parking_lot::Mutex;
+use tantivy::index::SegmentId;
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
 
+use super::generations::Generations;
 use super::metadata::Metadata;
 use super::open::open_index;
 use super::pool::{PoolShared, Step};
@@ -64,6 +66,7 @@ pub(crate) struct ViewCore {
     index: Index,
     reader: IndexReader,
     published: ArcSwap<Published>,
+    generations: Generations,
     work: Mutex<Work>,
     /// Whether the pool has the view in its hands; owned by the pool.
     pub(super) phase: Mutex<super::pool::Phase>,
@@ -118,10 +121,12 @@ impl ViewCore {
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
             .try_into()?;
-        let published = Published {
+        let published = Arc::new(Published {
             searcher: reader.searcher(),
             next,
-        };
+        });
+        let generations = Generations::default();
+        generations.publish(&published);
         let now = parts.pool.now();
         let work = Work {
             writer: None,
@@ -140,7 +145,8 @@ impl ViewCore {
             schema,
             index,
             reader,
-            published: ArcSwap::from_pointee(published),
+            published: ArcSwap::new(published),
+            generations,
             work: Mutex::new(work),
             phase: Mutex::new(super::pool::Phase::Idle),
             armed: AtomicU64::new(u64::MAX),
@@ -312,18 +318,7 @@ impl ViewCore {
         let Some(goal) = work.goal else {
             return Ok(self.rest(work, published, now));
         };
-        if work.writer.is_none() {
-            self.pool.reserve_writer();
-            work.writer = match ViewWriter::open(&self.index, self.pool.config()) {
-                Ok(writer) => Some(writer),
-                Err(error) => {
-                    self.pool.writer_closed();
-                    return Err(error);
-                }
-            };
-            work.indexed = published;
-        }
-        work.last_used = now;
+        self.open_writer(work)?;
         self.pool.touch_writer(self);
         if work.indexed < goal {
             self.index_some(work, goal)?;
@@ -445,10 +440,7 @@ impl ViewCore {
         })?;
         self.reader.reload()?;
         // First the searcher, then the tail: a reader that finds nothing in the tail takes the searcher afterwards.
-        self.published.store(Arc::new(Published {
-            searcher: self.reader.searcher(),
-            next,
-        }));
+        self.publish(next);
         if let Some(last) = next.checked_sub(1) {
             self.tail.evict(SeqNo::new(last), self.clock.now().get());
         }
@@ -456,6 +448,67 @@ impl ViewCore {
             .store(millis(self.pool.now()), Ordering::Release);
         self.refreshes.fetch_add(1, Ordering::Relaxed);
         self.changed.notify(usize::MAX);
+        Ok(())
+    }
+
+    fn publish(&self, next: u64) {
+        let published = Arc::new(Published {
+            searcher: self.reader.searcher(),
+            next,
+        });
+        self.generations.publish(&published);
+        self.published.store(published);
+    }
+
+    /// The first operation that some reader in action may not have seen.
+    pub(crate) fn oldest_next_in_use(&self) -> u64 {
+        // Between taking a state and holding it there is no gap: whoever takes the present one holds it, or a newer one.
+        self.generations
+            .oldest_next()
+            .unwrap_or_else(|| self.published.load().next)
+    }
+
+    /// Merges each group of segments into one, and shows the result to searches.
+    pub(super) fn merge_groups(&self, groups: &[Vec<SegmentId>]) -> Result<(), ShardError> {
+        let merges = {
+            let mut work = self.work.lock();
+            self.open_writer(&mut work)?;
+            let Some(writer) = &mut work.writer else {
+                return Err(ShardError::Closed);
+            };
+            groups.iter().map(|group| writer.merge(group)).collect::<Vec<_>>()
+        };
+        // The lock is free meanwhile: the view goes on, and a writer that is closed waits for its merges.
+        for merge in merges {
+            merge.wait()?;
+        }
+        let work = self.work.lock();
+        if self.is_closed() {
+            return Err(ShardError::Closed);
+        }
+        self.reader.reload()?;
+        self.publish(self.published.load().next);
+        drop(work);
+        Ok(())
+    }
+
+    /// Opens the writer, unless it is open.
+    fn open_writer(&self, work: &mut Work) -> Result<(), ShardError> {
+        if self.is_closed() {
+            return Err(ShardError::Closed);
+        }
+        if work.writer.is_none() {
+            self.pool.reserve_writer();
+            work.writer = match ViewWriter::open(&self.index, self.pool.config()) {
+                Ok(writer) => Some(writer),
+                Err(error) => {
+                    self.pool.writer_closed();
+                    return Err(error);
+                }
+            };
+            work.indexed = self.published.load().next;
+        }
+        work.last_used = self.pool.now();
         Ok(())
     }
 

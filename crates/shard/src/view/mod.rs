@@ -2,7 +2,9 @@
 
 mod core;
 mod document;
+mod generations;
 mod inflight;
+mod merge;
 mod metadata;
 mod open;
 mod pool;
@@ -13,6 +15,7 @@ mod writer;
 
 pub(crate) use self::core::{Published, ViewCore, ViewParts, next_of, read_with_holes};
 pub(crate) use document::{ip_of_term, ip_term};
+pub(crate) use merge::MergeGoal;
 pub(crate) use metadata::Metadata;
 pub use pool::ViewPool;
 pub(crate) use schema::{SEQ_NO, VERSION, ViewSchema};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use index_meta::Mapping;
 use oplog::{Frame, OperationKind, SeqNo};
 use serde::{Deserialize, Serialize};
+use tantivy::index::SegmentId;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::{Index, IndexWriter, Term};
+use tantivy::{FutureResult, Index, IndexWriter, SegmentMeta, Term};
 
 use super::document::ViewDocument;
 use super::inflight::Inflight;
@@ -101,6 +102,11 @@ impl ViewWriter {
         prepared.set_payload(&text);
         prepared.commit()?;
         Ok(())
+    }
+
+    /// Starts a merge of the segments into one.
+    pub(super) fn merge(&mut self, segments: &[SegmentId]) -> FutureResult<Option<SegmentMeta>> {
+        self.writer.merge(segments)
     }
 
     /// Closes the writer after its merges; nothing runs afterwards.

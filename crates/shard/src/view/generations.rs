@@ -1,0 +1,31 @@
+//! Which states of the view somebody still reads.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::core::Published;
+
+/// Every published state that is still in use: by the view itself, by a search, or by the fetch of its hits.
+#[derive(Default)]
+pub(super) struct Generations {
+    used: Mutex<Vec<Weak<Published>>>,
+}
+
+impl Generations {
+    /// Adds a state, to be watched for as long as anyone holds it.
+    pub(super) fn publish(&self, published: &Arc<Published>) {
+        let mut used = self.used.lock();
+        used.retain(|generation| generation.strong_count() > 0);
+        used.push(Arc::downgrade(published));
+    }
+
+    /// The first operation that the oldest state in use does not hold.
+    pub(super) fn oldest_next(&self) -> Option<u64> {
+        let used = self.used.lock();
+        used.iter()
+            .filter_map(Weak::upgrade)
+            .map(|published| published.next)
+            .min()
+    }
+}
