@@ -64,6 +64,7 @@
 
 mod atomic_file;
 mod block;
+mod check;
 mod checkpoint;
 mod clock;
 mod committer;
@@ -86,6 +87,7 @@ mod read;
 mod recovery;
 mod retention;
 mod scan;
+mod scrub;
 mod sealed;
 mod segment;
 mod shared;
@@ -93,6 +95,7 @@ mod storage;
 mod ticket;
 mod writer;
 
+pub use check::{CheckReport, CheckedCheckpoint, FileCheck, Problem, check};
 #[cfg(any(test, feature = "testing"))]
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock};
@@ -115,6 +118,7 @@ pub use operation::{
 pub use options::{Durability, LogOptions, NewLog, ReadLimits};
 pub use pinned::{PinnedFile, PinnedFiles};
 pub use retention::RetentionBound;
+pub use scrub::{ScrubProgress, Scrubber};
 pub use storage::{FsStorage, Storage, StorageFile};
 pub use ticket::{AppendTicket, SyncTicket};
 

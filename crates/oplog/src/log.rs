@@ -355,6 +355,13 @@ impl Log {
         self.save_renewals()
     }
 
+    /// Writes checkpoint, live set and leases anew, durably.
+    pub(crate) fn rewrite_small_files(&self) -> Result<(), LogError> {
+        let rewritten = self.shared.writer.lock().rewrite_small_files(&self.shared);
+        self.poison_on_error(rewritten)?;
+        self.rewrite_leases()
+    }
+
     /// Flushes and holds the files as they are then, to be copied. Blocks. Appends go on meanwhile and afterwards.
     ///
     /// # Errors
@@ -420,6 +427,12 @@ impl Log {
             .map(|segment| segment.file_length())
             .sum::<u64>()
             + state.active.length
+    }
+
+    /// The last operation that is in the files, synced or not.
+    #[cfg(test)]
+    pub(crate) fn written_checkpoint(&self) -> Option<SeqNo> {
+        self.shared.state.lock().written
     }
 
     /// The first seq_no of the open segment, which compaction leaves alone.

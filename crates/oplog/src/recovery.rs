@@ -115,7 +115,7 @@ pub(crate) fn open(env: Environment) -> Result<Arc<Shared>, LogError> {
     let known_durable = checkpoint
         .durable
         .max(live.as_ref().and_then(|live| live.valid_through));
-    let segments = open_segments(storage, dir, &checkpoint, known_durable)?;
+    let segments = open_segments(storage, dir, known_durable)?;
     let leases = lease_file::load(storage, dir)?;
     let leases = leases.map_or_else(
         || LeaseTable::empty(checkpoint.primary_term),
@@ -155,19 +155,19 @@ fn load_live(storage: &dyn Storage, dir: &Path) -> Result<Option<LiveFile>, LogE
 fn open_segments(
     storage: &dyn Storage,
     dir: &Path,
-    checkpoint: &Checkpoint,
     known_durable: Option<SeqNo>,
 ) -> Result<Segments, LogError> {
     let firsts = segment_firsts(storage, dir)?;
     let Some((last, before)) = firsts.split_last() else {
         return Err(LogError::corrupt(dir, 0, known_durable, "there are no segments"));
     };
-    if firsts[0] > checkpoint.min_retained {
+    if firsts[0] != SeqNo::ZERO {
+        // What compaction removed is still stood for by a segment, so this one cannot have become unnecessary.
         return Err(LogError::corrupt(
-            log_path(dir, firsts[0]),
+            log_path(dir, SeqNo::ZERO),
             0,
-            Some(checkpoint.min_retained),
-            "it is missing",
+            Some(SeqNo::ZERO),
+            "the segment is missing",
         ));
     }
     let mut sealed: Vec<Arc<SealedSegment>> = Vec::with_capacity(before.len());

@@ -161,6 +161,14 @@ impl Log {
         Ok(())
     }
 
+    /// Writes the file, whether it changed or not.
+    pub(crate) fn rewrite_leases(&self) -> Result<(), LogError> {
+        let mut leases = self.shared.leases.lock();
+        self.save_leases(&leases.table)?;
+        leases.dirty = false;
+        Ok(())
+    }
+
     fn save_leases(&self, table: &LeaseTable) -> Result<(), LogError> {
         let saved = lease_file::save(&*self.shared.storage, &self.shared.dir, &table.to_collection());
         self.poison_on_error(saved)

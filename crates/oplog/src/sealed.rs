@@ -194,6 +194,42 @@ impl SealedSegment {
         Self::seal(storage, dir, file, segment, &entries, length)
     }
 
+    /// Opens a plain segment by its index file; `None` when there is none that belongs to it. Changes nothing.
+    pub(crate) fn open_by_index(
+        storage: &dyn Storage,
+        dir: &Path,
+        first: SeqNo,
+    ) -> Result<Option<Self>, LogError> {
+        let path = log_path(dir, first);
+        let io = |source| LogError::io("open", &path, source);
+        let file = storage.open(&path).map_err(io)?;
+        let length = file.len().map_err(io)?;
+        let segment = read_header(&*file, &path, first, length)?;
+        let index = open_index(storage, &index_path(dir, first), segment)?;
+        Ok(index.map(|(index, header)| Self::plain(dir, file, index, header)))
+    }
+
+    /// Whether the stored entries are readable and those of the frames.
+    pub(crate) fn has_good_entries(&self) -> bool {
+        let (file, base) = self.stored_entries();
+        let count = self.count as usize;
+        if count == 0 {
+            return true;
+        }
+        match (read_entries(&**file, base, 0, count), self.scan()) {
+            (Some(stored), Ok(scanned)) => stored == scanned,
+            _ => false,
+        }
+    }
+
+    /// The file that holds the entries, and where in it they begin.
+    fn stored_entries(&self) -> (&Arc<dyn StorageFile>, u64) {
+        match &self.body {
+            Body::Plain { index } => (index, INDEX_HEADER_LENGTH as u64),
+            Body::Blocks(trailer) => (&self.file, trailer.entries_at()),
+        }
+    }
+
     /// The first operation that the segment stands for, held or not.
     pub(crate) const fn first(&self) -> SeqNo {
         self.first
@@ -283,10 +319,7 @@ impl SealedSegment {
         if let Some(entries) = self.rebuilt.get() {
             return Ok(entries[position..end].to_vec());
         }
-        let (file, base) = match &self.body {
-            Body::Plain { index } => (index, INDEX_HEADER_LENGTH as u64),
-            Body::Blocks(trailer) => (&self.file, trailer.entries_at()),
-        };
+        let (file, base) = self.stored_entries();
         if let Some(entries) = read_entries(&**file, base, position, end) {
             return Ok(entries);
         }

@@ -1,10 +1,12 @@
 //! Tests of the whole log over storage in memory.
 
 mod damage;
+mod damage_matrix;
 mod group_commit;
 mod model;
 mod rules;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use std::thread::{self, Thread};
 
 use crate::{
     ByteCount, DocumentVersion, Frame, GroupCommitter, HistoryUuid, Log, LogError, LogOptions, ManualClock,
-    MemStorage, NewLog, Operation, OperationKind, PrimaryTerm, SeqNo, UnixMillis,
+    MemStorage, NewLog, Operation, OperationKind, PrimaryTerm, ReadError, ReadLimits, SeqNo, UnixMillis,
 };
 
 pub(crate) fn dir() -> PathBuf {
@@ -112,6 +114,39 @@ pub(crate) fn read_all(log: &Log) -> Result<Vec<Frame>, crate::ReadError> {
         None => Ok(Vec::new()),
         Some(max) => log.read(SeqNo::ZERO, max, crate::ReadLimits::NONE),
     }
+}
+
+/// Every operation that the log holds, through holes; [`ReadError::Missing`] must name each hole exactly.
+pub(crate) fn read_held(log: &Log) -> Result<BTreeMap<u64, Frame>, ReadError> {
+    let mut held = BTreeMap::new();
+    let Some(max) = log.max_seq_no() else {
+        return Ok(held);
+    };
+    let mut next = SeqNo::ZERO;
+    while next <= max {
+        match log.read(next, max, ReadLimits::NONE) {
+            Ok(frames) => {
+                held.extend(frames.into_iter().map(|frame| (frame.seq_no().get(), frame)));
+                break;
+            }
+            Err(ReadError::Missing { range, .. }) => {
+                if let Some(last) = range.first().checked_prev().filter(|last| *last >= next) {
+                    let frames = log.read(next, last, ReadLimits::NONE)?;
+                    assert_eq!(frames.len() as u64, last.get() - next.get() + 1);
+                    held.extend(frames.into_iter().map(|frame| (frame.seq_no().get(), frame)));
+                }
+                for seq_no in range.first().get()..=range.last().get() {
+                    assert_eq!(log.get(SeqNo::new(seq_no))?, None);
+                }
+                next = range.last().checked_next().unwrap();
+                if next <= max {
+                    assert!(log.get(next)?.is_some(), "the hole ends here");
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(held)
 }
 
 pub(crate) fn active_segment(storage: &MemStorage) -> PathBuf {

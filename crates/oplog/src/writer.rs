@@ -163,6 +163,13 @@ impl Writer {
         }
     }
 
+    /// Writes checkpoint and live set durably, whether they changed or not.
+    pub(crate) fn rewrite_small_files(&mut self, shared: &Arc<Shared>) -> Result<(), LogError> {
+        self.commit(shared, true)?;
+        self.save_live(shared)?;
+        self.save_checkpoint(shared, NameSync::Now)
+    }
+
     pub(crate) fn save_checkpoint(&mut self, shared: &Shared, name_sync: NameSync) -> Result<(), LogError> {
         let durable = shared.durable_checkpoint();
         let checkpoint = {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Fixture, frame, small_segments};
+use super::{Fixture, dir, frame, read_held, small_segments};
 use crate::{
     AppendError, ByteCount, Clock as _, CompactionContext, CompactionError, CompactionGoal, Digest,
-    Durability, Fault, Frame, LeaseError, LeaseId, Log, LogError, OperationKind, ReadError, ReadLimits,
-    RetentionBound, SeqNo,
+    Durability, Fault, Frame, LeaseError, LeaseId, Log, LogError, OperationKind, RetentionBound, Scrubber,
+    SeqNo, check,
 };
 
 #[derive(Debug, Clone)]
@@ -50,6 +50,10 @@ enum Action {
         /// Stops after so many pieces of work.
         pieces: u32,
     },
+    /// A step of a pass that goes on through all that happens in between.
+    Scrub(u64),
+    /// Verifies a copy of the files as they are.
+    Check,
 }
 
 fn durability() -> impl Strategy<Value = Durability> {
@@ -82,6 +86,8 @@ fn action() -> impl Strategy<Value = Action> {
             prop_oneof![1 => 0..6_u32, 3 => Just(u32::MAX)],
         )
             .prop_map(|(goal, passed, pieces)| Action::Compact { goal, passed, pieces }),
+        2 => (0..2000_u64).prop_map(Action::Scrub),
+        1 => Just(Action::Check),
     ]
 }
 
@@ -149,7 +155,7 @@ impl Model {
         prop_assert_eq!(log.max_seq_no(), self.operations.last().map(Frame::seq_no));
         let min_retained = log.min_retained_seq_no().get();
         prop_assert!(min_retained >= self.min_retained, "OL-4");
-        let held = read_held(log);
+        let held = read_held(log).unwrap();
         for (place, frame) in self.operations.iter().enumerate() {
             let seq_no = place as u64;
             let live = self.documents.values().any(|live| *live == seq_no);
@@ -212,37 +218,6 @@ impl Model {
     }
 }
 
-/// Every operation that the log holds, through holes; [`ReadError::Missing`] must name each hole exactly.
-fn read_held(log: &Log) -> BTreeMap<u64, Frame> {
-    let mut held = BTreeMap::new();
-    let Some(max) = log.max_seq_no() else { return held };
-    let mut next = SeqNo::ZERO;
-    while next <= max {
-        match log.read(next, max, ReadLimits::NONE) {
-            Ok(frames) => {
-                held.extend(frames.into_iter().map(|frame| (frame.seq_no().get(), frame)));
-                break;
-            }
-            Err(ReadError::Missing { range, .. }) => {
-                if let Some(last) = range.first().checked_prev().filter(|last| *last >= next) {
-                    let frames = log.read(next, last, ReadLimits::NONE).unwrap();
-                    assert_eq!(frames.len() as u64, last.get() - next.get() + 1);
-                    held.extend(frames.into_iter().map(|frame| (frame.seq_no().get(), frame)));
-                }
-                for seq_no in range.first().get()..=range.last().get() {
-                    assert_eq!(log.get(SeqNo::new(seq_no)).unwrap(), None);
-                }
-                next = range.last().checked_next().unwrap();
-                if next <= max {
-                    assert!(log.get(next).unwrap().is_some(), "the hole ends here");
-                }
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-    held
-}
-
 /// Who compacts, and what the readers have passed.
 struct Compactor<'a> {
     log: &'a Log,
@@ -282,6 +257,7 @@ struct Run {
     fixture: Fixture,
     log: Arc<Log>,
     model: Model,
+    scrubber: Scrubber,
     crashes: u64,
 }
 
@@ -307,6 +283,7 @@ impl Run {
             fixture,
             log,
             model,
+            scrubber: Scrubber::new(),
             crashes: 0,
         }
     }
@@ -446,6 +423,11 @@ impl Run {
             }
             Action::AdvanceRetention { operations, lag } => self.advance_retention(*operations, *lag),
             Action::Compact { goal, passed, pieces } => self.compact(*goal, *passed, *pieces)?,
+            Action::Scrub(budget) => {
+                let step = self.scrubber.step(&self.log, ByteCount::new(*budget));
+                step.expect("nothing is damaged");
+            }
+            Action::Check => self.check_files(),
         }
         let durable = self
             .log
@@ -533,6 +515,30 @@ impl Run {
         }
     }
 
+    /// What a verification says of the files now, and once more as a crash would leave them.
+    fn check_files(&self) {
+        let written = self.log.written_checkpoint().map_or(0, |seq_no| seq_no.get() + 1);
+        let report = check(&self.fixture.storage.fork(), &dir()).unwrap();
+        assert!(!report.is_damaged(), "{report:?}");
+        assert_eq!(report.max_seq_no.map_or(0, |max| max.get() + 1), written);
+        if written == self.model.operations.len() as u64 {
+            let summary = self.log.live_summary();
+            assert_eq!(
+                (report.live_count, report.digest),
+                (summary.live_count, summary.digest),
+                "OL-5"
+            );
+        }
+        let crashed = self.fixture.storage.fork();
+        crashed.crash(written);
+        let report = check(&crashed, &dir()).unwrap();
+        assert!(!report.is_damaged(), "{report:?}");
+        assert!(
+            report.max_seq_no.map_or(0, |max| max.get() + 1) >= self.model.durable as u64,
+            "OL-3"
+        );
+    }
+
     fn crash(&mut self, seed: u64) {
         self.fixture.storage.crash(seed);
         self.reopen();
@@ -553,6 +559,7 @@ impl Run {
             }
         };
         drop(std::mem::replace(&mut self.log, log));
+        self.scrubber = Scrubber::new();
         let recovered = self
             .log
             .max_seq_no()
