@@ -300,7 +300,7 @@ impl Bootstrap {
     }
 }
 
-/// A broken copy, a lost session and a lost connection may all be different the next time.
+/// A broken copy, a lost session, a lease that came and went and a lost connection may all be different the next time.
 fn is_worth_retrying(error: &Exception) -> bool {
     error.is_retryable()
         || matches!(
@@ -310,5 +310,6 @@ fn is_worth_retrying(error: &Exception) -> bool {
                 | ExceptionKind::CorruptIndex
                 | ExceptionKind::Exception
                 | ExceptionKind::Engine
+                | ExceptionKind::RetentionLeaseAlreadyExists
         )
 }

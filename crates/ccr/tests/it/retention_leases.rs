@@ -304,3 +304,19 @@ async fn a_lease_that_goes_while_a_copy_takes_it_over_is_added_once_more() {
     );
     assert_eq!(pair.follower.ccr.recoveries("copy").unwrap()[0].attempts, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_that_comes_and_goes_fails_the_attempt_and_not_the_copy() {
+    let pair = Pair::start(1).await;
+    let exists = ExceptionKind::RetentionLeaseAlreadyExists;
+    pair.leader.tap.answer_next(LeaseAction::Add, exists);
+    pair.leader.tap.answer_next(LeaseAction::Add, exists);
+    pair.follower.follow("orders", "copy").await;
+    let copies = pair.leader.tap.lease_calls_before_copies();
+    let adds = copies[0].iter().filter(|call| call.action == LeaseAction::Add);
+    assert_eq!(
+        adds.map(|call| call.answer).collect::<Vec<_>>(),
+        [Err(exists), Err(exists), Ok(())]
+    );
+    assert_eq!(pair.follower.ccr.recoveries("copy").unwrap()[0].attempts, 2);
+}
