@@ -189,6 +189,26 @@ async fn an_index_is_followed_paused_resumed_and_unfollowed() {
     follower.put("/copy/_doc/x", "{}").await.expect(201);
 }
 
+/// Source: unlike in create index, a request that does not say waits for nothing. Either way the follower comes by itself.
+#[tokio::test]
+async fn follow_answers_when_as_many_copies_serve_as_it_waits_for() {
+    let (_leader, follower) = connected().await;
+    for (name, query, waits) in [
+        ("silent", "", false),
+        ("none", "?wait_for_active_shards=0", false),
+        ("one", "?wait_for_active_shards=1", true),
+        ("all", "?wait_for_active_shards=all", true),
+    ] {
+        let answer = follower
+            .put(&format!("/{name}/_ccr/follow{query}"), FOLLOW)
+            .await
+            .expect(200);
+        let expected = json!({"follow_index_created": true, "follow_index_shards_acked": waits, "index_following_started": waits});
+        assert_eq!(answer, expected, "{name}");
+        follower.until(&format!("/{name}/_ccr/stats"), caught_up).await;
+    }
+}
+
 /// Source: Elasticsearch's `ShardStats`, which shows leases beside every section, whichever are asked for.
 #[tokio::test]
 async fn index_stats_show_the_leases_of_every_shard_copy() {
