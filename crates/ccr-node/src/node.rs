@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use ccr::{CcrDependencies, CcrService};
 use cluster::{ClusterService, LocalNode, RedbStore};
-use follow_task::InflightBudget;
+use follow_task::{DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, InflightBudget};
 use indices::{IndicesConfig, IndicesService};
 use oplog::{Clock, FsStorage, GroupCommitter, SystemClock};
 use rest_api::{RestConfig, RestState};
@@ -78,6 +78,7 @@ impl Node {
             remotes: Arc::clone(&remotes),
             clock: Arc::clone(&clock),
             inflight_budget: InflightBudget::new(config.max_inflight_bytes),
+            retention_lease_renew_interval: DEFAULT_RETENTION_LEASE_RENEW_INTERVAL,
         });
         let transport_server =
             TransportServer::bind(config.transport, ccr.leader_side(), TransportConfig::DEFAULTS).await?;

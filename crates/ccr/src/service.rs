@@ -40,6 +40,8 @@ pub struct CcrDependencies {
     pub clock: Arc<dyn Clock>,
     /// Bytes that all follow tasks may hold together.
     pub inflight_budget: Arc<InflightBudget>,
+    /// How often retention leases are renewed: [`follow_task::DEFAULT_RETENTION_LEASE_RENEW_INTERVAL`] unless a test wants another.
+    pub retention_lease_renew_interval: Duration,
 }
 
 /// Cross-cluster replication on this node.
@@ -69,6 +71,7 @@ impl CcrService {
             remotes,
             clock,
             inflight_budget,
+            retention_lease_renew_interval,
         } = deps;
         let tracker = TaskTracker::new();
         let shutdown = CancellationToken::new();
@@ -81,6 +84,7 @@ impl CcrService {
             settings: settings.clone(),
             tasks: tracker.clone(),
             shutdown: shutdown.clone(),
+            retention_lease_renew_interval,
         });
         let tasks = FollowTasks::new(FollowTaskDeps {
             cluster: Arc::clone(&cluster),
@@ -91,6 +95,7 @@ impl CcrService {
             settings: settings.clone(),
             tracker: tracker.clone(),
             shutdown: shutdown.clone(),
+            retention_lease_renew_interval,
         });
         let leader = Arc::new(LeaderSide::new(Arc::clone(&cluster), Arc::clone(&indices), clock));
         let service = Arc::new(Self {

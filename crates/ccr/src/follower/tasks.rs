@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use cluster::change::{NewPersistentTask, finish_follower_recovery, put_persistent_task};
 use cluster::{ClusterService, ClusterState, PersistentTask};
 use es_exception::Exception;
 use follow_task::{
-    DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, FollowParameters, FollowTask, FollowTaskConfig, FollowTaskDriver,
-    FollowTaskHandle, FollowTaskIdentity, FollowTaskPorts, InflightBudget, RawFollowParameters,
-    ShardFollowTaskStatus,
+    FollowParameters, FollowTask, FollowTaskConfig, FollowTaskDriver, FollowTaskHandle, FollowTaskIdentity,
+    FollowTaskPorts, InflightBudget, RawFollowParameters, ShardFollowTaskStatus,
 };
 use indices::IndicesService;
 use oplog::{Clock, IndexUuid};
@@ -96,6 +96,7 @@ pub(crate) struct FollowTaskDeps {
     pub(crate) settings: SettingsWatch,
     pub(crate) tracker: TaskTracker,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) retention_lease_renew_interval: Duration,
 }
 
 /// The follow tasks of this node.
@@ -244,7 +245,7 @@ impl FollowTasks {
             identity,
             parameters,
             seed: task.allocation_id,
-            retention_lease_renew_interval: DEFAULT_RETENTION_LEASE_RENEW_INTERVAL,
+            retention_lease_renew_interval: deps.retention_lease_renew_interval,
         });
         Ok(FollowTaskDriver::spawn(
             &deps.tracker,

@@ -62,6 +62,7 @@ pub(crate) struct BootstrapDeps {
     pub(crate) settings: SettingsWatch,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) retention_lease_renew_interval: Duration,
 }
 
 #[derive(Debug)]
@@ -178,6 +179,7 @@ impl Bootstraps {
                     shard: origin.leader_shard(number),
                     id: lease.clone(),
                     call_timeout: settings.recovery_internal_action_timeout,
+                    renew_interval: self.deps.retention_lease_renew_interval,
                 },
                 progress: Arc::new(Progress::new(self.initial_status(&follower, &origin, number))),
             })
@@ -298,7 +300,7 @@ impl Bootstrap {
     }
 }
 
-/// A broken copy, a lost session and a lost connection may all be different the next time.
+/// A broken copy, a lost session, a lease that came and went and a lost connection may all be different the next time.
 fn is_worth_retrying(error: &Exception) -> bool {
     error.is_retryable()
         || matches!(
@@ -308,5 +310,6 @@ fn is_worth_retrying(error: &Exception) -> bool {
                 | ExceptionKind::CorruptIndex
                 | ExceptionKind::Exception
                 | ExceptionKind::Engine
+                | ExceptionKind::RetentionLeaseAlreadyExists
         )
 }

@@ -11,9 +11,6 @@ use transport::{ClusterAlias, RemoteClusters, RetentionLeaseRequest};
 
 use crate::follower::leader_link::LEASE_SOURCE;
 
-/// How often a lease is renewed. Source: Elasticsearch's fixed delay.
-const RENEW_INTERVAL: Duration = Duration::from_secs(30);
-
 /// What is needed to add and renew one lease.
 #[derive(Debug, Clone)]
 pub(crate) struct RecoveryLease {
@@ -23,6 +20,8 @@ pub(crate) struct RecoveryLease {
     pub(crate) id: LeaseId,
     /// How long one call may take.
     pub(crate) call_timeout: Duration,
+    /// Pause between two renewals.
+    pub(crate) renew_interval: Duration,
 }
 
 impl RecoveryLease {
@@ -36,7 +35,7 @@ impl RecoveryLease {
         let stop = CancellationToken::new();
         let (lease, stopped) = (self.clone(), stop.clone());
         tasks.spawn(async move {
-            while stopped.run_until_cancelled(tokio::time::sleep(RENEW_INTERVAL)).await.is_some() {
+            while stopped.run_until_cancelled(tokio::time::sleep(lease.renew_interval)).await.is_some() {
                 if let Err(error) = lease.renew().await {
                     tracing::warn!(shard = %lease.shard, %error, "retention lease of a running recovery was not renewed");
                 }

@@ -587,6 +587,36 @@ fn a_write_moves_the_followers_checkpoint_and_polling_goes_on() {
     );
 }
 
+/// After an unfollow the lease is gone for good reason: a renewal that was under way must not bring it back.
+#[test]
+fn a_lease_that_is_gone_is_not_added_once_the_task_is_cancelled() {
+    let mut rig = Rig::new(reads(64, 1));
+    rig.step(Event::Wake);
+    let [Action::QueryFollowerState { id }] = rig.take()[..] else {
+        panic!("no question")
+    };
+    let known = FollowerState {
+        history_uuid: history(),
+        global_checkpoint: opt(10),
+        max_seq_no: opt(20),
+    };
+    rig.step(Event::FollowerState {
+        id,
+        result: Ok(known),
+    });
+    let Action::RenewRetentionLease { id, .. } = rig.actions.remove(0) else {
+        panic!("no renewal first")
+    };
+    rig.step(Event::Cancel);
+    rig.take();
+    let gone = Exception::new(ExceptionKind::RetentionLeaseNotFound, "gone");
+    rig.step(Event::LeaseFinished {
+        id,
+        result: Err(gone),
+    });
+    assert_eq!(rig.take(), []);
+}
+
 #[test]
 fn the_lease_keeps_what_is_not_durable_and_is_added_when_gone() {
     let mut rig = Rig::new(reads(64, 1));

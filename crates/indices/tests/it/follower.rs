@@ -165,8 +165,13 @@ async fn a_closed_follower_is_restored_anew() {
         (created.uuid.clone(), true)
     );
     for id in shard_ids(&node, "follower") {
-        // The old data stays until its shard's copy begins with an empty directory, as it does here.
-        std::fs::remove_dir_all(node.indices.shard_dir(&id)).unwrap();
+        let dir = node.indices.shard_dir(&id);
+        assert!(
+            dir.join("oplog").is_dir(),
+            "the data stays until its shard's copy begins: to remove it after the reset would race with that copy"
+        );
+        // As the copy does.
+        std::fs::remove_dir_all(dir).unwrap();
     }
     copy_and_install(&node).await;
     node.indices.finish_recovery("follower").await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ccr::{CcrDependencies, CcrService};
 use cluster::{ClusterService, LocalNode, RedbStore};
-use follow_task::InflightBudget;
+use follow_task::{DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, InflightBudget};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
@@ -130,6 +130,7 @@ impl Node {
             remotes,
             clock: Arc::clone(&clock),
             inflight_budget: InflightBudget::new(ByteCount::new(64 << 20)),
+            retention_lease_renew_interval: DEFAULT_RETENTION_LEASE_RENEW_INTERVAL,
         });
         let transport = TransportServer::bind(
             "127.0.0.1:0".parse().unwrap(),

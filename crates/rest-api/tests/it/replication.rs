@@ -189,6 +189,74 @@ async fn an_index_is_followed_paused_resumed_and_unfollowed() {
     follower.put("/copy/_doc/x", "{}").await.expect(201);
 }
 
+/// Source: unlike in create index, a request that does not say waits for nothing. Either way the follower comes by itself.
+#[tokio::test]
+async fn follow_answers_when_as_many_copies_serve_as_it_waits_for() {
+    let (_leader, follower) = connected().await;
+    for (name, query, waits) in [
+        ("silent", "", false),
+        ("none", "?wait_for_active_shards=0", false),
+        ("one", "?wait_for_active_shards=1", true),
+        ("all", "?wait_for_active_shards=all", true),
+    ] {
+        let answer = follower
+            .put(&format!("/{name}/_ccr/follow{query}"), FOLLOW)
+            .await
+            .expect(200);
+        let expected = json!({"follow_index_created": true, "follow_index_shards_acked": waits, "index_following_started": waits});
+        assert_eq!(answer, expected, "{name}");
+        follower.until(&format!("/{name}/_ccr/stats"), caught_up).await;
+    }
+}
+
+/// Source: Elasticsearch's `ShardStats`, which shows leases beside every section, whichever are asked for.
+#[tokio::test]
+async fn index_stats_show_the_leases_of_every_shard_copy() {
+    let (leader, follower) = connected().await;
+    follower
+        .put("/copy/_ccr/follow?wait_for_active_shards=1", FOLLOW)
+        .await
+        .expect(200);
+    let uuid = async |node: &Node, index: &str| {
+        let settings = node.get(&format!("/{index}/_settings")).await.expect(200);
+        let uuid = settings[index]["settings"]["index"]["uuid"].as_str().unwrap();
+        uuid.to_owned()
+    };
+    let (copy, orders) = (uuid(&follower, "copy").await, uuid(&leader, "orders").await);
+    let id = format!("follower/copy/{copy}-following-lisbon/orders/{orders}");
+    let copies = |stats: &Value, number: &str| stats["indices"]["orders"]["shards"][number].clone();
+    let next = |shard: &Value| shard["seq_no"]["global_checkpoint"].as_i64().unwrap() + 1;
+    for path in ["/orders/_stats?level=shards", "/orders/_stats/docs?level=shards"] {
+        let renewed = |stats: &Value| {
+            ["0", "1"].iter().all(|number| {
+                let shard = &copies(stats, number)[0];
+                shard["retention_leases"]["leases"][0]["retaining_seq_no"] == next(shard)
+            })
+        };
+        let stats = leader.until(path, renewed).await;
+        for number in ["0", "1"] {
+            let copies = copies(&stats, number);
+            assert_eq!(copies.as_array().map(Vec::len), Some(1), "{copies}");
+            let shown = &copies[0]["retention_leases"];
+            let (version, timestamp) = (&shown["version"], &shown["leases"][0]["timestamp"]);
+            assert!(version.as_u64() >= Some(2), "added and renewed: {shown}");
+            assert!(
+                timestamp.as_u64() > Some(1_000_000_000_000),
+                "milliseconds: {shown}"
+            );
+            let expected = json!({"primary_term": 1, "version": version, "leases": [
+                {"id": id, "retaining_seq_no": next(&copies[0]), "timestamp": timestamp, "source": "ccr"}]});
+            assert_eq!(shown, &expected);
+        }
+    }
+    let own = follower.get("/copy/_stats?level=shards").await.expect(200);
+    assert_eq!(
+        own["indices"]["copy"]["shards"]["0"][0]["retention_leases"]["leases"],
+        json!([]),
+        "a follower begins without leases of its own"
+    );
+}
+
 #[tokio::test]
 async fn requests_that_make_no_sense_create_nothing() {
     let (leader, follower) = connected().await;

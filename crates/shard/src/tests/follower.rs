@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{ShardError, ShardSnapshot};
 
-fn frames(shard: &Shard, from: u64) -> Vec<Frame> {
+pub(super) fn frames(shard: &Shard, from: u64) -> Vec<Frame> {
     let last = shard.log().max_seq_no().unwrap();
     shard
         .read_changes(SeqNo::new(from), last, ReadLimits::NONE)
@@ -77,7 +77,7 @@ fn a_follower_takes_frames_over_once_in_order_and_accepts_no_writes() {
 }
 
 /// Copies a snapshot's files below `dir` in small pieces.
-fn copy(snapshot: &ShardSnapshot, dir: &Path) {
+pub(super) fn copy(snapshot: &ShardSnapshot, dir: &Path) {
     for file in snapshot.files() {
         let path = dir.join(&file.name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

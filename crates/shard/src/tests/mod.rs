@@ -1,9 +1,11 @@
 //! Tests of the whole shard copy, and what they share.
 
+mod errors;
 mod follower;
 mod model;
 mod query;
 mod sort;
+mod terms;
 mod view;
 mod writes;
 

@@ -1,0 +1,120 @@
+//! Follow tasks that are paused and resumed, wait for metadata, and meet failures on both sides.
+
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use follow_task::FollowTaskPhase;
+use futures::poll;
+use serde_json::json;
+
+use crate::support::{FIRST_DOCS, Pair, document, in_time, until};
+
+/// Brings the follow task of `copy` to a wait for metadata that only an open gate ends.
+async fn hold_a_metadata_wait(pair: &Pair) {
+    pair.leader.tap.metadata_waits.close();
+    let with_new_field = document("orders", 100, &json!({"m": "a new field"}));
+    pair.leader.write_all(vec![with_new_field]).await;
+    until("a wait for the new mapping", || {
+        pair.leader.tap.metadata_waits.waiting() > 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_waits_for_its_own_tasks_and_leaves_those_of_a_resume_alone() {
+    let pair = Pair::following(1).await;
+    let ccr = &pair.follower.ccr;
+    hold_a_metadata_wait(&pair).await;
+
+    let mut first_pause = pin!(ccr.pause_follow("copy"));
+    assert!(poll!(&mut first_pause).is_pending());
+    until("the task is stopped", || pair.follower.tasks("copy").is_empty()).await;
+    // The commit of this resume comes after that of the pause, which therefore has all it waits for but its task.
+    pair.follower.resume("copy").await;
+    until("the resumed task runs", || pair.follower.following("copy") == 1).await;
+    for _ in 0..10 {
+        assert!(
+            poll!(&mut first_pause).is_pending(),
+            "a pause must not end before what its task has begun"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    pair.leader.tap.metadata_waits.open();
+    in_time("the first pause", first_pause).await.unwrap();
+    pair.leader.write("orders", 200..210).await;
+    pair.caught_up().await;
+    assert_eq!(pair.follower.following("copy"), 1);
+
+    in_time("the second pause", ccr.pause_follow("copy"))
+        .await
+        .unwrap();
+    assert!(pair.follower.tasks("copy").is_empty());
+    assert!(
+        ccr.pause_follow("copy").await.is_err(),
+        "it is paused, and once only"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_for_metadata_that_never_comes_is_tried_again_and_ends_with_a_pause() {
+    let pair = Pair::following(1).await;
+    let tap = &pair.leader.tap;
+    tap.hides_newer_mapping.store(true, Ordering::SeqCst);
+    let asked = tap.metadata_calls();
+    pair.leader.write("orders", 100..110).await;
+    until("the leader is asked again and again", || {
+        tap.metadata_calls() >= asked + 3
+    })
+    .await;
+    let tasks = pair.follower.tasks("copy");
+    assert_eq!(
+        (tasks[0].phase, &tasks[0].fatal_exception),
+        (FollowTaskPhase::Following, &None)
+    );
+    in_time("a pause", pair.follower.ccr.pause_follow("copy"))
+        .await
+        .unwrap();
+
+    tap.hides_newer_mapping.store(false, Ordering::SeqCst);
+    pair.follower.resume("copy").await;
+    pair.caught_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_whose_log_failed_is_opened_again_and_following_goes_on() {
+    let pair = Pair::following(1).await;
+    let storage = &pair.follower_disk.storage;
+    for round in 1..4 {
+        let dir = pair.follower.shards("copy")[0].dir().to_owned();
+        storage.fail_next_write_below(dir);
+        let next = 100 * round as u64;
+        pair.leader.write("orders", next..next + 10).await;
+        until("a write fails", || storage.failed() == round).await;
+        pair.caught_up().await;
+    }
+    let tasks = pair.follower.tasks("copy");
+    assert_eq!(
+        (tasks[0].phase, &tasks[0].fatal_exception),
+        (FollowTaskPhase::Following, &None)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_closed_and_opened_again_is_followed_on() {
+    let pair = Pair::following(1).await;
+    for round in 1..4 {
+        let failed = pair.follower.tasks("copy")[0].failed_read_requests;
+        pair.leader.indices.close_index("orders").await.unwrap();
+        until("a read fails", || {
+            pair.follower.tasks("copy")[0].failed_read_requests > failed
+        })
+        .await;
+        assert_eq!(pair.follower.tasks("copy")[0].fatal_exception, None);
+        assert!(pair.leader.indices.open_index("orders").await.unwrap());
+        let next = FIRST_DOCS.end * round;
+        pair.leader.write("orders", next..next + 5).await;
+        pair.caught_up().await;
+    }
+}

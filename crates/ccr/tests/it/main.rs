@@ -1,0 +1,12 @@
+//! Two clusters in one process: a leader whose answers can be held back and changed, and a follower whose storage can fail.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod faults;
+mod leader_tap;
+mod support;
+
+mod bootstrap;
+mod following;
+mod recovery_rate;
+mod retention_leases;
