@@ -520,8 +520,10 @@ impl Run {
         let written = self.log.written_checkpoint().map_or(0, |seq_no| seq_no.get() + 1);
         let report = check(&self.fixture.storage.fork(), &dir()).unwrap();
         assert!(!report.is_damaged(), "{report:?}");
-        assert_eq!(report.max_seq_no.map_or(0, |max| max.get() + 1), written);
-        if written == self.model.operations.len() as u64 {
+        // A write that failed may have left whole frames behind those that count as written.
+        let found = report.max_seq_no.map_or(0, |max| max.get() + 1);
+        assert!(found >= written && found <= self.model.operations.len() as u64);
+        if found == self.model.operations.len() as u64 {
             let summary = self.log.live_summary();
             assert_eq!(
                 (report.live_count, report.digest),
