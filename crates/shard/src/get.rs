@@ -48,7 +48,7 @@ pub(crate) struct Located {
 }
 
 /// Finds the live document with this id.
-pub(crate) fn locate(searcher: &Searcher, id_field: Field, id: &str) -> Result<Option<Located>, ShardError> {
+fn locate(searcher: &Searcher, id_field: Field, id: &str) -> tantivy::Result<Option<Located>> {
     let term = Term::from_field_text(id_field, id);
     for reader in searcher.segment_readers() {
         let Some(mut postings) = reader
@@ -80,7 +80,7 @@ impl Shard {
     /// The document as its last operation left it, searchable or not.
     ///
     /// # Errors
-    /// [`ShardError::Read`], [`ShardError::View`].
+    /// [`ShardError::Failed`], [`ShardError::View`].
     pub fn get(&self, id: &str) -> Result<Option<GetResult>, ShardError> {
         self.check_open()?;
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
@@ -102,16 +102,22 @@ impl Shard {
         self.get_searchable(id)
     }
 
-    fn get_searchable(&self, id: &str) -> Result<Option<GetResult>, ShardError> {
+    /// Where searches find the live document with this id.
+    pub(crate) fn locate(&self, id: &str) -> Result<Option<Located>, ShardError> {
         let published = self.view.published();
-        match locate(&published.searcher, self.view.schema().id, id)? {
+        self.view
+            .read(|| locate(&published.searcher, self.view.schema().id, id))
+    }
+
+    fn get_searchable(&self, id: &str) -> Result<Option<GetResult>, ShardError> {
+        match self.locate(id)? {
             Some(located) => self.read_document(located.seq_no),
             None => Ok(None),
         }
     }
 
     fn read_document(&self, seq_no: SeqNo) -> Result<Option<GetResult>, ShardError> {
-        let frame = self.log.get(seq_no)?;
+        let frame = self.note(self.log.get(seq_no))?;
         Ok(frame
             .filter(|frame| frame.kind() == OperationKind::Index)
             .map(|frame| GetResult::of(&frame)))

@@ -1,5 +1,7 @@
 //! Tests of the whole shard copy, and what they share.
 
+mod damage;
+mod failure;
 mod follower;
 mod model;
 mod query;
