@@ -1,7 +1,7 @@
 //! Opens the view's directory, or starts it anew.
 //!
 //! Everything in the directory is derived, so whatever is wrong with it has one answer: start anew, and index the log again. Every file is read and
-//! checked before the view serves (1.5 GB and more per second): tantivy checks nothing while it searches, so damage would show as wrong hits.
+//! checked before the view serves (about 1.5 GB/s from the page cache): tantivy checks nothing while it searches, so damage would show as wrong hits.
 
 use std::path::Path;
 
