@@ -17,6 +17,7 @@
 //! ```text
 //! follow -> index created (recovering) -> every shard: lease, session, files, install -> follow tasks
 //! pause  -> follow tasks removed (parameters kept)      resume -> checked against the leader, tasks put back
+//! damage -> tasks removed, lost shards recovering -> as above, for these shards alone -> all follow tasks
 //! close + unfollow -> an ordinary index, leases removed  delete -> tasks removed by the reconciler
 //! ```
 //!

@@ -21,7 +21,7 @@ use crate::actions::{pause, resume, unfollow};
 use crate::follower::task_params::{SHARD_FOLLOW_TASK_NAME, ShardFollowTaskParams};
 use crate::follower::tasks::{FollowTaskDeps, FollowTasks};
 use crate::leader::LeaderSide;
-use crate::recovery::{BootstrapDeps, Bootstraps, ShardRecoveryStatus};
+use crate::recovery::{BootstrapDeps, Bootstraps, Rebuilds, ShardRecoveryStatus};
 use crate::settings_watch::{SettingsWatch, remote_clusters};
 
 /// How often the leader side looks after its sessions and leases.
@@ -97,7 +97,11 @@ impl CcrService {
             shutdown: shutdown.clone(),
             retention_lease_renew_interval,
         });
-        let leader = Arc::new(LeaderSide::new(Arc::clone(&cluster), Arc::clone(&indices), clock));
+        let leader = Arc::new(LeaderSide::new(
+            Arc::clone(&cluster),
+            Arc::clone(&indices),
+            Arc::clone(&clock),
+        ));
         let service = Arc::new(Self {
             cluster,
             indices,
@@ -114,6 +118,9 @@ impl CcrService {
             .tracker
             .spawn(Arc::clone(&service).follow_cluster_state(states));
         service.tracker.spawn(Arc::clone(&service).maintain());
+        service
+            .tracker
+            .spawn(Arc::clone(&service).rebuild_lost_shards(clock));
         service
     }
 
@@ -209,6 +216,26 @@ impl CcrService {
     /// The remote clusters and how they are connected.
     pub fn remote_info(&self) -> Vec<RemoteClusterInfo> {
         self.remotes.info()
+    }
+
+    /// Looks after follower shards that are damaged or gone, whenever a shard or the cluster state changes and when a retry is due.
+    async fn rebuild_lost_shards(self: Arc<Self>, clock: Arc<dyn Clock>) {
+        let (mut shards, mut states) = (self.indices.watch_shards(), self.cluster.watch());
+        let mut rebuilds = Rebuilds::default();
+        loop {
+            shards.mark_unchanged();
+            states.mark_unchanged();
+            let look = rebuilds.look(&self, clock.as_ref());
+            let Some(again) = self.shutdown.run_until_cancelled(look).await else {
+                return;
+            };
+            tokio::select! {
+                changed = shards.changed() => if changed.is_err() { return },
+                changed = states.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
+                () = self.shutdown.cancelled() => return,
+            }
+        }
     }
 
     /// Applies every cluster state: remote clusters, bootstraps, follow tasks.

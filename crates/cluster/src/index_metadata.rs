@@ -98,6 +98,12 @@ impl IndexMetadata {
             .unwrap_or(PrimaryTerm::FIRST)
     }
 
+    /// Whether the data of `shard` is still to come, from the leader that the index follows.
+    #[must_use]
+    pub fn is_restoring(&self, shard: u32) -> bool {
+        self.recovering && !self.in_sync_shards.contains(&shard)
+    }
+
     /// Fails unless the index is open.
     ///
     /// # Errors

@@ -14,6 +14,10 @@ pub struct IndicesConfig {
     pub concurrent_shard_operations: usize,
     /// Bytes of documents in writes that are under way; beyond it writes are refused with 429. Default 64 MiB.
     pub indexing_pressure_bytes: u64,
+    /// Pause before a shard that failed is opened again; it doubles with each failure in a row. Corrupt shards are not opened again. Default 1 s.
+    pub shard_retry_first_pause: Duration,
+    /// Longest such pause. A shard that served this long has made good for its failures. Default 60 s.
+    pub shard_retry_longest_pause: Duration,
     /// How long a call waits for shards to start, or for changes to reach them. Default 30 s.
     pub ack_timeout: Duration,
 }
@@ -28,6 +32,8 @@ impl IndicesConfig {
             concurrent_shard_opens: 2 * cores,
             concurrent_shard_operations: (4 * cores).max(8),
             indexing_pressure_bytes: 64 << 20,
+            shard_retry_first_pause: Duration::from_secs(1),
+            shard_retry_longest_pause: Duration::from_secs(60),
             ack_timeout: Duration::from_secs(30),
         }
     }

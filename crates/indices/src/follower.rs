@@ -9,7 +9,7 @@ use index_meta::Mapping;
 use oplog::{HistoryUuid, IndexUuid, SeqNo, ShardId};
 use shard::Shard;
 
-use crate::local::shard_config;
+use crate::local::{broke_off, open_failure, shard_config};
 use crate::request::NewFollowerIndex;
 use crate::service::IndicesService;
 
@@ -74,7 +74,7 @@ impl IndicesService {
                 format!("no such index [{}]", id.index),
             )
         })?;
-        if !index.recovering {
+        if !index.is_restoring(id.shard.get()) {
             let reason = format!("shard {id} of [{}] is not being restored", index.name);
             return Err(Exception::new(ExceptionKind::IllegalState, reason).with_index(&index.name));
         }
@@ -97,17 +97,16 @@ impl IndicesService {
         let installed = tokio::task::spawn_blocking(move || {
             let opened = shard_config(&index, &id, dir).and_then(|config| {
                 Shard::install(config, history_uuid, checkpoint, services)
-                    .map_err(|error| Exception::from(&error).to_string())
+                    .map_err(|error| open_failure(&error))
             });
             local.finish_open(&id, opened.clone());
             opened
         });
-        let result = installed
-            .await
-            .unwrap_or_else(|error| Err(format!("installing broke off: {error}")));
+        let result = installed.await.unwrap_or_else(|error| Err(broke_off(&error)));
         self.local.kick.notify_one();
-        result
-            .map_err(|reason| Exception::new(ExceptionKind::IndexShardRestoreFailed, reason).with_index(name))
+        result.map_err(|failure| {
+            Exception::new(ExceptionKind::IndexShardRestoreFailed, failure.reason).with_index(name)
+        })
     }
 
     /// Ends the restore of a follower: all of its shards are installed, and serve from now on.

@@ -31,6 +31,7 @@ impl IndicesService {
             .and_then(|alias| alias.index_routing.as_deref());
         let routing = options.routing.as_deref().or(by_alias);
         let number = shard_number(metadata, routing.unwrap_or(id));
+        check_restored(metadata, number)?;
         let shard = self.shard(&ShardId::new(metadata.uuid.clone(), ShardNumber::new(number)))?;
         if options.refresh {
             shard
@@ -86,11 +87,18 @@ impl IndicesService {
     }
 }
 
-pub(crate) fn check_readable(index: &IndexMetadata) -> Result<(), Exception> {
+fn check_readable(index: &IndexMetadata) -> Result<(), Exception> {
     index.require_open()?;
-    check_block(index, BlockLevel::Read)?;
-    if index.recovering {
-        let reason = format!("index [{}] is being restored from its leader", index.name);
+    check_block(index, BlockLevel::Read)
+}
+
+/// Refuses a shard whose data is on its way from the leader.
+pub(crate) fn check_restored(index: &IndexMetadata, shard: u32) -> Result<(), Exception> {
+    if index.is_restoring(shard) {
+        let reason = format!(
+            "shard [{shard}] of [{}] is being restored from its leader",
+            index.name
+        );
         return Err(Exception::new(ExceptionKind::IndexShardNotStarted, reason).with_index(&index.name));
     }
     Ok(())

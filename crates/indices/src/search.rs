@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt as _};
 use oplog::{ShardId, ShardNumber};
 use shard::{MergedHit, Query, SearchRequest, Shard, ShardHit, ShardHits, merge_top_hits};
 
-use crate::get::check_readable;
+use crate::get::check_restored;
 use crate::request::{CountResponse, SearchHit, SearchOptions, SearchResponse, ShardFailure, ShardSummary};
 use crate::resolve::{NamedBy, resolve_names};
 use crate::routing::shard_number;
@@ -229,9 +229,7 @@ impl IndicesService {
         target: &Target,
         work: impl FnOnce(&Shard) -> Result<T, Exception> + Send + 'static,
     ) -> Result<T, Exception> {
-        if target.index.recovering {
-            check_readable(&target.index)?;
-        }
+        check_restored(&target.index, target.shard_id.shard.get())?;
         let shard = self.shard(&target.shard_id)?;
         self.blocking.read(move || work(&shard)).await?
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use cluster::{ClusterService, ClusterState, IndexMetadata};
 use es_exception::{Exception, ExceptionKind};
-use oplog::{Clock, IndexUuid, ShardId};
+use oplog::{Clock, IndexUuid, ShardId, ShardNumber};
 use parking_lot::Mutex;
-use shard::{Shard, ShardServices};
+use shard::{Shard, ShardFailure, ShardFailureKind, ShardServices};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auto_id::AutoIds;
 use crate::config::IndicesConfig;
-use crate::local::{LocalShards, Reconciler};
+use crate::local::{LocalShards, Reconciler, RetrySchedule};
 use crate::pressure::{BlockingWork, IndexingPressure};
 use crate::request::{ResolveOptions, ShardState};
 use crate::resolve;
@@ -71,14 +71,20 @@ impl IndicesService {
         })?;
         let applied = watch::Sender::new(0);
         let applied_receiver = applied.subscribe();
+        let kick = Arc::new(Notify::new());
+        let retries = RetrySchedule::new(
+            Arc::clone(&clock),
+            config.shard_retry_first_pause,
+            config.shard_retry_longest_pause,
+        );
         let local = Reconciler {
             cluster: Arc::clone(&cluster),
             services,
             indices_dir,
-            shards: Arc::new(LocalShards::new()),
+            shards: LocalShards::new(retries, Arc::clone(&kick)),
             open_permits: Arc::new(Semaphore::new(config.concurrent_shard_opens)),
             applied: Arc::new(applied),
-            kick: Arc::new(Notify::new()),
+            kick,
         };
         let stop = CancellationToken::new();
         let reconciling = TaskTracker::new().spawn(local.clone().run(stop.clone()));
@@ -163,11 +169,12 @@ impl IndicesService {
     #[must_use]
     pub fn started_shards(&self, index: &IndexUuid) -> Vec<Arc<Shard>> {
         let state = self.state();
-        let Some(index) = state.index_by_uuid(index).filter(|index| !index.recovering) else {
+        let Some(index) = state.index_by_uuid(index) else {
             return Vec::new();
         };
         index
             .shard_ids()
+            .filter(|id| !index.is_restoring(id.shard.get()))
             .filter_map(|id| self.local.shards.get(&id).ok())
             .collect()
     }
@@ -188,9 +195,21 @@ impl IndicesService {
             return ShardState::Closed;
         }
         match self.local.shards.state(id) {
-            ShardState::Started if index.recovering => ShardState::Initializing,
+            ShardState::Started if index.is_restoring(id.shard.get()) => ShardState::Initializing,
             state => state,
         }
+    }
+
+    /// The shards of an open index whose operations are damaged or gone, and why. They are closed, and only another copy can restore them.
+    #[must_use]
+    pub fn lost_shards(&self, index: &IndexMetadata) -> Vec<(ShardNumber, String)> {
+        if !index.is_open() {
+            return Vec::new();
+        }
+        index
+            .shard_ids()
+            .filter_map(|id| Some((id.shard, self.local.shards.lost(&id)?)))
+            .collect()
     }
 
     /// Changes whenever a shard of this node starts, fails or is closed.
@@ -258,11 +277,12 @@ impl IndicesService {
             .is_ok()
     }
 
-    /// Has a shard whose storage failed closed and opened again.
+    /// Has a shard whose storage failed closed, and opened again after a pause. For failures that only its caller can know of, such as
+    /// writes that did not become durable; what it meets itself a shard tells.
     pub fn report_broken(&self, id: &ShardId, reason: &str) {
-        if self.local.shards.mark_broken(id, reason) {
-            self.local.kick.notify_one();
-        }
+        self.local
+            .shards
+            .mark_broken(id, &ShardFailure::new(ShardFailureKind::Storage, reason));
     }
 }
 

@@ -6,12 +6,17 @@ use oplog::{
     AppendError, CompactionError, DocumentVersion, EncodeError, LogError, PrimaryTerm, ReadError, SeqNo,
 };
 
+use crate::{ShardFailure, ShardFailureKind};
+
 /// A failure of a shard copy as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ShardError {
     /// The shard was closed, before or during the call.
     #[error("shard is closed")]
     Closed,
+    /// The shard failed, during the call or before, and serves nothing any more.
+    #[error("shard failed: {0}")]
+    Failed(ShardFailure),
     /// Frames were appended to a primary, which gives out its own sequence numbers.
     #[error("a primary shard does not accept foreign operations")]
     NotAFollower,
@@ -61,6 +66,40 @@ impl ShardError {
     pub fn is_retryable(&self) -> bool {
         Exception::from(self).is_retryable()
     }
+
+    /// What this says about the copy as a whole, if it is more than one call's failure.
+    #[must_use]
+    pub fn failure(&self) -> Option<ShardFailure> {
+        let kind = match self {
+            Self::Failed(failure) => return Some(failure.clone()),
+            Self::Log(error) | Self::Append(AppendError::Log(error)) => of_log(error)?,
+            Self::Read(error)
+            | Self::Append(AppendError::Read(error))
+            | Self::Compaction(CompactionError::Read(error)) => of_read(error)?,
+            // A compaction that cannot write leaves the log as it was.
+            Self::Compaction(CompactionError::Log(LogError::Io { .. })) => return None,
+            Self::Compaction(CompactionError::Log(error)) => of_log(error)?,
+            _ => return None,
+        };
+        Some(ShardFailure::new(kind, describe(self)))
+    }
+}
+
+fn of_log(error: &LogError) -> Option<ShardFailureKind> {
+    match error {
+        LogError::Corrupt { .. } => Some(ShardFailureKind::Corruption),
+        LogError::NotFound { .. } => Some(ShardFailureKind::Missing),
+        LogError::Io { .. } | LogError::Poisoned { .. } => Some(ShardFailureKind::Storage),
+        _ => None,
+    }
+}
+
+fn of_read(error: &ReadError) -> Option<ShardFailureKind> {
+    match error {
+        ReadError::Corrupt { .. } => Some(ShardFailureKind::Corruption),
+        ReadError::Io { .. } => Some(ShardFailureKind::Storage),
+        ReadError::Missing { .. } | ReadError::Closed => None,
+    }
 }
 
 impl From<tantivy::TantivyError> for ShardError {
@@ -79,6 +118,18 @@ impl From<&ShardError> for Exception {
             | ShardError::Log(LogError::Closed)
             | ShardError::Append(AppendError::Log(LogError::Closed))
             | ShardError::Read(ReadError::Closed) => Exception::new(ExceptionKind::IndexShardClosed, reason),
+            // Retryable: whoever follows a failed shard goes on once it serves again.
+            ShardError::Failed(failure) => {
+                let refusal = Exception::new(ExceptionKind::NoShardAvailable, reason);
+                if failure.needs_another_copy() {
+                    refusal.with_cause(Exception::new(
+                        ExceptionKind::CorruptIndex,
+                        failure.reason.clone(),
+                    ))
+                } else {
+                    refusal
+                }
+            }
             ShardError::NotAFollower => Exception::new(ExceptionKind::IllegalState, reason),
             // A follow task that asks again from the copy's own position gets over a gap.
             // A view that failed is tried again by itself, every second.

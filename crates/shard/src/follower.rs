@@ -41,13 +41,12 @@ impl Shard {
             .filter(|frame| frame.kind() == OperationKind::Delete)
             .count();
         let total = frames.len();
-        let ticket = self
-            .log
-            .append(frames, Durability::Async)
-            .map_err(|error| match error {
-                AppendError::NotContiguous { expected, got } => ShardError::Gap { expected, got },
-                error => error.into(),
-            })?;
+        let ticket = match self.log.append(frames, Durability::Async) {
+            Err(AppendError::NotContiguous { expected, got }) => {
+                return Err(ShardError::Gap { expected, got });
+            }
+            appended => self.note(appended)?,
+        };
         self.tail.insert(operations);
         self.counters.deleted.fetch_add(deletes as u64, Ordering::Relaxed);
         self.counters

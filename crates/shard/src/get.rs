@@ -52,7 +52,7 @@ pub(crate) struct Located {
 }
 
 /// Finds the live document with this id.
-pub(crate) fn locate(searcher: &Searcher, id_field: Field, id: &str) -> Result<Option<Located>, ShardError> {
+fn locate(searcher: &Searcher, id_field: Field, id: &str) -> tantivy::Result<Option<Located>> {
     let term = Term::from_field_text(id_field, id);
     for reader in searcher.segment_readers() {
         let Some(mut postings) = reader
@@ -84,7 +84,7 @@ impl Shard {
     /// The document as its last operation left it, searchable or not.
     ///
     /// # Errors
-    /// [`ShardError::Read`], [`ShardError::View`].
+    /// [`ShardError::Failed`], [`ShardError::View`].
     pub fn get(&self, id: &str) -> Result<Option<GetResult>, ShardError> {
         self.check_open()?;
         self.counters.gets.fetch_add(1, Ordering::Relaxed);
@@ -95,7 +95,7 @@ impl Shard {
                 None => return self.get_searchable(id),
             };
             // The operation is gone when the document was written anew after it was found, and the old one compacted away at once.
-            if let Some(frame) = self.log.get(found)? {
+            if let Some(frame) = self.note(self.log.get(found))? {
                 return Ok(GetResult::of_index(&frame));
             }
         }
@@ -114,13 +114,21 @@ impl Shard {
         self.get_searchable(id)
     }
 
-    fn get_searchable(&self, id: &str) -> Result<Option<GetResult>, ShardError> {
+    /// Where searches find the live document with this id.
+    pub(crate) fn locate(&self, id: &str) -> Result<Option<Located>, ShardError> {
         let published = self.view.published();
-        let Some(located) = locate(&published.searcher, self.view.schema().id, id)? else {
-            return Ok(None);
-        };
-        let frame = self.log.get(located.seq_no)?;
-        // What a state of the view shows is kept as long as somebody holds that state.
+        self.view
+            .read(|| locate(&published.searcher, self.view.schema().id, id))
+    }
+
+    fn get_searchable(&self, id: &str) -> Result<Option<GetResult>, ShardError> {
+        // What a state of the view shows is kept in the log as long as somebody holds that state.
+        let published = self.view.published();
+        let located = self
+            .view
+            .read(|| locate(&published.searcher, self.view.schema().id, id))?;
+        let Some(located) = located else { return Ok(None) };
+        let frame = self.note(self.log.get(located.seq_no))?;
         drop(published);
         Ok(frame.as_ref().and_then(GetResult::of_index))
     }

@@ -10,19 +10,23 @@
 //! This crate deliberately does not know other shards, other nodes, or who routes a document here. It never derives a mapping on its own: a
 //! write that needs one is handed back with [`WriteError::MappingUpdateRequired`].
 //!
+//! A copy that meets damage, or whose storage fails, stops serving for good ([`ShardFailure`]); opening it again mends what opening can mend.
+//!
 //! Reading order: [`ShardConfig`] and [`ShardServices`], [`Shard`], [`DocumentWrite`], [`SearchRequest`], [`Query`], [`ShardSnapshot`].
 //!
 //! Invariants:
 //! - A committed view never holds an operation that the log could still lose: the log is made durable before each commit.
 //! - An operation leaves the tail only after a searcher that holds it was published; readers look into the tail first.
 //! - No operation is compacted away that the view's last commit, or a search in action, still shows.
-//! - A view that is missing, damaged, or ahead of its log is rebuilt from the log.
+//! - A view that is missing, damaged, or not of its log is rebuilt from the log.
+//! - Nothing is answered from an operation that does not have its checksum; the first read that meets one ends the copy's service.
 //!
 //! All calls block; async callers use `spawn_blocking`. Every wait ends when the shard is closed.
 #![forbid(unsafe_code)]
 
 mod config;
 mod error;
+mod failure;
 mod follower;
 mod get;
 mod maintenance;
@@ -41,6 +45,7 @@ mod tests;
 
 pub use config::{ShardConfig, ShardRole, ShardServices, ViewPoolConfig};
 pub use error::{ShardError, WriteError};
+pub use failure::{ShardFailure, ShardFailureKind};
 pub use get::GetResult;
 pub use maintenance::{ForceMergeRequest, Throttle, Unthrottled};
 pub use query::Query;

@@ -90,14 +90,14 @@ impl Shard {
     pub fn maintain(&self, throttle: &dyn Throttle) -> Result<CompactionReport, ShardError> {
         self.check_open()?;
         self.advance_min_retained();
-        if !self.log.is_compaction_due()? {
+        if !self.note(self.log.is_compaction_due())? {
             return Ok(CompactionReport::default());
         }
         let context = Compactor {
             shard: self,
             throttle,
         };
-        Ok(self.log.compact(CompactionGoal::Due, &context)?)
+        self.note(self.log.compact(CompactionGoal::Due, &context))
     }
 
     /// Removes from the log all that may go, and merges the view's segments. Blocks; everything else goes on.
@@ -121,6 +121,6 @@ impl Shard {
             shard: self,
             throttle,
         };
-        Ok(self.log.compact(CompactionGoal::All, &context)?)
+        self.note(self.log.compact(CompactionGoal::All, &context))
     }
 }

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use index_meta::{DocumentCheck, Mapping};
 use oplog::{DocumentVersion, Frame, Operation, OperationKind, PrimaryTerm, SeqNo, UnixMillis};
 
-use crate::get::locate;
 use crate::tail::TailOperation;
 use crate::view::next_of;
 use crate::write::{DocumentWrite, WriteBatch, WriteOperation, WriteOutcome, WritePrecondition, WriteResult};
@@ -64,7 +63,7 @@ impl Shard {
     /// Each item succeeds or fails alone. The operations get consecutive sequence numbers in the order of the batch.
     ///
     /// # Errors
-    /// [`ShardError::Append`] when the log fails, [`ShardError::TailFull`] when the view does not keep up for long. Nothing was written then.
+    /// [`ShardError::Failed`] when the log fails, [`ShardError::TailFull`] when the view does not keep up for long. Nothing was written then.
     pub fn write(&self, writes: Vec<DocumentWrite>) -> Result<WriteBatch, ShardError> {
         self.check_open()?;
         let mapping = self.metadata.mapping();
@@ -109,7 +108,7 @@ impl Shard {
             return Ok(WriteBatch { items, ticket: None });
         }
         let operations = frames.iter().map(TailOperation::of).collect();
-        let ticket = self.log.append(frames, self.durability())?;
+        let ticket = self.note(self.log.append(frames, self.durability()))?;
         self.tail.insert(operations);
         self.count_writes(&items);
         self.view.appended();
@@ -144,8 +143,7 @@ impl Shard {
                 }
             });
         }
-        let published = self.view.published();
-        let located = locate(&published.searcher, self.view.schema().id, id)?;
+        let located = self.locate(id)?;
         Ok(located.map_or(Current::Absent, |found| Current::Live {
             seq_no: found.seq_no,
             version: found.version,
@@ -254,7 +252,10 @@ impl Planner<'_> {
     fn term_of(&self, seq_no: SeqNo, known: Option<PrimaryTerm>) -> Result<Option<PrimaryTerm>, ShardError> {
         match known {
             Some(term) => Ok(Some(term)),
-            None => Ok(self.shard.log.get(seq_no)?.map(|frame| frame.primary_term())),
+            None => Ok(self
+                .shard
+                .note(self.shard.log.get(seq_no))?
+                .map(|frame| frame.primary_term())),
         }
     }
 

@@ -12,9 +12,12 @@ use oplog::{
 };
 use parking_lot::{Mutex, RwLock};
 
+use crate::failure::{Health, check_marker};
 use crate::tail::{Tail, TailOperation};
-use crate::view::{Metadata, RefreshTicket, ViewCore, ViewParts, ViewPool, next_of, read_with_holes};
-use crate::{ShardConfig, ShardError, ShardRole, ShardServices, ShardStats};
+use crate::view::{
+    Metadata, RefreshTicket, STEP_LIMITS, ViewCore, ViewParts, ViewPool, next_of, read_with_holes,
+};
+use crate::{ShardConfig, ShardError, ShardFailure, ShardRole, ShardServices, ShardStats};
 
 /// Operations read at a time while opening and scanning.
 const SCAN_OPERATIONS: usize = 4_096;
@@ -42,6 +45,7 @@ pub struct Shard {
     pub(crate) tail: Arc<Tail>,
     pub(crate) view: Arc<ViewCore>,
     pub(crate) metadata: Arc<Metadata>,
+    health: Arc<Health>,
     pub(crate) clock: Arc<dyn Clock>,
     role: RwLock<ShardRole>,
     /// The one writer: whoever appends to the log holds it, so that the log, the tail and version planning agree.
@@ -80,6 +84,9 @@ fn sync_interval(settings: &IndexSettings, role: ShardRole) -> Duration {
 fn log_options(settings: &IndexSettings, role: ShardRole) -> LogOptions {
     LogOptions {
         sync_interval: sync_interval(settings, role),
+        // Small enough that a few documents fill one: most of a log should be in sealed segments, as on a real node.
+        #[cfg(test)]
+        segment_bytes: oplog::ByteCount::new(8 << 10),
         ..LogOptions::default()
     }
 }
@@ -112,8 +119,10 @@ impl Shard {
     /// indexed.
     ///
     /// # Errors
-    /// [`ShardError::Log`] when the log is missing or damaged, [`ShardError::View`] when no view can be made.
+    /// [`ShardError::Failed`] when damage was found in this copy before, [`ShardError::Log`] when the log is missing or damaged,
+    /// [`ShardError::View`] when no view can be made.
     pub fn open(config: ShardConfig, services: ShardServices) -> Result<Arc<Self>, ShardError> {
+        check_marker(&config.dir)?;
         let log = Log::open(
             Arc::clone(&services.storage),
             log_dir(&config.dir),
@@ -136,6 +145,8 @@ impl Shard {
     /// Opens a copy whose files came from a leader's [`ShardSnapshot`](crate::ShardSnapshot): the log becomes this copy's own, under a new history
     /// UUID, cut after `checkpoint`.
     ///
+    /// Every operation and every file of the view is read and checked first: what is wrong with a copy is found while there is an original.
+    ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn install(
@@ -151,7 +162,9 @@ impl Shard {
             config.primary_term,
             checkpoint,
         )?;
-        Self::open(config, services)
+        let shard = Self::open(config, services)?;
+        shard.verify_log()?;
+        Ok(shard)
     }
 
     fn start(config: ShardConfig, log: Arc<Log>, services: ShardServices) -> Result<Arc<Self>, ShardError> {
@@ -162,8 +175,11 @@ impl Shard {
             config.mapping_version,
             config.settings,
         ));
+        let label = format!("{}{}", config.index_name, config.shard_id);
+        let health = Health::new(&config.dir, label.clone());
         let view = ViewCore::open(ViewParts {
-            label: format!("{}{}", config.index_name, config.shard_id),
+            label,
+            health: Arc::clone(&health),
             dir: &config.dir.join("index"),
             log: Arc::clone(&log),
             tail: Arc::clone(&tail),
@@ -179,6 +195,7 @@ impl Shard {
             tail,
             view,
             metadata,
+            health,
             clock: services.clock,
             role: RwLock::new(config.role),
             writer: Mutex::new(()),
@@ -207,7 +224,7 @@ impl Shard {
                 operations: SCAN_OPERATIONS,
                 ..ReadLimits::NONE
             };
-            let (frames, after) = read_with_holes(&self.log, next, log_next - 1, limits)?;
+            let (frames, after) = self.note(read_with_holes(&self.log, next, log_next - 1, limits))?;
             self.tail.insert(frames.iter().map(TailOperation::of).collect());
             next = after;
         }
@@ -319,8 +336,64 @@ impl Shard {
         if self.closed.load(Ordering::Acquire) {
             Err(ShardError::Closed)
         } else {
-            Ok(())
+            self.health.check()
         }
+    }
+
+    /// Passes `result` on; an error that ends the copy's service does so.
+    pub(crate) fn note<T, E: Into<ShardError>>(&self, result: Result<T, E>) -> Result<T, ShardError> {
+        self.health.note(result.map_err(Into::into))
+    }
+
+    /// Ends the copy's service if `error`, which a call on its log gave, says that the log needs to be opened again. For calls on [`log`](Self::log)
+    /// itself.
+    pub fn report(&self, error: LogError) {
+        if let Some(failure) = ShardError::from(error).failure() {
+            self.health.fail(failure);
+        }
+    }
+
+    /// Why the copy stopped serving, if it did. It only goes on when it is closed and opened again, if that helps.
+    #[must_use]
+    pub fn failure(&self) -> Option<Arc<ShardFailure>> {
+        self.health.failure()
+    }
+
+    /// Has `listener` called once, when the copy stops serving, or now if it did already. It must not block, nor call the copy.
+    pub fn on_failure(&self, listener: impl Fn(&ShardFailure) + Send + Sync + 'static) {
+        self.health.listen(Arc::new(listener));
+    }
+
+    /// Reads every operation of the log and checks it.
+    ///
+    /// # Errors
+    /// [`ShardError::Failed`] when one is damaged: the copy serves nothing any more.
+    pub fn verify_log(&self) -> Result<(), ShardError> {
+        self.verify_operations(0, next_of(self.log.max_seq_no()))
+    }
+
+    fn verify_operations(&self, mut next: u64, end: u64) -> Result<(), ShardError> {
+        while next < end {
+            self.check_open()?;
+            let (_, following) = self.note(read_with_holes(&self.log, next, end - 1, STEP_LIMITS))?;
+            next = following;
+        }
+        Ok(())
+    }
+
+    /// Reads every file of the search view's last commit and checks it.
+    ///
+    /// # Errors
+    /// [`ShardError::View`] names the damaged file. The copy goes on serving: see [`rebuild_view`](Self::rebuild_view).
+    pub fn verify_view(&self) -> Result<(), ShardError> {
+        self.check_open()?;
+        self.view.verify()
+    }
+
+    /// Throws the search view away. The copy serves nothing until it is opened again, which indexes the log anew: versions and gets by id need
+    /// the view as much as searches do.
+    pub fn rebuild_view(&self, reason: &str) {
+        self.view.discard(reason.to_owned());
     }
 
     /// Makes every operation appended until now searchable.
@@ -342,16 +415,16 @@ impl Shard {
     /// Operations `from..=to`, for followers. Bounding by the global checkpoint is the caller's job.
     ///
     /// # Errors
-    /// [`ShardError::Read`].
+    /// [`ShardError::Read`] for operations that are not there, [`ShardError::Failed`] for damaged ones.
     pub fn read_changes(&self, from: SeqNo, to: SeqNo, limits: ReadLimits) -> Result<Vec<Frame>, ShardError> {
         self.check_open()?;
-        Ok(self.log.read(from, to, limits)?)
+        self.note(self.log.read(from, to, limits))
     }
 
     /// Live documents in seq_no order, after `after`, at most `limit` of them.
     ///
     /// # Errors
-    /// [`ShardError::Read`].
+    /// [`ShardError::Failed`].
     pub fn scan(&self, after: Option<SeqNo>, limit: usize) -> Result<Vec<Frame>, ShardError> {
         self.check_open()?;
         let end = next_of(self.log.max_seq_no());
@@ -362,7 +435,7 @@ impl Shard {
                 operations: SCAN_OPERATIONS,
                 ..ReadLimits::NONE
             };
-            let (frames, following) = read_with_holes(&self.log, next, end - 1, limits)?;
+            let (frames, following) = self.note(read_with_holes(&self.log, next, end - 1, limits))?;
             live.extend(
                 frames
                     .into_iter()
@@ -381,7 +454,7 @@ impl Shard {
     pub fn flush(&self) -> Result<(), ShardError> {
         self.check_open()?;
         self.refresh().wait()?;
-        Ok(self.log.flush()?)
+        self.note(self.log.flush())
     }
 
     /// Flushes the log and closes the copy. Waits of other calls end; no thread works for it afterwards. Closing again does nothing.
@@ -394,6 +467,7 @@ impl Shard {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.health.close();
         self.view.close();
         // No append is in progress any more once the writer lock was free.
         drop(self.writer.lock());
@@ -409,6 +483,7 @@ impl Shard {
     #[cfg(test)]
     pub(crate) fn crash(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
+            self.health.close();
             self.view.close();
         }
     }

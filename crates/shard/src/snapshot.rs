@@ -6,17 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use oplog::{HistoryUuid, PinnedFiles, SeqNo};
+use oplog::{HistoryUuid, Log, PinnedFiles, SeqNo};
+use parking_lot::Mutex;
 use tantivy::IndexMeta;
 use tantivy::directory::Directory;
 
-use crate::view::ViewCore;
+use crate::view::{MANAGED_FILE, META_FILE, STEP_LIMITS, ViewCore, next_of, read_with_holes, sealed};
 use crate::{Shard, ShardError};
 
 /// Looks at the commit so often before giving up; each time a merge or commit came in between.
 const MAX_ATTEMPTS: usize = 20;
-const META_FILE: &str = "meta.json";
-const MANAGED_FILE: &str = ".managed.json";
 
 /// One file of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +38,12 @@ pub struct ShardSnapshot {
     max_seq_no: Option<SeqNo>,
     mapping_version: u64,
     history_uuid: HistoryUuid,
+    operations: Arc<Log>,
+    /// Log files whose operations were read and checked.
+    verified: Mutex<BTreeSet<String>>,
     /// Tantivy deletes no file of segments that are alive in memory; these are, here.
     _segments: IndexMeta,
-    _view: Arc<ViewCore>,
+    view: Arc<ViewCore>,
 }
 
 impl std::fmt::Debug for ShardSnapshot {
@@ -63,7 +65,7 @@ impl Shard {
         self.refresh().wait()?;
         // A mapping that is at least as new as the operations; read first it could be older.
         let (meta, segments) = self.pin_commit()?;
-        let log = self.log.pin_files()?;
+        let log = self.note(self.log.pin_files())?;
         let mapping_version = self.metadata.mapping_version();
         let index_dir = self.dir.join("index");
         let mut names: BTreeSet<String> = BTreeSet::new();
@@ -84,7 +86,10 @@ impl Shard {
         let managed = serde_json::to_vec(&names).map_err(|error| ShardError::View {
             reason: error.to_string(),
         })?;
-        for (name, content) in [(MANAGED_FILE, &managed[..]), (META_FILE, &meta[..])] {
+        // As they would lie in the directory.
+        let managed = sealed(MANAGED_FILE, &managed);
+        let meta = sealed(META_FILE, &meta);
+        for (name, content) in [(MANAGED_FILE, &managed), (META_FILE, &meta)] {
             files.push(SnapshotFile {
                 name: format!("index/{name}"),
                 length: content.len() as u64,
@@ -99,13 +104,15 @@ impl Shard {
             log,
             index_dir,
             files,
-            meta,
+            meta: Bytes::from(meta),
             managed: Bytes::from(managed),
             max_seq_no: self.log.max_seq_no(),
             mapping_version,
             history_uuid: self.log.history_uuid(),
+            operations: Arc::clone(&self.log),
+            verified: Mutex::default(),
             _segments: segments,
-            _view: Arc::clone(&self.view),
+            view: Arc::clone(&self.view),
         })
     }
 
@@ -158,11 +165,12 @@ impl ShardSnapshot {
         &self.files
     }
 
-    /// At most `length` bytes of a file from `offset` on; fewer only at its end.
+    /// At most `length` bytes of a file from `offset` on; fewer only at its end. The first read of a log file checks all operations in it.
     ///
     /// # Errors
-    /// [`ShardError::Io`] of kind `NotFound` for a name that is not in [`files`](Self::files), and when the file cannot be read.
+    /// [`ShardError::Failed`] when the shard failed, for instance by this read; [`ShardError::Io`] of kind `NotFound` for a name that is not in [`files`](Self::files), and when the file cannot be read.
     pub fn read_at(&self, name: &str, offset: u64, length: usize) -> Result<Bytes, ShardError> {
+        self.view.health().check()?;
         let Some(file) = self.files.iter().find(|file| file.name == name) else {
             let reason = format!("[{name}] is not part of the snapshot");
             return Err(std::io::Error::new(std::io::ErrorKind::NotFound, reason).into());
@@ -170,7 +178,9 @@ impl ShardSnapshot {
         let rest = file.length.saturating_sub(offset);
         let length = length.min(usize::try_from(rest).unwrap_or(usize::MAX));
         if let Some(log_name) = name.strip_prefix("oplog/") {
-            return Ok(self.log.read_at(log_name, offset, length)?);
+            self.verify_operations(log_name)?;
+            let read = self.log.read_at(log_name, offset, length);
+            return self.view.health().note(read.map_err(ShardError::from));
         }
         let index_name = name.strip_prefix("index/").unwrap_or(name);
         // Bounded by the length of the file above.
@@ -187,4 +197,35 @@ impl ShardSnapshot {
             }
         }
     }
+
+    /// Reads the operations of a segment, once, so that no damaged one is copied.
+    fn verify_operations(&self, log_name: &str) -> Result<(), ShardError> {
+        let Some(first) = first_of_segment(log_name) else {
+            return Ok(());
+        };
+        // Held while reading, so that the ranges of one file that are read side by side wait for one check.
+        let mut verified = self.verified.lock();
+        if verified.contains(log_name) {
+            return Ok(());
+        }
+        let segments = self
+            .log
+            .files()
+            .iter()
+            .filter_map(|file| first_of_segment(&file.name));
+        let following = segments.filter(|other| *other > first).min();
+        let end = next_of(self.log.checkpoint()).min(following.unwrap_or(u64::MAX));
+        let mut next = first;
+        while next < end {
+            let read = read_with_holes(&self.operations, next, end - 1, STEP_LIMITS);
+            (_, next) = self.view.health().note(read)?;
+        }
+        verified.insert(log_name.to_owned());
+        Ok(())
+    }
+}
+
+/// A segment of the log is named by its first operation.
+fn first_of_segment(log_name: &str) -> Option<u64> {
+    log_name.strip_suffix(".log")?.parse().ok()
 }

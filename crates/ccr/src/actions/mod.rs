@@ -7,4 +7,4 @@ pub(crate) mod pause;
 pub(crate) mod resume;
 pub(crate) mod stats;
 pub(crate) mod unfollow;
-mod validation;
+pub(crate) mod validation;

@@ -1,5 +1,6 @@
 //! `POST /{index}/_ccr/resume_follow`: starts the follow tasks of a paused follower again.
 
+use cluster::change::restore_follower_shards;
 use cluster::{ClusterState, IndexMetadata};
 use es_exception::{Exception, ExceptionKind};
 use follow_task::{FollowParameters, RawFollowParameters};
@@ -12,9 +13,10 @@ use crate::follower::origin::{
     FollowerName, FollowerOrigin, PARAMETERS_CUSTOM, parameters_custom, stored_parameters,
 };
 use crate::follower::tasks::{follow_task_ids, with_follow_tasks};
+use crate::recovery::lost_shards;
 use crate::service::CcrService;
 
-/// Checks the follower against its leader as it is now, then puts the tasks. Parameters that the request leaves out keep the values
+/// Checks the follower against its leader as it is now, then puts the tasks. Shards whose data is damaged or gone are copied anew first. Parameters that the request leaves out keep the values
 /// they had before the pause.
 pub(crate) async fn resume_follow(
     service: &CcrService,
@@ -34,6 +36,11 @@ pub(crate) async fn resume_follow(
     .await?;
     check_same_leader(&origin, &leader, name)?;
     let follower = FollowerName::of(&index);
+    let lost: Vec<u32> = lost_shards(&service.indices, &index);
+    if !lost.is_empty() {
+        tracing::warn!(index = name, shards = ?lost, "follower shards are damaged or gone and are copied from their leader again before following");
+        service.bootstraps.forget(&follower.uuid);
+    }
     service
         .cluster
         .update("resume follow", |state| {
@@ -41,14 +48,20 @@ pub(crate) async fn resume_follow(
             if index.uuid != follower.uuid {
                 return Err(Exception::index_not_found(name));
             }
-            check_follower(service, state, &index, &leader)?;
+            check_follower(service, state, &index, &leader, &lost)?;
             let next = state.modify_index(name, |index| {
                 index
                     .custom
                     .insert(PARAMETERS_CUSTOM.to_owned(), parameters_custom(&parameters));
                 Ok(())
             })?;
-            Ok((with_follow_tasks(next, &origin, &follower, &parameters)?, ()))
+            let next = if lost.is_empty() {
+                with_follow_tasks(next, &origin, &follower, &parameters)?
+            } else {
+                // The tasks begin when the shards are there.
+                restore_follower_shards(&next, name, &lost)?
+            };
+            Ok((next, ()))
         })
         .await
 }
@@ -68,7 +81,7 @@ fn merged_parameters(
 }
 
 /// Source: the leader must be the index that the follower was created from, with the history that was recorded.
-fn check_same_leader(
+pub(crate) fn check_same_leader(
     origin: &FollowerOrigin,
     leader: &RemoteIndexMetadata,
     name: &str,
@@ -105,6 +118,7 @@ fn check_follower(
     state: &ClusterState,
     follower: &IndexMetadata,
     leader: &RemoteIndexMetadata,
+    lost: &[u32],
 ) -> Result<(), Exception> {
     let name = &follower.name;
     let refuse = |reason: String| Err(Exception::illegal_argument(reason));
@@ -148,7 +162,7 @@ fn check_follower(
             format!("index [{name}] is being followed already; pause it first to change its parameters"),
         ));
     }
-    for id in follower.shard_ids() {
+    for id in follower.shard_ids().filter(|id| !lost.contains(&id.shard.get())) {
         if let Err(error) = service.indices.shard(&id) {
             return Err(not_active(name, id.shard, error));
         }

@@ -38,7 +38,7 @@ pub(super) fn concrete_index(state: &ClusterState, name: &str) -> Result<Arc<Ind
 /// # Errors
 /// No such remote cluster; a status exception with its cause if the remote does not answer; index not found; index closed;
 /// illegal argument for an alias or a data stream, or without soft deletes.
-pub(super) async fn leader_to_follow(
+pub(crate) async fn leader_to_follow(
     remotes: &RemoteClusters,
     alias: &ClusterAlias,
     leader_index: &str,

@@ -46,7 +46,7 @@ impl FollowerShard for LocalFollowerShard {
     fn state(&self) -> BoxFuture<'static, Result<FollowerState, Exception>> {
         let shard = self.indices.shard(&self.shard);
         Box::pin(async move {
-            let shard = shard?;
+            let shard = shard.map_err(told_apart)?;
             Ok(FollowerState {
                 history_uuid: shard.log().history_uuid(),
                 global_checkpoint: shard.log().durable_checkpoint(),
@@ -91,7 +91,7 @@ async fn append(
     id: &ShardId,
     frames: Vec<Frame>,
 ) -> Result<(Arc<Shard>, Option<AppendTicket>), Exception> {
-    let shard = indices.shard(id)?;
+    let shard = indices.shard(id).map_err(told_apart)?;
     let appending = tokio::task::spawn_blocking(move || {
         let ticket = shard
             .append_frames(frames)
@@ -99,10 +99,16 @@ async fn append(
         Ok((shard, ticket))
     });
     let appended = appending.await.unwrap_or_else(|_| Err(worker_gone()));
-    appended.map_err(|error| match error.kind() {
-        ExceptionKind::Engine => broken(indices, id, &error.to_string()),
+    appended.map_err(told_apart)
+}
+
+/// A copy whose operations are damaged takes nothing more: that ends the task, visibly, until a new one follows into the copy that takes its place.
+/// Whatever else a shard failed from, it is opened again, and the task goes on.
+fn told_apart(error: Exception) -> Exception {
+    match error.caused_by() {
+        Some(cause) if cause.kind() == ExceptionKind::CorruptIndex => cause.clone(),
         _ => error,
-    })
+    }
 }
 
 async fn written(
@@ -135,4 +141,21 @@ fn worker_gone() -> Exception {
         ExceptionKind::AlreadyClosed,
         "the follower shard stopped taking operations; trying again",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corrupt_copy_ends_the_task_and_one_that_failed_otherwise_does_not() {
+        let failed = Exception::new(ExceptionKind::NoShardAvailable, "shard failed");
+        assert!(told_apart(failed.clone()).is_retryable());
+        let corrupt = failed.with_cause(Exception::new(ExceptionKind::CorruptIndex, "seq_no 3"));
+        let fatal = told_apart(corrupt);
+        assert_eq!(
+            (fatal.kind(), fatal.reason(), fatal.is_retryable()),
+            (ExceptionKind::CorruptIndex, "seq_no 3", false)
+        );
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster::IndexMetadata;
 use es_exception::{Exception, ExceptionKind};
-use oplog::{Frame, Log, ReadLimits, SeqNo};
+use oplog::{Frame, ReadLimits, SeqNo};
 use shard::Shard;
 use transport::{ShardChangesRequest, ShardChangesResponse};
 
@@ -25,7 +25,7 @@ pub(super) async fn read(
     let started = side.clock.monotonic();
     let shard = side.shard(&request.shard)?;
     check_history(&shard, &request)?;
-    let reached = wait_for_checkpoint(shard.log(), &request).await?;
+    let reached = wait_for_checkpoint(&shard, &request).await?;
     check_history(&shard, &request)?;
 
     let checkpoint = shard.log().durable_checkpoint();
@@ -55,19 +55,21 @@ pub(super) async fn read(
 }
 
 /// Waits until the checkpoint reaches what is asked for. False when the poll timeout passed first, which is no failure.
-async fn wait_for_checkpoint(log: &Arc<Log>, request: &ShardChangesRequest) -> Result<bool, Exception> {
+async fn wait_for_checkpoint(shard: &Shard, request: &ShardChangesRequest) -> Result<bool, Exception> {
+    let log = shard.log();
     if log.durable_checkpoint() >= Some(request.from) {
         return Ok(true);
     }
     match tokio::time::timeout(request.poll_timeout, log.wait_durable(request.from)).await {
         Ok(Ok(_)) => Ok(true),
-        Ok(Err(closed)) => Err(Exception::new(
-            ExceptionKind::IndexShardClosed,
-            format!(
+        Ok(Err(closed)) => {
+            let reason = format!(
                 "shard {} stopped serving while a read waited for its next operation: {closed}",
                 request.shard
-            ),
-        )),
+            );
+            shard.report(closed);
+            Err(Exception::new(ExceptionKind::IndexShardClosed, reason))
+        }
         Err(_elapsed) => Ok(false),
     }
 }

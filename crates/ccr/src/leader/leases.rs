@@ -19,7 +19,7 @@ pub(super) async fn add(
         shard
             .log()
             .add_retention_lease(request.id.clone(), request.retaining, &request.source)
-            .map_err(|error| lease_exception(&error, &request.id))
+            .map_err(|error| failed(&shard, error, &request.id))
     })
     .await
 }
@@ -32,7 +32,7 @@ pub(super) async fn renew(
         shard
             .log()
             .renew_retention_lease(request.id.clone(), request.retaining, &request.source)
-            .map_err(|error| lease_exception(&error, &request.id))
+            .map_err(|error| failed(&shard, error, &request.id))
     })
     .await
 }
@@ -43,9 +43,18 @@ pub(super) async fn remove(shard: Arc<Shard>, id: LeaseId) -> Result<(), Excepti
             .log()
             .remove_retention_lease(&id)
             .map(|_| ())
-            .map_err(|error| lease_exception(&error, &id))
+            .map_err(|error| failed(&shard, error, &id))
     })
     .await
+}
+
+/// A log that could not make a lease durable takes no writes until it is opened again, and nobody else might notice.
+fn failed(shard: &Shard, error: LeaseError, id: &LeaseId) -> Exception {
+    let exception = lease_exception(&error, id);
+    if let LeaseError::Storage(error) = error {
+        shard.report(error);
+    }
+    exception
 }
 
 /// Names a lease error as Elasticsearch does.

@@ -158,7 +158,11 @@ impl Bootstraps {
         let cluster_name = self.deps.cluster.state().cluster_name.clone();
         let lease = origin.lease_name(&cluster_name, &follower).lease_id()?;
         let settings = self.deps.settings.current();
-        let shards = index.shard_ids().map(|follower_shard| {
+        // Of a follower that lost some of its shards, the others stay as they are.
+        let missing = index
+            .shard_ids()
+            .filter(|shard| index.is_restoring(shard.shard.get()));
+        let shards = missing.map(|follower_shard| {
             let number = follower_shard.shard;
             Ok(ShardRecovery {
                 remotes: Arc::clone(&self.deps.remotes),

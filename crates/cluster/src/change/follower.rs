@@ -76,6 +76,28 @@ pub fn reset_follower_for_recovery(
     })
 }
 
+/// Has `shards` of the open follower `name` restored from its leader: their data is to be thrown away. The other shards keep theirs and serve.
+///
+/// # Errors
+/// `index_not_found_exception`; `illegal_argument_exception` if the index is no follower, is closed, or is being restored already.
+pub fn restore_follower_shards(
+    state: &ClusterState,
+    name: &str,
+    shards: &[u32],
+) -> Result<ClusterState, Exception> {
+    let index = state.require_index(name)?;
+    if !index.is_follower() || !index.is_open() || index.recovering {
+        return Err(Exception::illegal_argument(format!(
+            "shards of [{name}] cannot be restored from a leader: it is no open follower, or is being restored already"
+        )));
+    }
+    state.modify_index(name, |index| {
+        index.in_sync_shards.retain(|shard| !shards.contains(shard));
+        index.recovering = true;
+        Ok(())
+    })
+}
+
 /// Turns the closed follower `name` into a normal index, which stays closed.
 ///
 /// # Errors
@@ -137,6 +159,29 @@ mod tests {
             convert_follower(&normal, "f").unwrap_err().kind(),
             ExceptionKind::IllegalArgument
         );
+    }
+
+    #[test]
+    fn some_shards_of_an_open_follower_are_restored_and_the_others_stay() {
+        let mut request = change("f");
+        request.settings.insert(FOLLOWING_INDEX_SETTING, "true");
+        request.settings.insert("index.number_of_shards", "3");
+        request.recovering = true;
+        let state = ClusterState::new("c", "u");
+        let new = crate::change::create_index(&state, &request).unwrap();
+        assert!(
+            restore_follower_shards(&new, "f", &[1]).is_err(),
+            "it is being restored"
+        );
+        let whole = finish_follower_recovery(&new, "f").unwrap();
+        let broken = restore_follower_shards(&whole, "f", &[1]).unwrap();
+        let index = broken.index("f").unwrap();
+        let restoring: Vec<bool> = (0..3).map(|shard| index.is_restoring(shard)).collect();
+        assert_eq!((restoring, index.recovering), (vec![false, true, false], true));
+        let closed = close_indices(&whole, &["f".into()]).unwrap();
+        assert!(restore_follower_shards(&closed, "f", &[1]).is_err());
+        let done = finish_follower_recovery(&broken, "f").unwrap();
+        assert!(!done.index("f").unwrap().is_restoring(1));
     }
 
     #[test]

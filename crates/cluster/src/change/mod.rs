@@ -18,7 +18,9 @@ pub use aliases::{AliasChange, update_aliases};
 pub use cluster_settings::update_cluster_settings;
 pub use create_index::{CreateIndexChange, create_index};
 pub use delete_index::delete_indices;
-pub use follower::{convert_follower, finish_follower_recovery, reset_follower_for_recovery};
+pub use follower::{
+    convert_follower, finish_follower_recovery, reset_follower_for_recovery, restore_follower_shards,
+};
 pub use in_sync::mark_shards_in_sync;
 pub use open_close::{close_indices, open_indices};
 pub use persistent_task::{

@@ -1,7 +1,7 @@
 //! One round of a shard's items: read what updates need, write, sort the outcomes. Blocking.
 
 use bytes::Bytes;
-use es_exception::{Exception, ExceptionKind};
+use es_exception::Exception;
 use index_meta::MappingUpdate;
 use oplog::AppendTicket;
 use shard::{DocumentWrite, Shard, WriteError, WriteOperation, WriteOutcome, WritePrecondition, WriteResult};
@@ -47,8 +47,6 @@ pub(super) struct RoundEnd {
     /// These met a conflict and look again.
     pub(super) again: Vec<Pending>,
     pub(super) ticket: Option<AppendTicket>,
-    /// Set if the shard as a whole refused the round; the items are in `done`.
-    pub(super) shard_failed: bool,
 }
 
 /// What an answer says besides the outcome.
@@ -112,7 +110,6 @@ pub(super) fn run_round(shard: &Shard, items: Vec<Pending>, parts: &AnswerParts)
         }
         Err(error) => {
             let error = Exception::from(&error).with_index(&parts.index);
-            end.shard_failed = error.kind() == ExceptionKind::Engine;
             end.done.extend(
                 writing
                     .into_iter()

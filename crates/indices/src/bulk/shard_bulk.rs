@@ -73,9 +73,6 @@ impl IndicesService {
                 .await
             {
                 Ok(end) => {
-                    if end.shard_failed {
-                        self.report_broken(&shard_id, "a write to the operation log failed");
-                    }
                     self.take_round(end, &index, &shard_id, &mut results, &mut tickets, &mut waiting)
                         .await;
                 }

@@ -7,16 +7,20 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster::{ClusterService, ClusterState, IndexMetadata, change};
 use index_meta::IndexSettings;
 use oplog::{HistoryUuid, IndexUuid, ShardId, ShardNumber};
-use shard::{Shard, ShardConfig, ShardServices};
+use shard::{Shard, ShardConfig, ShardError, ShardFailure, ShardFailureKind, ShardServices};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::{LocalShards, Phase, role};
+
+/// Shortest wait for a failed shard to be due.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
 
 /// What the reconciler and its jobs share.
 #[derive(Debug, Clone)]
@@ -34,10 +38,12 @@ pub(crate) struct Reconciler {
 }
 
 enum JobEnd {
-    Opened(Vec<(ShardId, Result<Arc<Shard>, String>)>),
+    Opened(Vec<(ShardId, Opened)>),
     Closed(ShardId),
     Deleted(IndexUuid, std::io::Result<()>),
 }
+
+type Opened = Result<Arc<Shard>, ShardFailure>;
 
 #[derive(Default)]
 struct Known {
@@ -59,6 +65,8 @@ impl Reconciler {
             let state = Arc::clone(&states.borrow_and_update());
             self.round(&state, &mut known, &mut jobs);
             self.applied.send_replace(state.version);
+            // A shard that is due and is not opened all the same, since its index is being restored, must not keep this busy.
+            let next_retry = self.shards.next_retry().map(|pause| pause.max(SHORTEST_SLEEP));
             tokio::select! {
                 changed = states.changed() => {
                     if changed.is_err() {
@@ -67,6 +75,7 @@ impl Reconciler {
                 }
                 Some(ended) = jobs.join_next() => self.finish(ended, &mut known),
                 () = self.kick.notified() => {}
+                () = tokio::time::sleep(next_retry.unwrap_or_default()), if next_retry.is_some() => {}
                 () = stop.cancelled() => break,
             }
         }
@@ -82,11 +91,7 @@ impl Reconciler {
                 _ => self.close(&id, jobs),
             }
         }
-        for index in state
-            .indices
-            .values()
-            .filter(|index| index.is_open() && !index.recovering)
-        {
+        for index in state.indices.values().filter(|index| index.is_open()) {
             self.open_missing(index, jobs);
         }
         let gone = known
@@ -100,9 +105,10 @@ impl Reconciler {
     }
 
     fn keep(&self, id: &ShardId, index: &Arc<IndexMetadata>, jobs: &mut JoinSet<JobEnd>) {
-        if let Some(Phase::Broken { reason }) = self.shards.phase(id) {
-            tracing::error!(shard = %id, index = %index.name, reason, "shard failed and is opened again");
-            self.close(id, jobs);
+        if let Some(Phase::Broken { failure }) = self.shards.phase(id) {
+            tracing::error!(shard = %id, index = %index.name, reason = %failure, "shard failed and is closed");
+            let shard = self.shards.begin_close_failed(id, failure);
+            Self::close_in_job(id, shard, jobs);
             return;
         }
         if let Err(error) = self.shards.apply(id, index) {
@@ -111,9 +117,11 @@ impl Reconciler {
     }
 
     fn close(&self, id: &ShardId, jobs: &mut JoinSet<JobEnd>) {
-        let Some(shard) = self.shards.begin_close(id) else {
-            return;
-        };
+        Self::close_in_job(id, self.shards.begin_close(id), jobs);
+    }
+
+    fn close_in_job(id: &ShardId, claimed: Option<Option<Arc<Shard>>>, jobs: &mut JoinSet<JobEnd>) {
+        let Some(shard) = claimed else { return };
         let id = id.clone();
         jobs.spawn(async move {
             if let Some(shard) = shard {
@@ -126,12 +134,10 @@ impl Reconciler {
     fn open_missing(&self, index: &Arc<IndexMetadata>, jobs: &mut JoinSet<JobEnd>) {
         let mut missing = Vec::new();
         for id in index.shard_ids() {
-            let open = match self.shards.phase(&id) {
-                None => true,
-                Some(Phase::Failed { index_version, .. }) => index_version < index.version,
-                Some(_) => false,
-            };
-            if open && self.shards.begin_open(&id, index) {
+            if index.is_restoring(id.shard.get()) {
+                continue;
+            }
+            if self.shards.wants_opening(&id, index.version) && self.shards.begin_open(&id, index) {
                 missing.push(id);
             }
         }
@@ -143,11 +149,7 @@ impl Reconciler {
 
     /// Opens or creates shards of one index. A created one serves only after cluster state says that it exists: from then on it is never created
     /// again, whatever happens to its directory.
-    async fn open_shards(
-        &self,
-        index: Arc<IndexMetadata>,
-        ids: Vec<ShardId>,
-    ) -> Vec<(ShardId, Result<Arc<Shard>, String>)> {
+    async fn open_shards(&self, index: Arc<IndexMetadata>, ids: Vec<ShardId>) -> Vec<(ShardId, Opened)> {
         let mut opening = JoinSet::new();
         for id in ids.iter().cloned() {
             let permits = Arc::clone(&self.open_permits);
@@ -156,7 +158,7 @@ impl Reconciler {
                 let permit = permits
                     .acquire_owned()
                     .await
-                    .map_err(|_| "the node is shutting down".to_owned());
+                    .map_err(|_| other_failure("the node is shutting down"));
                 let job_id = id.clone();
                 let result = match permit {
                     Ok(permit) => tokio::task::spawn_blocking(move || {
@@ -165,8 +167,8 @@ impl Reconciler {
                         result
                     })
                     .await
-                    .unwrap_or_else(|error| Err(format!("opening broke off: {error}"))),
-                    Err(reason) => Err(reason),
+                    .unwrap_or_else(|error| Err(broke_off(&error))),
+                    Err(failure) => Err(failure),
                 };
                 (id, result)
             });
@@ -178,7 +180,7 @@ impl Reconciler {
             }
         }
         self.mark_in_sync(&index, &mut results).await;
-        let broke_off = || Err("opening broke off".to_owned());
+        let broke_off = || Err(other_failure("opening broke off"));
         ids.into_iter()
             .map(|id| {
                 let result = results.remove(&id).unwrap_or_else(broke_off);
@@ -187,11 +189,7 @@ impl Reconciler {
             .collect()
     }
 
-    async fn mark_in_sync(
-        &self,
-        index: &IndexMetadata,
-        results: &mut BTreeMap<ShardId, Result<Arc<Shard>, String>>,
-    ) {
+    async fn mark_in_sync(&self, index: &IndexMetadata, results: &mut BTreeMap<ShardId, Opened>) {
         let is_new = |id: &ShardId| !index.in_sync_shards.contains(&id.shard.get());
         let created: Vec<_> = results
             .iter()
@@ -211,7 +209,7 @@ impl Reconciler {
         if let Err(error) = marked {
             for shard in created {
                 let id = ShardId::new(index.uuid.clone(), ShardNumber::new(shard));
-                if let Some(Ok(shard)) = results.insert(id.clone(), Err(error.to_string())) {
+                if let Some(Ok(shard)) = results.insert(id.clone(), Err(other_failure(error.to_string()))) {
                     close_shard(&id, shard).await;
                 }
             }
@@ -222,13 +220,13 @@ impl Reconciler {
         match ended {
             Ok(JobEnd::Opened(results)) => {
                 for (id, result) in results {
-                    if let Err(reason) = &result {
-                        tracing::error!(shard = %id, reason, "shard cannot be opened");
+                    if let Err(failure) = &result {
+                        tracing::error!(shard = %id, kind = ?failure.kind, reason = %failure, "shard cannot be opened");
                     }
                     self.shards.finish_open(&id, result);
                 }
             }
-            Ok(JobEnd::Closed(id)) => self.shards.remove(&id),
+            Ok(JobEnd::Closed(id)) => self.shards.finish_close(&id),
             Ok(JobEnd::Deleted(index, result)) => {
                 known.deleting.remove(&index);
                 if let Err(error) = result {
@@ -308,8 +306,13 @@ impl Reconciler {
 }
 
 /// What a shard of `index` is opened with.
-pub(crate) fn shard_config(index: &IndexMetadata, id: &ShardId, dir: PathBuf) -> Result<ShardConfig, String> {
-    let settings = IndexSettings::from_settings(&index.settings).map_err(|error| error.to_string())?;
+pub(crate) fn shard_config(
+    index: &IndexMetadata,
+    id: &ShardId,
+    dir: PathBuf,
+) -> Result<ShardConfig, ShardFailure> {
+    let settings =
+        IndexSettings::from_settings(&index.settings).map_err(|error| other_failure(error.to_string()))?;
     Ok(ShardConfig {
         shard_id: id.clone(),
         index_name: index.name.clone(),
@@ -322,27 +325,36 @@ pub(crate) fn shard_config(index: &IndexMetadata, id: &ShardId, dir: PathBuf) ->
     })
 }
 
-fn open_or_create(
-    index: &IndexMetadata,
-    id: &ShardId,
-    dir: PathBuf,
-    services: ShardServices,
-) -> Result<Arc<Shard>, String> {
+/// Something that may be different the next time.
+fn other_failure(reason: impl Into<String>) -> ShardFailure {
+    ShardFailure::new(ShardFailureKind::Storage, reason)
+}
+
+/// A job on a shard that panicked or was given up.
+pub(crate) fn broke_off(error: &tokio::task::JoinError) -> ShardFailure {
+    other_failure(format!("opening broke off: {error}"))
+}
+
+/// Why a shard could not be opened.
+pub(crate) fn open_failure(error: &ShardError) -> ShardFailure {
+    error
+        .failure()
+        .unwrap_or_else(|| other_failure(es_exception::Exception::from(error).to_string()))
+}
+
+fn open_or_create(index: &IndexMetadata, id: &ShardId, dir: PathBuf, services: ShardServices) -> Opened {
     let config = shard_config(index, id, dir.clone())?;
     if index.in_sync_shards.contains(&id.shard.get()) {
         if !dir.is_dir() {
-            return Err(format!(
-                "the shard's data is missing: [{}] does not exist; restore it from a copy, or delete the index",
-                dir.display()
-            ));
+            let reason = format!("the shard's data is missing: [{}] does not exist", dir.display());
+            return Err(ShardFailure::new(ShardFailureKind::Missing, reason));
         }
-        return Shard::open(config, services)
-            .map_err(|error| es_exception::Exception::from(&error).to_string());
+        return Shard::open(config, services).map_err(|error| open_failure(&error));
     }
     // Never started before: what lies here is the rest of a creation that broke off, and holds nothing that was acknowledged.
-    prepare_empty_dir(&dir).map_err(|error| format!("[{}] cannot be prepared: {error}", dir.display()))?;
-    Shard::create(config, HistoryUuid::generate(), services)
-        .map_err(|error| es_exception::Exception::from(&error).to_string())
+    prepare_empty_dir(&dir)
+        .map_err(|error| other_failure(format!("[{}] cannot be prepared: {error}", dir.display())))?;
+    Shard::create(config, HistoryUuid::generate(), services).map_err(|error| open_failure(&error))
 }
 
 /// Makes `dir` exist, empty and durably so.

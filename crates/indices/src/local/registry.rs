@@ -1,16 +1,19 @@
 //! Which shards this node has, and whether they serve.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use cluster::IndexMetadata;
 use es_exception::{Exception, ExceptionKind};
 use index_meta::IndexSettings;
 use oplog::{IndexUuid, ShardId};
 use parking_lot::{Mutex, RwLock};
-use shard::{Shard, ShardRole};
-use tokio::sync::watch;
+use shard::{Shard, ShardFailure, ShardFailureKind, ShardRole};
+use tokio::sync::{Notify, watch};
 
+use super::advice::advised;
+use super::retry::RetrySchedule;
 use crate::request::ShardState;
 
 /// What this node is doing with a shard.
@@ -20,12 +23,21 @@ pub(crate) enum Phase {
     Opening,
     /// It serves.
     Started,
-    /// It could not be opened. Tried again once the index's metadata is newer than this version.
-    Failed { reason: String, index_version: u64 },
-    /// It served until its storage failed; it is closed and opened again.
-    Broken { reason: String },
-    /// A job closes it.
-    Closing,
+    /// It could not be opened, or failed while it served and is closed.
+    Failed { failure: ShardFailure, retry: Retry },
+    /// It served until it failed, and is to be closed.
+    Broken { failure: ShardFailure },
+    /// A job closes it, because it failed or because nobody wants it any more.
+    Closing { failure: Option<ShardFailure> },
+}
+
+/// When a failed shard is opened again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// Not before its data is replaced: a corrupt shard that opens would only serve until the next read meets the damage.
+    Never,
+    /// At this time, or once the index's metadata is newer than this version.
+    At { time: Duration, index_version: u64 },
 }
 
 #[derive(Debug)]
@@ -41,14 +53,21 @@ pub(crate) struct Slot {
 pub(crate) struct LocalShards {
     slots: RwLock<HashMap<ShardId, Slot>>,
     changed: watch::Sender<u64>,
+    retries: RetrySchedule,
+    /// Asks the reconciler for another round.
+    kick: Arc<Notify>,
+    this: Weak<Self>,
 }
 
 impl LocalShards {
-    pub(crate) fn new() -> Self {
-        Self {
+    pub(crate) fn new(retries: RetrySchedule, kick: Arc<Notify>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
             slots: RwLock::new(HashMap::new()),
             changed: watch::Sender::new(0),
-        }
+            retries,
+            kick,
+            this: Weak::clone(this),
+        })
     }
 
     /// Changes whenever a shard's phase does.
@@ -71,33 +90,65 @@ impl LocalShards {
         };
         match (&slot.phase, &slot.shard) {
             (Phase::Started, Some(shard)) => Ok(Arc::clone(shard)),
-            (Phase::Failed { reason, .. } | Phase::Broken { reason }, _) => Err(Exception::new(
-                ExceptionKind::NoShardAvailable,
-                format!("shard {id} failed: {reason}"),
-            )),
-            (phase, _) => Err(Exception::new(
-                ExceptionKind::IndexShardNotStarted,
-                format!(
-                    "shard {id} is not started: {}",
-                    if *phase == Phase::Closing {
-                        "it is being closed"
-                    } else {
-                        "it is being opened"
-                    }
-                ),
-            )),
+            (phase, _) => Err(match (phase.failure(), phase) {
+                (Some(failure), _) => failed(id, failure),
+                (None, Phase::Closing { .. }) => not_started(id, "it is being closed"),
+                (None, _) => not_started(id, "it is being opened"),
+            }),
         }
     }
 
     pub(crate) fn state(&self, id: &ShardId) -> ShardState {
-        match self.slots.read().get(id).map(|slot| &slot.phase) {
-            Some(Phase::Started) => ShardState::Started,
-            Some(Phase::Failed { reason, .. } | Phase::Broken { reason }) => ShardState::Failed {
-                reason: reason.clone(),
-            },
-            Some(Phase::Opening) | None => ShardState::Initializing,
-            Some(Phase::Closing) => ShardState::Closed,
+        let slots = self.slots.read();
+        let phase = slots.get(id).map(|slot| &slot.phase);
+        if let Some(failure) = phase.and_then(Phase::failure) {
+            let reason = failure.reason.clone();
+            return ShardState::Failed { reason };
         }
+        match phase {
+            Some(Phase::Started) => ShardState::Started,
+            Some(Phase::Closing { .. }) => ShardState::Closed,
+            _ => ShardState::Initializing,
+        }
+    }
+
+    /// Why a shard, closed by now, can only be restored from another copy, if that is so.
+    pub(crate) fn lost(&self, id: &ShardId) -> Option<String> {
+        match self.slots.read().get(id).map(|slot| &slot.phase) {
+            Some(Phase::Failed { failure, .. }) if failure.needs_another_copy() => {
+                Some(failure.reason.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a shard is to be opened: it was not yet, or failed and is due again.
+    pub(crate) fn wants_opening(&self, id: &ShardId, index_version: u64) -> bool {
+        match self.slots.read().get(id).map(|slot| &slot.phase) {
+            None => true,
+            Some(Phase::Failed {
+                retry:
+                    Retry::At {
+                        time,
+                        index_version: tried,
+                    },
+                ..
+            }) => *tried < index_version || self.retries.is_due(*time),
+            Some(_) => false,
+        }
+    }
+
+    /// How long it is until the first failed shard is due again.
+    pub(crate) fn next_retry(&self) -> Option<Duration> {
+        let slots = self.slots.read();
+        let due = slots.values().filter_map(|slot| match slot.phase {
+            Phase::Failed {
+                retry: Retry::At { time, .. },
+                ..
+            } => Some(time),
+            _ => None,
+        });
+        due.min().map(|time| self.retries.until(time))
     }
 
     /// Whether this node has nothing of the index any more, or not yet.
@@ -136,57 +187,100 @@ impl LocalShards {
     }
 
     /// Ends what [`begin_open`](Self::begin_open) began.
-    pub(crate) fn finish_open(&self, id: &ShardId, outcome: Result<Arc<Shard>, String>) {
+    pub(crate) fn finish_open(&self, id: &ShardId, outcome: Result<Arc<Shard>, ShardFailure>) {
+        let mut started = None;
         if let Some(slot) = self.slots.write().get_mut(id) {
             match outcome {
                 Ok(shard) => {
                     slot.phase = Phase::Started;
-                    slot.shard = Some(shard);
+                    slot.shard = Some(Arc::clone(&shard));
+                    started = Some(shard);
                 }
-                Err(reason) => {
-                    let index_version = slot.applied.lock().version;
-                    slot.phase = Phase::Failed {
-                        reason,
-                        index_version,
-                    };
+                Err(failure) => {
+                    let failure = advised(&failure, &slot.applied.lock());
+                    slot.phase = self.failed_phase(id, slot, failure);
                 }
             }
+        }
+        if let Some(shard) = started {
+            // After the shard is in its place: it may have failed already, which is told at once.
+            let (shards, id) = (Weak::clone(&self.this), id.clone());
+            shard.on_failure(move |failure| {
+                if let Some(shards) = shards.upgrade() {
+                    shards.mark_broken(&id, failure);
+                }
+            });
         }
         self.notify();
     }
 
+    fn failed_phase(&self, id: &ShardId, slot: &Slot, failure: ShardFailure) -> Phase {
+        let retry = if failure.kind == ShardFailureKind::Corruption {
+            Retry::Never
+        } else {
+            Retry::At {
+                time: self.retries.failed(id),
+                index_version: slot.applied.lock().version,
+            }
+        };
+        Phase::Failed { failure, retry }
+    }
+
     /// Claims a shard for a job that closes it; `None` if it is being opened or closed. The inner value is `None` if there is nothing to close.
     pub(crate) fn begin_close(&self, id: &ShardId) -> Option<Option<Arc<Shard>>> {
+        self.begin_close_for(id, None)
+    }
+
+    /// As [`begin_close`](Self::begin_close), of a shard that failed. It is remembered as failed afterwards.
+    pub(crate) fn begin_close_failed(
+        &self,
+        id: &ShardId,
+        failure: ShardFailure,
+    ) -> Option<Option<Arc<Shard>>> {
+        self.begin_close_for(id, Some(failure))
+    }
+
+    fn begin_close_for(&self, id: &ShardId, failure: Option<ShardFailure>) -> Option<Option<Arc<Shard>>> {
         let mut slots = self.slots.write();
         let slot = slots.get_mut(id)?;
-        if matches!(slot.phase, Phase::Opening | Phase::Closing) {
+        if matches!(slot.phase, Phase::Opening | Phase::Closing { .. }) {
             return None;
         }
-        slot.phase = Phase::Closing;
+        slot.phase = Phase::Closing { failure };
         let shard = slot.shard.take();
         drop(slots);
         self.notify();
         Some(shard)
     }
 
-    /// Forgets a shard.
-    pub(crate) fn remove(&self, id: &ShardId) {
-        self.slots.write().remove(id);
+    /// Ends what [`begin_close`](Self::begin_close) began: forgets the shard, unless it failed.
+    pub(crate) fn finish_close(&self, id: &ShardId) {
+        let mut slots = self.slots.write();
+        if let Some(slot) = slots.get_mut(id) {
+            match &slot.phase {
+                Phase::Closing {
+                    failure: Some(failure),
+                } => slot.phase = self.failed_phase(id, slot, failure.clone()),
+                _ => {
+                    slots.remove(id);
+                }
+            }
+        }
+        drop(slots);
         self.notify();
     }
 
-    /// Notes that the storage of a serving shard failed. True if that is news.
-    pub(crate) fn mark_broken(&self, id: &ShardId, reason: &str) -> bool {
+    /// Notes that a serving shard failed, and has it closed.
+    pub(crate) fn mark_broken(&self, id: &ShardId, failure: &ShardFailure) {
         let mut slots = self.slots.write();
         let Some(slot) = slots.get_mut(id).filter(|slot| slot.phase == Phase::Started) else {
-            return false;
+            return;
         };
-        slot.phase = Phase::Broken {
-            reason: reason.to_owned(),
-        };
+        let failure = advised(failure, &slot.applied.lock());
+        slot.phase = Phase::Broken { failure };
         drop(slots);
         self.notify();
-        true
+        self.kick.notify_one();
     }
 
     /// Hands newer metadata of an index to a shard of it.
@@ -217,6 +311,42 @@ impl LocalShards {
         *applied = Arc::clone(metadata);
         Ok(())
     }
+}
+
+impl Phase {
+    /// Why the shard does not serve, if it failed.
+    fn failure(&self) -> Option<&ShardFailure> {
+        match self {
+            Self::Failed { failure, .. }
+            | Self::Broken { failure }
+            | Self::Closing {
+                failure: Some(failure),
+            } => Some(failure),
+            Self::Opening | Self::Started | Self::Closing { failure: None } => None,
+        }
+    }
+}
+
+fn failed(id: &ShardId, failure: &ShardFailure) -> Exception {
+    let refusal = Exception::new(
+        ExceptionKind::NoShardAvailable,
+        format!("shard {id} failed: {failure}"),
+    );
+    if failure.needs_another_copy() {
+        refusal.with_cause(Exception::new(
+            ExceptionKind::CorruptIndex,
+            failure.reason.clone(),
+        ))
+    } else {
+        refusal
+    }
+}
+
+fn not_started(id: &ShardId, why: &str) -> Exception {
+    Exception::new(
+        ExceptionKind::IndexShardNotStarted,
+        format!("shard {id} is not started: {why}"),
+    )
 }
 
 /// Who gives out sequence numbers for the shards of an index.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod documents;
+mod failure;
 mod follower;
 mod life_cycle;
 mod node;

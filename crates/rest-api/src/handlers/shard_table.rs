@@ -42,15 +42,20 @@ pub(crate) fn shard_table(state: &RestState, index: &IndexMetadata) -> IndexShar
         .get_str("index.number_of_replicas")
         .and_then(|text| text.parse().ok())
         .unwrap_or(1);
-    let one = |status: indices::ShardState| match status {
-        _ if index.recovering => ShardState::Restoring,
+    let one = |restoring: bool, status: indices::ShardState| match status {
+        _ if restoring => ShardState::Restoring,
         indices::ShardState::Started | indices::ShardState::Closed => ShardState::Started,
         indices::ShardState::Initializing => ShardState::Initializing,
         indices::ShardState::Failed { .. } => ShardState::Unassigned,
     };
     let shards = index
         .shard_ids()
-        .map(|id| one(state.indices().shard_state(index, &id)))
+        .map(|id| {
+            one(
+                index.is_restoring(id.shard.get()),
+                state.indices().shard_state(index, &id),
+            )
+        })
         .collect();
     IndexShards { shards, replicas }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Node {
     pub(crate) transport_address: std::net::SocketAddr,
     pub(crate) stop: CancellationToken,
     pub(crate) server: JoinHandle<std::io::Result<()>>,
-    _data: TempDir,
+    data: TempDir,
 }
 
 /// An answer, its body read.
@@ -155,8 +155,18 @@ impl Node {
             transport_address,
             stop,
             server,
-            _data: data,
+            data,
         }
+    }
+
+    /// Where the shards of an index lie.
+    pub(crate) async fn index_dir(&self, index: &str) -> std::path::PathBuf {
+        let settings = self
+            .get(&format!("/{index}/_settings?flat_settings"))
+            .await
+            .expect(200);
+        let uuid = settings[index]["settings"]["index.uuid"].as_str().unwrap();
+        self.data.path().join("indices").join(uuid)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

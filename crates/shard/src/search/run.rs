@@ -29,9 +29,9 @@ impl Shard {
         let query = self.whole_query(request);
         let query = query.build(&self.build_context(&mapping, now_millis))?;
         let collector = TopHits::new(request, &mapping, self.view.schema(), now_millis)?;
-        let mut found = published
-            .searcher
-            .search(&*query, &collector)
+        let mut found = self
+            .view
+            .read(|| published.searcher.search(&*query, &collector))
             .map_err(|error| self.failed(&error))?;
         found.hits.sort_by(|left, right| {
             compare_hits(&request.sort, left, right).then(left.seq_no.cmp(&right.seq_no))
@@ -60,9 +60,9 @@ impl Shard {
     pub fn count(&self, query: &Query) -> Result<u64, Exception> {
         let (published, mapping, now_millis) = self.start_search()?;
         let query = query.build(&self.build_context(&mapping, now_millis))?;
-        let count = published
-            .searcher
-            .search(&*query, &Count)
+        let count = self
+            .view
+            .read(|| published.searcher.search(&*query, &Count))
             .map_err(|error| self.failed(&error))?;
         Ok(count as u64)
     }
@@ -72,14 +72,12 @@ impl Shard {
     /// # Errors
     /// When an operation cannot be read from the log, or its source is not JSON although it must be filtered.
     pub fn fetch(&self, hits: &[ShardHit], request: &SearchRequest) -> Result<Vec<FetchedHit>, Exception> {
+        self.check_open()?;
         hits.iter().map(|hit| self.fetch_one(hit, request)).collect()
     }
 
     fn fetch_one(&self, hit: &ShardHit, request: &SearchRequest) -> Result<FetchedHit, Exception> {
-        let frame = self
-            .log
-            .get(hit.seq_no)
-            .map_err(|error| Exception::from(ShardError::Read(error)))?;
+        let frame = self.note(self.log.get(hit.seq_no))?;
         let frame = frame.ok_or_else(|| {
             let reason = format!(
                 "operation [{}] of shard {} is not in the log any more",
@@ -135,7 +133,10 @@ impl Shard {
         Ok(())
     }
 
-    fn failed(&self, error: &tantivy::TantivyError) -> Exception {
+    fn failed(&self, error: &ShardError) -> Exception {
+        if matches!(error, ShardError::Failed(_)) {
+            return Exception::from(error).with_index(&*self.index_name);
+        }
         let reason = format!("search on shard {} failed: {error}", self.id);
         Exception::new(ExceptionKind::Engine, reason).with_index(&*self.index_name)
     }

@@ -1,6 +1,8 @@
 //! Tests of the whole shard copy, and what they share.
 
+mod damage;
 mod errors;
+mod failure;
 mod follower;
 mod model;
 mod query;

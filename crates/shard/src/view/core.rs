@@ -3,7 +3,7 @@
 //! The work of a view is done by one pool thread at a time, in steps that are bounded, so that a shard with much to catch up does not starve
 //! the others. Positions are kept as "the first operation that is not yet in": 0 is an empty view.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,20 +15,25 @@ use parking_lot::Mutex;
 use tantivy::index::SegmentId;
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
 
+use super::doubt::guarded;
 use super::generations::Generations;
 use super::metadata::Metadata;
-use super::open::open_index;
+use super::open::{open_index, verify_index};
 use super::pool::{PoolShared, Step};
 use super::schema::ViewSchema;
+use super::sealed_directory::META_FILE;
 use super::ticket::RefreshTicket;
-use super::writer::{CommitPayload, ViewWriter};
-use crate::ShardError;
+use super::writer::{CommitPayload, LastOperation, ViewWriter};
 use crate::error::describe;
+use crate::failure::Health;
 use crate::tail::Tail;
+use crate::{ShardError, ShardFailure, ShardFailureKind};
 
-/// One step indexes at most so many operations, and about so many bytes.
-const STEP_OPERATIONS: usize = 4_096;
-const STEP_BYTES: u64 = 4 << 20;
+/// One step reads at most so many operations, and about so many bytes.
+pub(crate) const STEP_LIMITS: ReadLimits = ReadLimits {
+    operations: 4_096,
+    bytes: ByteCount::new(4 << 20),
+};
 /// Wait after a failure before the view is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Refresh interval that stands in where none is set and somebody waits.
@@ -48,15 +53,21 @@ struct Work {
     writer: Option<ViewWriter>,
     /// The first operation that was not given to the writer.
     indexed: u64,
+    /// The last one that was, since the writer opened.
+    last: Option<LastOperation>,
     /// Where the present round ends: commit there.
     goal: Option<u64>,
     last_used: Duration,
     retry_at: Option<Duration>,
+    /// Failures since the last commit.
+    failed_in_a_row: u32,
 }
 
 /// See the module.
 pub(crate) struct ViewCore {
     label: String,
+    dir: PathBuf,
+    health: Arc<Health>,
     log: Arc<Log>,
     tail: Arc<Tail>,
     metadata: Arc<Metadata>,
@@ -100,6 +111,7 @@ impl std::fmt::Debug for ViewCore {
 pub(crate) struct ViewParts<'a> {
     pub(crate) label: String,
     pub(crate) dir: &'a Path,
+    pub(crate) health: Arc<Health>,
     pub(crate) log: Arc<Log>,
     pub(crate) tail: Arc<Tail>,
     pub(crate) metadata: Arc<Metadata>,
@@ -116,7 +128,7 @@ impl ViewCore {
     /// Opens the view, or starts it anew.
     pub(crate) fn open(parts: ViewParts<'_>) -> Result<Arc<Self>, ShardError> {
         let schema = Arc::new(ViewSchema::new());
-        let (index, next) = open_index(parts.dir, &schema, next_of(parts.log.max_seq_no()))?;
+        let (index, next) = open_index(parts.dir, &schema, &parts.log)?;
         let reader = index
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
@@ -131,12 +143,16 @@ impl ViewCore {
         let work = Work {
             writer: None,
             indexed: next,
+            last: None,
             goal: None,
             last_used: now,
             retry_at: None,
+            failed_in_a_row: 0,
         };
         Ok(Arc::new(Self {
             label: parts.label,
+            dir: parts.dir.to_owned(),
+            health: parts.health,
             log: parts.log,
             tail: parts.tail,
             metadata: parts.metadata,
@@ -187,6 +203,10 @@ impl ViewCore {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Failures since the view was opened.
@@ -286,7 +306,8 @@ impl ViewCore {
     /// One bounded piece of work. Called by the pool, on one thread at a time.
     pub(super) fn step(self: &Arc<Self>) -> Step {
         let mut work = self.work.lock();
-        if self.is_closed() {
+        if self.is_closed() || self.health.failure().is_some() {
+            self.changed.notify(usize::MAX);
             return Step::Sleep(None);
         }
         let now = self.pool.now();
@@ -326,6 +347,7 @@ impl ViewCore {
         if work.indexed >= goal {
             self.commit(work)?;
             work.goal = None;
+            work.failed_in_a_row = 0;
         }
         Ok(Step::Again)
     }
@@ -412,16 +434,18 @@ impl ViewCore {
 
     fn index_some(&self, work: &mut Work, goal: u64) -> Result<(), ShardError> {
         let Some(writer) = &work.writer else { return Ok(()) };
-        let limits = ReadLimits {
-            operations: STEP_OPERATIONS,
-            bytes: ByteCount::new(STEP_BYTES),
-        };
-        let (frames, next) = read_with_holes(&self.log, work.indexed, goal - 1, limits)?;
+        let (frames, next) = read_with_holes(&self.log, work.indexed, goal - 1, STEP_LIMITS)?;
         let mapping = self.metadata.mapping();
         for frame in &frames {
             writer.apply(&self.schema, &mapping, frame)?;
         }
         work.indexed = next;
+        if let Some(frame) = frames.last() {
+            work.last = Some(LastOperation {
+                seq_no: frame.seq_no().get(),
+                checksum: frame.checksum(),
+            });
+        }
         Ok(())
     }
 
@@ -437,6 +461,7 @@ impl ViewCore {
             format: CommitPayload::FORMAT,
             next_seq_no: next,
             mapping_version,
+            last: work.last,
         })?;
         self.reader.reload()?;
         // First the searcher, then the tail: a reader that finds nothing in the tail takes the searcher afterwards.
@@ -507,6 +532,7 @@ impl ViewCore {
                 }
             };
             work.indexed = self.published.load().next;
+            work.last = None;
         }
         work.last_used = self.pool.now();
         Ok(())
@@ -514,19 +540,84 @@ impl ViewCore {
 
     fn fail(&self, work: &mut Work, now: Duration, error: &ShardError) -> Step {
         let reason = describe(error);
-        tracing::error!(shard = %self.label, %reason, "search view failed, trying again from its last commit");
-        if let Some(writer) = work.writer.take() {
-            drop(writer);
-            self.pool.writer_closed();
-        }
+        self.drop_writer(work);
         work.indexed = self.published.load().next;
         work.goal = None;
-        work.retry_at = Some(now + RETRY_AFTER);
+        work.retry_at = None;
+        work.failed_in_a_row = work.failed_in_a_row.saturating_add(1);
+        let ended = match error.failure() {
+            Some(failure) => {
+                self.health.fail(failure);
+                true
+            }
+            // Reading the whole view takes a while, so not after each failure.
+            None => work.failed_in_a_row.is_power_of_two() && self.discard_if_damaged(work, &reason),
+        };
+        if !ended {
+            tracing::error!(shard = %self.label, %reason, "search view failed, trying again from its last commit");
+            work.retry_at = Some(now + RETRY_AFTER);
+        }
         *self.failure.lock() = reason;
         self.failures.fetch_add(1, Ordering::AcqRel);
         self.changed.notify(usize::MAX);
         self.tail.wake();
         Step::Sleep(work.retry_at)
+    }
+
+    fn drop_writer(&self, work: &mut Work) {
+        if let Some(writer) = work.writer.take() {
+            drop(writer);
+            self.pool.writer_closed();
+        }
+    }
+
+    /// Reads and checks every file of the last commit.
+    pub(crate) fn verify(&self) -> Result<(), ShardError> {
+        guarded(|| verify_index(&self.dir, &self.index))
+            .unwrap_or_else(|panic| Err(ShardError::View { reason: panic }))
+    }
+
+    /// Ends the copy's service if a file of the view is damaged; the view starts anew when the copy is opened again.
+    fn discard_if_damaged(&self, work: &mut Work, context: &str) -> bool {
+        match self.verify() {
+            Ok(()) => false,
+            Err(damage) => {
+                self.discard_locked(work, format!("{context}; {}", describe(&damage)));
+                true
+            }
+        }
+    }
+
+    /// As [`discard_if_damaged`](Self::discard_if_damaged), damaged or not.
+    pub(crate) fn discard(&self, reason: String) {
+        self.discard_locked(&mut self.work.lock(), reason);
+    }
+
+    /// Checks a view that a read put in doubt. Damaged, it is thrown away; intact, only if `blame_once` says so and the first time in the life of the
+    /// process, since what upset the read would upset the next one too.
+    pub(super) fn doubt(&self, reason: &str, blame_once: bool) {
+        let mut work = self.work.lock();
+        if !self.discard_if_damaged(&mut work, reason) && blame_once && self.pool.doubt_first(&self.dir) {
+            self.discard_locked(&mut work, reason.to_owned());
+        }
+    }
+
+    fn discard_locked(&self, work: &mut Work, reason: String) {
+        // `close` takes the lock after it said so: a closed copy's directory may be another one's.
+        if self.is_closed() {
+            return;
+        }
+        self.drop_writer(work);
+        // Without its list of segments a directory is no view.
+        if let Err(error) = std::fs::remove_file(self.dir.join(META_FILE))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(shard = %self.label, %error, "a damaged search view cannot be removed; it is checked again when it is opened");
+        }
+        self.health
+            .fail(ShardFailure::new(ShardFailureKind::View, reason));
+        self.changed.notify(usize::MAX);
+        self.tail.wake();
     }
 }
 

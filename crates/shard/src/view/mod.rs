@@ -2,6 +2,7 @@
 
 mod core;
 mod document;
+mod doubt;
 mod generations;
 mod inflight;
 mod merge;
@@ -9,14 +10,16 @@ mod metadata;
 mod open;
 mod pool;
 mod schema;
+mod sealed_directory;
 mod ticket;
 mod tokenizer;
 mod writer;
 
-pub(crate) use self::core::{Published, ViewCore, ViewParts, next_of, read_with_holes};
+pub(crate) use self::core::{Published, STEP_LIMITS, ViewCore, ViewParts, next_of, read_with_holes};
 pub(crate) use document::{ip_of_term, ip_term};
 pub(crate) use merge::MergeGoal;
 pub(crate) use metadata::Metadata;
 pub use pool::ViewPool;
 pub(crate) use schema::{SEQ_NO, VERSION, ViewSchema};
+pub(crate) use sealed_directory::{MANAGED_FILE, META_FILE, sealed};
 pub use ticket::RefreshTicket;

@@ -4,8 +4,9 @@
 //! that needs nothing has neither a thread, nor a writer, nor a timer.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -79,6 +80,8 @@ pub(crate) struct PoolShared {
     state: Mutex<State>,
     wake: Condvar,
     open_writers: AtomicUsize,
+    /// Views that were thrown away once without proof of damage.
+    doubted: Mutex<HashSet<PathBuf>>,
     clock: SystemClock,
 }
 
@@ -107,6 +110,7 @@ impl ViewPool {
             state: Mutex::default(),
             wake: Condvar::new(),
             open_writers: AtomicUsize::new(0),
+            doubted: Mutex::default(),
             clock: SystemClock,
         });
         let threads = (0..count)
@@ -165,6 +169,11 @@ fn spawn(number: usize, shared: Arc<PoolShared>) -> Option<JoinHandle<()>> {
 impl PoolShared {
     pub(super) fn config(&self) -> &ViewPoolConfig {
         &self.config
+    }
+
+    /// Whether the view in `dir` is thrown away without proof of damage for the first time.
+    pub(super) fn doubt_first(&self, dir: &Path) -> bool {
+        self.doubted.lock().insert(dir.to_owned())
     }
 
     /// Monotonic time.

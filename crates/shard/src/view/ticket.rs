@@ -38,6 +38,9 @@ impl RefreshTicket {
         if self.view.is_closed() {
             return Some(Err(ShardError::Closed));
         }
+        if let Err(failed) = self.view.health().check() {
+            return Some(Err(failed));
+        }
         (self.view.failures() != self.failures).then(|| {
             Err(ShardError::View {
                 reason: self.view.last_failure(),
@@ -48,7 +51,7 @@ impl RefreshTicket {
     /// Blocks until it is done.
     ///
     /// # Errors
-    /// [`ShardError::Closed`] when the shard closes first, [`ShardError::View`] when the view fails.
+    /// [`ShardError::Closed`] when the shard closes first, [`ShardError::Failed`] when it fails, [`ShardError::View`] when the view fails.
     pub fn wait(self) -> Result<(), ShardError> {
         use event_listener::Listener as _;
         loop {

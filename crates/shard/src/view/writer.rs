@@ -22,16 +22,33 @@ const MAX_DOCS_BEFORE_MERGE: usize = 5_000_000;
 /// What a commit says about itself. Tantivy forgets the payload at a commit that does not set it, so every commit does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommitPayload {
-    /// Version of this format: 1.
+    /// Version of this format: 2.
     pub(crate) format: u32,
     /// The first operation that the commit does not hold.
     pub(crate) next_seq_no: u64,
     /// The mapping that was in force at the commit.
     pub(crate) mapping_version: u64,
+    /// The last operation that was read for the commit: it tells whose log this is a view of. `None` if none was.
+    pub(crate) last: Option<LastOperation>,
+}
+
+/// One operation of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastOperation {
+    pub(crate) seq_no: u64,
+    /// Of its frame.
+    pub(crate) checksum: u64,
 }
 
 impl CommitPayload {
-    pub(crate) const FORMAT: u32 = 1;
+    pub(crate) const FORMAT: u32 = 2;
+    /// What a view without a commit holds.
+    pub(crate) const EMPTY: Self = Self {
+        format: Self::FORMAT,
+        next_seq_no: 0,
+        mapping_version: 0,
+        last: None,
+    };
 }
 
 /// See the module.

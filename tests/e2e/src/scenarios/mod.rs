@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bootstrap;
+mod damaged_follower;
 mod follower_killed;
 mod leader_killed;
 mod link_faults;
@@ -83,6 +84,11 @@ pub(crate) const ALL: &[Scenario] = &[
         follower_killed,
         "follower-killed",
         "kill -9 of the follower under load: it comes back and catches up by itself"
+    ),
+    scenario!(
+        damaged_follower,
+        "damaged-follower",
+        "a follower whose files were damaged while it was down serves nothing wrong and rebuilds itself from its leader"
     ),
     scenario!(
         link_faults,
