@@ -9,7 +9,10 @@ use crate::view::{MergeGoal, next_of};
 use crate::{Shard, ShardError};
 
 /// How long a compaction waits for searches that still see dead documents.
+#[cfg(not(test))]
 const READERS_WAIT: Duration = Duration::from_secs(5);
+#[cfg(test)]
+const READERS_WAIT: Duration = Duration::from_millis(200);
 const READERS_STEP: Duration = Duration::from_millis(10);
 
 /// Slows background work down.

@@ -219,3 +219,26 @@ fn a_missing_index_is_built_again_and_a_missing_segment_is_an_error() {
         }
     }
 }
+
+/// Compaction leaves a segment that stands for what it removed, so a missing first one never passes for compacted.
+#[test]
+fn a_log_without_its_first_segment_is_corrupt_whatever_may_be_gone() {
+    let fixture = Fixture::new(small_segments());
+    closed_log(&fixture);
+    let log = fixture.open().unwrap();
+    log.remove_retention_lease(&"lease".parse().unwrap()).unwrap();
+    let all = log.max_seq_no();
+    let min_retained = log.advance_min_retained(crate::RetentionBound {
+        global_checkpoint: all,
+        retention_operations: 0,
+        safe_commit: all,
+    });
+    log.close().unwrap();
+    assert_eq!(min_retained, SeqNo::new(20));
+    let storage = fixture.storage.fork();
+    storage.remove(&dir().join("00000000000000000000.log")).unwrap();
+    let Err(LogError::Corrupt { file, .. }) = fixture.open_in(&storage) else {
+        panic!("the log opened without its beginning")
+    };
+    assert!(file.ends_with("00000000000000000000.log"), "{file:?}");
+}

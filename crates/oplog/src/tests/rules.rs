@@ -469,3 +469,43 @@ fn large_frames_and_many_small_ones_survive_on_a_real_file_system() {
     assert_eq!(read_all(&log).unwrap(), frames);
     assert_eq!(log.recompute_live_summary().unwrap(), log.live_summary());
 }
+
+/// After an fsync that failed, later ones write nothing of what it should have written; also not the marker in front of the first such frame.
+#[test]
+fn what_a_failed_fsync_lost_is_written_again_when_the_log_is_opened() {
+    for earlier in 0..3 {
+        let fixture = Fixture::new(LogOptions::default());
+        let log = fixture.create();
+        for seq_no in 0..earlier {
+            log.append(vec![new_document(seq_no)], Durability::Request)
+                .unwrap()
+                .wait()
+                .unwrap();
+        }
+        log.flush().unwrap();
+        // One write, then the fsync.
+        fixture
+            .storage
+            .inject(fixture.storage.changes() + 1, Fault::LoseSync);
+        let ticket = log
+            .append(vec![new_document(earlier)], Durability::Request)
+            .unwrap();
+        assert!(ticket.wait().is_err());
+        drop(log);
+        // The same process, hence the same page cache: the operation is still to be seen.
+        let log = fixture.open().unwrap();
+        assert_eq!(log.max_seq_no(), Some(SeqNo::new(earlier)));
+        log.append(vec![new_document(earlier + 1)], Durability::Request)
+            .unwrap()
+            .wait()
+            .unwrap();
+        drop(log);
+        fixture.storage.crash(0);
+        let log = fixture.open().unwrap();
+        assert_eq!(
+            read_all(&log).unwrap().len() as u64,
+            earlier + 2,
+            "{earlier} before"
+        );
+    }
+}

@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oplog::{ByteCount, ReadLimits};
+use oplog::{ByteCount, LeaseError, LeaseId, ReadLimits};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::follower::same;
 use super::*;
-use crate::{Query, WriteError, WriteResult};
+use crate::view::next_of;
+use crate::{ForceMergeRequest, Query, Unthrottled, WriteError, WriteResult};
+
+fn lease() -> LeaseId {
+    "follower".parse().unwrap()
+}
 
 #[derive(Debug, Clone)]
 enum Kind {
@@ -26,8 +31,22 @@ enum Step {
     Refresh,
     Reopen,
     Crash,
-    Replicate { operations: usize },
+    Replicate {
+        operations: usize,
+    },
     ReopenFollower,
+    /// So many writes of the same few documents, which leaves garbage.
+    Churn(usize),
+    /// A background round on leader or follower.
+    Maintain {
+        leader: bool,
+    },
+    ForceMerge {
+        leader: bool,
+        request: ForceMergeRequest,
+    },
+    /// The leader loses its search view and indexes its log anew, whatever was compacted.
+    LoseView,
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -49,6 +68,16 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Crash),
         2 => (1_usize..8).prop_map(|operations| Step::Replicate { operations }),
         1 => Just(Step::ReopenFollower),
+        3 => (20_usize..120).prop_map(Step::Churn),
+        3 => any::<bool>().prop_map(|leader| Step::Maintain { leader }),
+        2 => (any::<bool>(), prop::option::of(1_usize..3), any::<bool>()).prop_map(|(leader, most, expunge)| {
+            let request = ForceMergeRequest {
+                max_num_segments: most.filter(|_| !expunge),
+                only_expunge_deletes: expunge,
+            };
+            Step::ForceMerge { leader, request }
+        }),
+        1 => Just(Step::LoseView),
     ]
 }
 
@@ -160,8 +189,14 @@ impl Run {
                 shard,
             }
         };
+        let leader = fixture(ShardRole::Primary);
+        leader
+            .shard
+            .log()
+            .add_retention_lease(lease(), None, "ccr")
+            .unwrap();
         Self {
-            leader: fixture(ShardRole::Primary),
+            leader,
             follower: fixture(ShardRole::Follower),
             model: Model::default(),
         }
@@ -184,6 +219,40 @@ impl Run {
             }
             Step::Replicate { operations } => self.replicate(*operations),
             Step::ReopenFollower => self.follower.crash(),
+            Step::Churn(count) => {
+                let writes: Vec<_> = (0..*count)
+                    .map(|place| ((place % 5) as u8, Kind::Index))
+                    .collect();
+                self.write(&writes);
+            }
+            Step::Maintain { leader } => {
+                self.of(*leader).shard.maintain(&Unthrottled).unwrap();
+            }
+            Step::ForceMerge { leader, request } => {
+                let report = self
+                    .of(*leader)
+                    .shard
+                    .force_merge(*request, &Unthrottled)
+                    .unwrap();
+                assert!(!report.postponed, "nobody searches");
+                let stats = self.of(*leader).shard.stats();
+                if let Some(most) = request.max_num_segments {
+                    assert!(stats.segments <= most, "{} segments", stats.segments);
+                }
+                if request.only_expunge_deletes {
+                    assert_eq!(stats.deleted_docs, 0);
+                }
+            }
+            Step::LoseView => {
+                self.leader.shard.close().unwrap();
+                std::fs::remove_dir_all(self.leader.dir.path().join("index")).unwrap();
+                self.leader.open();
+                self.model.reopened();
+            }
+        }
+        for fixture in [&self.leader, &self.follower] {
+            let log = fixture.shard.log();
+            assert_eq!(log.recompute_live_summary().unwrap(), log.live_summary(), "OL-5");
         }
         self.check_gets();
     }
@@ -258,6 +327,21 @@ impl Run {
         if let Some(ticket) = self.follower.shard.append_frames(frames).unwrap() {
             ticket.wait().unwrap();
         }
+        let next = next_of(self.follower.shard.log().durable_checkpoint());
+        let renewed = self
+            .leader
+            .shard
+            .log()
+            .renew_retention_lease(lease(), Some(SeqNo::new(next)), "ccr");
+        // A crash may have lost what the lease already gave up; then it stays where it is.
+        assert!(
+            matches!(renewed, Ok(_) | Err(LeaseError::InvalidRetainingSeqNo { .. })),
+            "{renewed:?}"
+        );
+    }
+
+    fn of(&self, leader: bool) -> &Fixture {
+        if leader { &self.leader } else { &self.follower }
     }
 
     fn check_gets(&self) {
@@ -337,7 +421,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn a_shard_and_its_follower_equal_the_model(steps in prop::collection::vec(step(), 1..25)) {
