@@ -71,6 +71,8 @@ mod compaction;
 mod entries;
 mod error;
 mod frame;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 mod ids;
 mod lease;
 mod lease_file;
