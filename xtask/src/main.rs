@@ -5,7 +5,9 @@
 mod cache;
 mod cargo;
 mod e2e;
+mod fuzz;
 mod report;
+mod sweep;
 mod tidy;
 mod verify;
 mod workspace;
@@ -18,7 +20,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
-    about = "Repository automation: verify, test, tidy, fix, e2e, bench"
+    about = "Repository automation: verify, test, tidy, fix, sweep, fuzz, e2e, bench"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -35,6 +37,10 @@ enum Command {
     Tidy,
     /// Format all code and apply the suggestions of clippy that it can apply by itself.
     Fix,
+    /// Try crash schedules of the operation log with fresh seeds for some minutes.
+    Sweep(sweep::SweepArgs),
+    /// Run the fuzz targets; needs cargo-fuzz and a nightly toolchain.
+    Fuzz(fuzz::FuzzArgs),
     /// Run the end-to-end scenarios over real processes.
     E2e(e2e::E2eArgs),
     /// Build the release binary, measure it and print one table.
@@ -69,6 +75,8 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Tidy => tidy::run(&root),
         Command::Fix => verify::fix(&root),
+        Command::Sweep(args) => sweep::run(&root, &args),
+        Command::Fuzz(args) => fuzz::run(&root, &args),
         Command::E2e(args) => e2e::run(&root, &args).map(|_| ()),
         Command::Bench(args) => e2e::bench(&root, &args),
     }

@@ -2,6 +2,7 @@
 
 use crate::cargo::{self, TestCounts};
 use crate::e2e::{self, E2eArgs};
+use crate::fuzz;
 use crate::report::Report;
 use crate::tidy;
 use anyhow::{Context, Result, bail};
@@ -29,6 +30,7 @@ fn steps(root: &Path, skip_e2e: bool, report: &mut Report) -> Result<TestCounts>
     })?;
     report.step("docs", || cargo::run(docs(root)))?;
     let mut counts = report.step("tests", || cargo::test(root))?;
+    report.step("fuzz", || fuzz::run_if_installed(root))?;
     if !skip_e2e {
         let scenarios = report.step("e2e", || e2e::run(root, &E2eArgs::everything()))?;
         counts = counts.plus(scenarios);

@@ -150,20 +150,22 @@ impl Trailer {
         }
     }
 
+    /// Nothing in it is believed before it was compared with the file: whoever sent a copy may have made it up.
     fn fits(&self, header: SegmentHeader, file_length: u64) -> bool {
+        let span = self.last.get().checked_sub(self.first.get());
+        if span.is_none_or(|span| span > u64::from(u32::MAX) || self.count > span + 1) {
+            return false;
+        }
         let pages = usize::try_from(self.count).map(pages_length).ok();
         let table = self.blocks.checked_mul(RECORD_LENGTH as u64);
+        let table_and_trailer = table.and_then(|table| table.checked_add(TRAILER_LENGTH as u64));
         self.salt == header.salt
             && self.first == header.first
-            && self.first <= self.last
-            && self.last.get() - self.first.get() <= u64::from(u32::MAX)
-            && self.count <= self.last.get() - self.first.get() + 1
             && self.content_length <= u64::from(u32::MAX)
             && self.file_length == file_length
             && self.entries_at >= HEADER_LENGTH as u64
             && pages.and_then(|pages| self.entries_at.checked_add(pages as u64)) == Some(self.table_at)
-            && table.and_then(|table| self.table_at.checked_add(table + TRAILER_LENGTH as u64))
-                == Some(file_length)
+            && table_and_trailer.and_then(|rest| self.table_at.checked_add(rest)) == Some(file_length)
     }
 
     /// Where the pages of entries begin.
@@ -193,12 +195,17 @@ impl Trailer {
                     .last()
                     .map(|last| (*last, self.content_length, self.entries_at)),
             );
-        let possible = ends.all(|(block, end, stored_end)| {
+        // Every byte of the content belongs to a block.
+        let is_whole = match table.first() {
+            Some(block) => block.start == 0 && block.offset as usize == HEADER_LENGTH,
+            None => self.content_length == 0,
+        };
+        let follow = ends.all(|(block, end, stored_end)| {
             let length = end.checked_sub(u64::from(block.start));
             length.is_some_and(|length| length > 0 && length <= (BLOCK_BYTES + MAX_FRAME_LENGTH) as u64)
                 && stored_end > u64::from(block.offset)
         });
-        if possible {
+        if is_whole && follow {
             Ok(table)
         } else {
             Err(BlockError::damaged(self.table_at, "the block table is not valid"))

@@ -8,16 +8,20 @@
 //! It deliberately knows no network, no async runtime, no search and no mappings, and it does not decide who may write, what a document's version
 //! is, or which checkpoint may be exposed to whom: that is the business of the crates above.
 //!
+//! Sealed segments are compressed, and rewritten without dead operations that nobody needs any more, by [`Log::compact`].
+//!
 //! Reading order: [`Operation`] and [`Frame`]; [`Log`], with [`AppendTicket`] and [`GroupCommitter`]; [`LiveSet`], [`Digest`] and [`RetentionLease`];
-//! then, for what is on disk and after a crash, the modules `recovery` and `writer`, and `docs/formats/oplog.md`, which lists
+//! then, for what is on disk and after a crash, the modules `recovery`, `writer` and `compaction`, and `docs/formats/oplog.md`, which lists
 //! every file byte by byte. [`Storage`] is where tests put their faults.
 //!
 //! Invariants (`docs/architecture.md`):
-//! - OL-1: a log is ordered and complete: operation n + 1 follows n; an append that would leave a hole is refused.
+//! - OL-1: a log is ordered and complete: operation n + 1 follows n, and an append that would leave a hole is refused; what is missing later is dead and below
+//!   the minimum retained seq_no.
 //! - OL-2: what a ticket acknowledged survives any crash.
 //! - OL-3: reopening yields a prefix that holds everything acknowledged; damage below the durable checkpoint is an error.
-//! - OL-4: the minimum retained seq_no and a lease's retaining seq_no never go down.
+//! - OL-4: no operation at or above a live lease's retaining seq_no is removed; that and the minimum retained seq_no never go down.
 //! - OL-5: the live set and its digest equal those recomputed from the frames.
+//! - OL-6: an operation leaves the log only after the one that it supersedes, or together with it.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -72,6 +76,8 @@ mod compaction;
 mod entries;
 mod error;
 mod frame;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 mod ids;
 mod lease;
 mod lease_file;

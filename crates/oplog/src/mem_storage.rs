@@ -117,6 +117,8 @@ impl FileContent {
 
 /// The size in which unsynced writes survive a crash or do not.
 const SECTOR: usize = 512;
+/// The most that may be read without having looked at how long the file is.
+const LONGEST_BLIND_READ: usize = 64 << 10;
 
 impl MemStorage {
     /// Empty storage without faults.
@@ -351,7 +353,14 @@ impl StorageFile for MemFile {
             let start = usize::try_from(offset).map_err(io::Error::other)?;
             match start.checked_add(length) {
                 Some(end) if end <= content.len() => Ok(Bytes::copy_from_slice(&content[start..end])),
-                _ => Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => {
+                    assert!(
+                        length <= content.len().max(LONGEST_BLIND_READ),
+                        "a read of {length} bytes from a file of {}: a file system would take the memory for them first",
+                        content.len()
+                    );
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                }
             }
         })
     }

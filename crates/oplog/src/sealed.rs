@@ -49,6 +49,12 @@ impl IndexHeader {
         bytes
     }
 
+    /// Whether it counts every operation from the first to the last, as a plain segment holds them.
+    fn is_dense(&self) -> bool {
+        let span = self.last.get().checked_sub(self.first.get());
+        span.and_then(|span| span.checked_add(1)) == Some(self.count)
+    }
+
     fn decode(bytes: &[u8]) -> Option<Self> {
         let valid = &bytes[..8] == MAGIC
             && u64_at(bytes, 56) == xxh3_64(&bytes[..56])
@@ -319,8 +325,17 @@ impl SealedSegment {
         if let Some(entries) = self.rebuilt.get() {
             return Ok(entries[position..end].to_vec());
         }
+        // An entry decides how much is read, so it must lie in the segment.
+        let content_end = match &self.body {
+            Body::Plain { .. } => self.file_length,
+            Body::Blocks(trailer) => trailer.content_length,
+        };
+        let span = self.last.get() - self.first.get();
+        let is_inside =
+            |entry: &Entry| u64::from(entry.delta) <= span && u64::from(entry.offset) < content_end;
         let (file, base) = self.stored_entries();
-        if let Some(entries) = read_entries(&**file, base, position, end) {
+        let entries = read_entries(&**file, base, position, end);
+        if let Some(entries) = entries.filter(|entries| entries.iter().all(is_inside)) {
             return Ok(entries);
         }
         tracing::warn!(file = %self.path.display(), "index of a sealed segment is damaged, reading the segment instead");
@@ -472,6 +487,6 @@ fn open_index(
         return Ok(None);
     };
     let header = IndexHeader::decode(&bytes)
-        .filter(|header| header.first == segment.first && header.salt == segment.salt && header.count > 0);
+        .filter(|header| header.first == segment.first && header.salt == segment.salt && header.is_dense());
     Ok(header.map(|header| (index, header)))
 }

@@ -9,7 +9,9 @@ use std::path::{Component, Path, PathBuf};
 const RULE: &str = "paths in docs";
 
 /// Top-level entries; a span in backticks that begins with one of them and a slash is a path of the repository.
-const TOP_LEVEL: &[&str] = &["crates", "docs", "proto", "tests", "xtask", ".ci", ".cargo"];
+const TOP_LEVEL: &[&str] = &[
+    "crates", "docs", "fuzz", "proto", "tests", "xtask", ".ci", ".cargo",
+];
 
 /// Files at the root that the docs name alone.
 const ROOT_FILES: &[&str] = &[

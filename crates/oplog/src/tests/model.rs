@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use super::{Fixture, dir, frame, read_held, small_segments};
 use crate::{
@@ -605,8 +606,9 @@ impl Run {
     }
 }
 
-/// How many schedules one run of the tests tries. `cargo xtask sweep` sets it for long runs.
+/// How many schedules one run of the tests tries, and whether it says in a line what it tried. `cargo xtask sweep` sets both.
 const SCHEDULES: &str = "OPLOG_SCHEDULES";
+const SUMMARY: &str = "OPLOG_SUMMARY";
 const DEFAULT_SCHEDULES: u32 = 10_000;
 
 fn schedules() -> ProptestConfig {
@@ -614,15 +616,19 @@ fn schedules() -> ProptestConfig {
     ProptestConfig {
         cases: asked.unwrap_or(DEFAULT_SCHEDULES),
         max_shrink_iters: 4000,
+        // Where a failing case is remembered: in `proptest-regressions` of this crate.
+        source_file: Some(file!()),
+        test_name: Some(concat!(module_path!(), "::the_log_behaves_like_its_model")),
         ..ProptestConfig::default()
     }
 }
 
-proptest! {
-    #![proptest_config(schedules())]
-
-    #[test]
-    fn the_log_behaves_like_its_model(actions in prop::collection::vec(action(), 1..60)) {
+#[test]
+fn the_log_behaves_like_its_model() {
+    let (tried, faults) = (Cell::new(0_u64), Cell::new(0_u64));
+    let actions = prop::collection::vec(action(), 1..60);
+    let mut runner = TestRunner::new(schedules());
+    let outcome = runner.run(&actions, |actions| {
         let mut run = Run::new();
         for action in &actions {
             run.step(action)?;
@@ -630,6 +636,15 @@ proptest! {
         // However it ended, a last restart loses nothing that was acknowledged.
         run.crash(actions.len() as u64);
         run.model.compare(&run.log)?;
+        tried.set(tried.get() + 1);
+        faults.set(faults.get() + run.fixture.storage.faults());
+        Ok(())
+    });
+    if std::env::var_os(SUMMARY).is_some() {
+        println!("model summary: schedules={} faults={}", tried.get(), faults.get());
+    }
+    if let Err(failure) = outcome {
+        panic!("{failure}\n{runner}");
     }
 }
 
