@@ -1,7 +1,11 @@
 //! What the indices of a node are configured with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::disk_monitor::{DiskSpace, FsDiskSpace};
+use crate::settings::IndicesSettings;
 
 /// Where the indices are, and how much work is taken on at once.
 #[derive(Debug, Clone)]
@@ -16,6 +20,14 @@ pub struct IndicesConfig {
     pub indexing_pressure_bytes: u64,
     /// How long a call waits for shards to start, or for changes to reach them. Default 30 s.
     pub ack_timeout: Duration,
+    /// How often the node goes round its shards and compacts what is due. Default 5 s.
+    pub maintenance_interval: Duration,
+    /// How often the node looks how full its disk is. Default 5 s.
+    pub disk_check_interval: Duration,
+    /// Who says how full the disk is. Default: the file system of `data_dir`.
+    pub disk_space: Arc<dyn DiskSpace>,
+    /// What dynamic settings are when the cluster settings do not say. Default [`IndicesSettings::DEFAULTS`].
+    pub settings: IndicesSettings,
 }
 
 impl IndicesConfig {
@@ -29,6 +41,10 @@ impl IndicesConfig {
             concurrent_shard_operations: (4 * cores).max(8),
             indexing_pressure_bytes: 64 << 20,
             ack_timeout: Duration::from_secs(30),
+            maintenance_interval: Duration::from_secs(5),
+            disk_check_interval: Duration::from_secs(5),
+            disk_space: Arc::new(FsDiskSpace),
+            settings: IndicesSettings::DEFAULTS,
         }
     }
 }

@@ -77,10 +77,10 @@ fn sync_interval(settings: &IndexSettings, role: ShardRole) -> Duration {
     }
 }
 
-fn log_options(settings: &IndexSettings, role: ShardRole) -> LogOptions {
+fn log_options(node: &LogOptions, settings: &IndexSettings, role: ShardRole) -> LogOptions {
     LogOptions {
         sync_interval: sync_interval(settings, role),
-        ..LogOptions::default()
+        ..node.clone()
     }
 }
 
@@ -101,7 +101,7 @@ impl Shard {
                 history_uuid,
                 primary_term: config.primary_term,
             },
-            log_options(&config.settings, config.role),
+            log_options(&services.log, &config.settings, config.role),
             Arc::clone(&services.committer),
             Arc::clone(&services.clock),
         )?;
@@ -117,7 +117,7 @@ impl Shard {
         let log = Log::open(
             Arc::clone(&services.storage),
             log_dir(&config.dir),
-            log_options(&config.settings, config.role),
+            log_options(&services.log, &config.settings, config.role),
             Arc::clone(&services.committer),
             Arc::clone(&services.clock),
         )?;

@@ -169,6 +169,19 @@ impl LocalShards {
         Some(shard)
     }
 
+    /// Forgets a shard that could not be opened, so that the next round opens it again.
+    pub(crate) fn retry_failed(&self, id: &ShardId) {
+        let mut slots = self.slots.write();
+        if slots
+            .get(id)
+            .is_some_and(|slot| matches!(slot.phase, Phase::Failed { .. }))
+        {
+            slots.remove(id);
+        }
+        drop(slots);
+        self.notify();
+    }
+
     /// Forgets a shard.
     pub(crate) fn remove(&self, id: &ShardId) {
         self.slots.write().remove(id);

@@ -6,6 +6,7 @@ mod node;
 
 mod cat;
 mod cluster;
+mod disk;
 mod documents;
 mod edge;
 mod indices;

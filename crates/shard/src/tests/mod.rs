@@ -13,8 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use index_meta::{IndexSettings, Mapping, Settings};
 use oplog::{
-    DocumentVersion, FsStorage, GroupCommitter, HistoryUuid, IndexUuid, PrimaryTerm, SeqNo, ShardId,
-    ShardNumber, SystemClock,
+    DocumentVersion, FsStorage, GroupCommitter, HistoryUuid, IndexUuid, LogOptions, PrimaryTerm, SeqNo,
+    ShardId, ShardNumber, SystemClock,
 };
 use serde_json::{Value, json};
 
@@ -55,6 +55,7 @@ pub(super) fn services(pool: ViewPoolConfig) -> ShardServices {
         committer: GroupCommitter::start(1),
         view_pool: ViewPool::start(pool),
         clock: Arc::new(SystemClock),
+        log: LogOptions::default(),
     }
 }
 
