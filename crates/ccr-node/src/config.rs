@@ -4,7 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use oplog::ByteCount;
+use indices::IndicesSettings;
+use oplog::{ByteCount, LogOptions};
 use serde::Deserialize;
 
 use crate::cli::ServeArgs;
@@ -26,6 +27,8 @@ struct RawConfig {
     transport: RawAddress,
     #[serde(default)]
     ccr: RawCcr,
+    #[serde(default)]
+    indices: RawIndices,
     #[serde(default)]
     log: RawLog,
 }
@@ -63,6 +66,27 @@ struct RawCcr {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawIndices {
+    #[serde(default)]
+    log: RawIndicesLog,
+    #[serde(default)]
+    compaction: RawCompaction,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIndicesLog {
+    segment_size: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCompaction {
+    max_bytes_per_sec: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawLog {
     format: Option<LogFormat>,
 }
@@ -79,8 +103,15 @@ pub(crate) struct Config {
     pub(crate) max_content_length: ByteCount,
     /// `ccr.max_inflight_bytes`: bytes that all follow tasks of the node hold together at most.
     pub(crate) max_inflight_bytes: ByteCount,
+    /// `indices.log.segment_size`: size at which a shard's log begins a new file.
+    pub(crate) log_segment_size: ByteCount,
+    /// `indices.compaction.max_bytes_per_sec`: what the cluster setting is when it is not set; 0 is no limit.
+    pub(crate) compaction_max_bytes_per_sec: ByteCount,
     pub(crate) log_format: LogFormat,
 }
+
+/// Logs cannot have larger files, and are slow with very small ones.
+const SEGMENT_SIZES: (ByteCount, ByteCount) = (ByteCount::from_kib(64), ByteCount::from_mib(1024));
 
 const DEFAULT_CLUSTER_NAME: &str = "ccr";
 const DEFAULT_NODE_NAME: &str = "node-1";
@@ -123,6 +154,16 @@ impl Config {
                 raw.ccr.max_inflight_bytes,
                 follow_task::DEFAULT_MAX_INFLIGHT_BYTES,
             )?,
+            log_segment_size: bytes(
+                "indices.log.segment_size",
+                raw.indices.log.segment_size,
+                LogOptions::default().segment_bytes,
+            )?,
+            compaction_max_bytes_per_sec: rate(
+                "indices.compaction.max_bytes_per_sec",
+                raw.indices.compaction.max_bytes_per_sec,
+                IndicesSettings::DEFAULTS.compaction_max_bytes_per_sec,
+            )?,
             log_format: raw.log.format.unwrap_or_default(),
         };
         config.check()?;
@@ -135,6 +176,13 @@ impl Config {
             bail!(
                 "the REST API and the transport have the same address [{}]; give them different ports",
                 self.http
+            );
+        }
+        let (least, most) = SEGMENT_SIZES;
+        if !(least..=most).contains(&self.log_segment_size) {
+            bail!(
+                "[indices.log.segment_size] is [{}]; it must be from {least} to {most}",
+                self.log_segment_size
             );
         }
         for (what, name) in [("cluster", &self.cluster_name), ("node", &self.node_name)] {
@@ -212,6 +260,12 @@ fn bytes(key: &str, text: Option<String>, default: ByteCount) -> anyhow::Result<
     Ok(value)
 }
 
+fn rate(key: &str, text: Option<String>, default: ByteCount) -> anyhow::Result<ByteCount> {
+    let Some(text) = text else { return Ok(default) };
+    indices::parse_rate(&text)
+        .map_err(|problem| anyhow::anyhow!("[{key}] has the value [{text}], which is no rate: {problem}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +334,22 @@ mod tests {
     }
 
     #[test]
+    fn background_work_is_tuned_per_node() {
+        let text =
+            "[indices.log]\nsegment_size = \"8mb\"\n[indices.compaction]\nmax_bytes_per_sec = \"-1\"\n";
+        let config = load(text).expect("valid");
+        assert_eq!(
+            (config.log_segment_size, config.compaction_max_bytes_per_sec),
+            (ByteCount::from_mib(8), ByteCount::ZERO)
+        );
+        let config = load("").expect("defaults");
+        assert_eq!(
+            (config.log_segment_size, config.compaction_max_bytes_per_sec),
+            (ByteCount::from_mib(64), ByteCount::from_mib(40))
+        );
+    }
+
+    #[test]
     fn values_that_cannot_work_are_refused() {
         for text in [
             "[ccr]\nmax_inflight_bytes = \"lots\"\n",
@@ -287,6 +357,9 @@ mod tests {
             "[cluster]\nname = \"a b\"\n",
             "[http]\naddress = \"127.0.0.1:9300\"\n",
             "[log]\nformat = \"xml\"\n",
+            "[indices.log]\nsegment_size = \"1kb\"\n",
+            "[indices.log]\nsegment_size = \"2gb\"\n",
+            "[indices.compaction]\nmax_bytes_per_sec = \"fast\"\n",
         ] {
             assert!(load(text).is_err(), "{text}");
         }

@@ -7,8 +7,8 @@ use anyhow::{Context, anyhow};
 use ccr::{CcrDependencies, CcrService};
 use cluster::{ClusterService, LocalNode, RedbStore};
 use follow_task::{DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, InflightBudget};
-use indices::{IndicesConfig, IndicesService};
-use oplog::{Clock, FsStorage, GroupCommitter, SystemClock};
+use indices::{IndicesConfig, IndicesService, IndicesSettings};
+use oplog::{Clock, FsStorage, GroupCommitter, LogOptions, SystemClock};
 use rest_api::{RestConfig, RestState};
 use shard::{ShardServices, ViewPool, ViewPoolConfig};
 use tokio::net::TcpListener;
@@ -67,8 +67,18 @@ impl Node {
             committer,
             view_pool: ViewPool::start(ViewPoolConfig::default()),
             clock: Arc::clone(&clock),
+            log: LogOptions {
+                segment_bytes: config.log_segment_size,
+                ..LogOptions::default()
+            },
         };
-        let indices_config = IndicesConfig::new(data_dir.path());
+        let indices_config = IndicesConfig {
+            settings: IndicesSettings {
+                compaction_max_bytes_per_sec: config.compaction_max_bytes_per_sec,
+                ..IndicesSettings::DEFAULTS
+            },
+            ..IndicesConfig::new(data_dir.path())
+        };
         let indices =
             IndicesService::start(indices_config, Arc::clone(&cluster), services, Arc::clone(&clock))?;
         let remotes = Arc::new(RemoteClusters::new(local_identity(&cluster), Arc::clone(&clock)));

@@ -75,17 +75,25 @@ pub fn check_delete_block(index: &IndexMetadata) -> Result<(), Exception> {
     refuse(index, BLOCKS.iter().filter(forbids))
 }
 
+/// The refusal of an operation on an index whose disk is too full: what the block `read_only_allow_delete` would say.
+#[must_use]
+pub fn disk_full_exception(index: &str) -> Exception {
+    blocked(index, &[TOO_FULL]).with_status(429)
+}
+
+fn blocked(index: &str, descriptions: &[&str]) -> Exception {
+    let descriptions: Vec<_> = descriptions.iter().map(|text| format!("[{text}];")).collect();
+    let reason = format!("index [{index}] blocked by: {}", descriptions.join(" "));
+    Exception::new(ExceptionKind::ClusterBlock, reason).with_index(index)
+}
+
 fn refuse<'a>(index: &IndexMetadata, blocks: impl Iterator<Item = &'a Block>) -> Result<(), Exception> {
     let set: Vec<_> = blocks.filter(|block| index.has_flag(block.setting)).collect();
     if set.is_empty() {
         return Ok(());
     }
-    let descriptions: Vec<_> = set
-        .iter()
-        .map(|block| format!("[{}];", block.description))
-        .collect();
-    let reason = format!("index [{}] blocked by: {}", index.name, descriptions.join(" "));
-    let refused = Exception::new(ExceptionKind::ClusterBlock, reason).with_index(&index.name);
+    let descriptions: Vec<_> = set.iter().map(|block| block.description).collect();
+    let refused = blocked(&index.name, &descriptions);
     let only_full = set.iter().all(|block| block.setting == READ_ONLY_ALLOW_DELETE);
     Err(if only_full {
         refused.with_status(429)

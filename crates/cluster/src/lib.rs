@@ -42,7 +42,7 @@ mod state;
 mod store;
 mod task;
 
-pub use block::{BlockLevel, check_block, check_delete_block};
+pub use block::{BlockLevel, check_block, check_delete_block, disk_full_exception};
 pub use index_metadata::{
     FOLLOWING_INDEX_SETTING, IndexMetadata, IndexState, default_number_of_routing_shards,
 };

@@ -1,7 +1,11 @@
 //! What the indices of a node are configured with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::disk_monitor::{DiskSpace, FsDiskSpace};
+use crate::settings::IndicesSettings;
 
 /// Where the indices are, and how much work is taken on at once.
 #[derive(Debug, Clone)]
@@ -20,6 +24,14 @@ pub struct IndicesConfig {
     pub shard_retry_longest_pause: Duration,
     /// How long a call waits for shards to start, or for changes to reach them. Default 30 s.
     pub ack_timeout: Duration,
+    /// How often the node goes round its shards and compacts what is due. Default 5 s.
+    pub maintenance_interval: Duration,
+    /// How often the node looks how full its disk is. Default 5 s.
+    pub disk_check_interval: Duration,
+    /// Who says how full the disk is. Default: the file system of `data_dir`.
+    pub disk_space: Arc<dyn DiskSpace>,
+    /// What dynamic settings are when the cluster settings do not say. Default [`IndicesSettings::DEFAULTS`].
+    pub settings: IndicesSettings,
 }
 
 impl IndicesConfig {
@@ -35,6 +47,10 @@ impl IndicesConfig {
             shard_retry_first_pause: Duration::from_secs(1),
             shard_retry_longest_pause: Duration::from_secs(60),
             ack_timeout: Duration::from_secs(30),
+            maintenance_interval: Duration::from_secs(5),
+            disk_check_interval: Duration::from_secs(5),
+            disk_space: Arc::new(FsDiskSpace),
+            settings: IndicesSettings::DEFAULTS,
         }
     }
 }

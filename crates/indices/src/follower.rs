@@ -23,6 +23,7 @@ impl IndicesService {
         new: NewFollowerIndex,
     ) -> Result<Arc<IndexMetadata>, Exception> {
         let change = self.follower_change(new)?;
+        self.disk.check(&change.name)?;
         let source = format!("create-follower-index [{}]", change.name);
         self.cluster
             .update(&source, |state| Ok((change::create_index(state, &change)?, ())))
@@ -36,6 +37,7 @@ impl IndicesService {
     /// `index_not_found_exception`; `snapshot_restore_exception` if the index is open or has another number of shards.
     pub async fn reset_for_recovery(&self, new: NewFollowerIndex) -> Result<Arc<IndexMetadata>, Exception> {
         let change = self.follower_change(new)?;
+        self.disk.check(&change.name)?;
         let existing = Arc::clone(self.state().require_index(&change.name)?);
         // An index that was closed a moment ago may still have shards that are being flushed.
         if !existing.is_open() && !self.wait_closed(&existing.uuid).await {

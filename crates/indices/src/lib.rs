@@ -13,25 +13,31 @@
 //! - A directory is deleted only when cluster state says that its index was deleted.
 //! - Operations of one bulk request on one document take effect in the order of the request.
 //! - A write is answered only after it is durable as its index asks for, and under a mapping that holds all of its fields.
+//! - A disk that is too full, or takes no writes, refuses writes by a block that ends by itself; reads go on.
 #![forbid(unsafe_code)]
 
 mod auto_id;
+mod background;
 mod bulk;
 mod config;
+mod disk_monitor;
 mod follower;
 mod get;
 mod life_cycle;
 mod local;
 mod maintenance;
+mod medium;
 mod pressure;
 mod request;
 mod resolve;
 mod routing;
 mod search;
 mod service;
+mod settings;
 
 pub use cluster::Origin;
 pub use config::IndicesConfig;
+pub use disk_monitor::{DiskSpace, DiskUsage, FsDiskSpace};
 pub use request::{
     BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
     DocumentResponse, DocumentResult, GetOptions, GetResponse, IndexStats, MultiGetItem, NewFollowerIndex,
@@ -41,3 +47,4 @@ pub use request::{
 pub use resolve::matches_wildcard;
 pub use routing::{routing_hash, shard_number};
 pub use service::{IndicesService, StartError};
+pub use settings::{DiskSettings, IndicesSettings, Watermark, check_cluster_settings, parse_rate};

@@ -20,6 +20,7 @@ impl IndicesService {
     /// `invalid_index_name_exception`, `resource_already_exists_exception`, and what is wrong with settings, mapping or aliases.
     pub async fn create_index(&self, request: CreateIndex) -> Result<ShardsAcknowledged, Exception> {
         let change = self.new_index(&request)?;
+        self.disk.check(&request.name)?;
         let source = format!("create-index [{}]", request.name);
         self.cluster
             .update(&source, |state| Ok((change::create_index(state, &change)?, ())))
@@ -104,6 +105,7 @@ impl IndicesService {
         };
         let closed = self
             .change_indices("close-indices", expression, options, |state, names| {
+                self.disk.check_all(names)?;
                 change::close_indices(state, names)
             })
             .await?;
@@ -127,8 +129,10 @@ impl IndicesService {
             allow_no_indices: false,
             ..ResolveOptions::METADATA
         };
-        let change =
-            |state: &ClusterState, names: &[String]| change::put_mapping(state, names, &mapping, origin);
+        let change = |state: &ClusterState, names: &[String]| {
+            self.check_metadata_room(names, origin)?;
+            change::put_mapping(state, names, &mapping, origin)
+        };
         self.change_indices("put-mapping", expression, options, change)
             .await
             .map(|_| ())
@@ -154,7 +158,14 @@ impl IndicesService {
             preserve_existing,
             origin,
         };
+        let only_blocks = settings_change
+            .settings
+            .iter()
+            .all(|(key, _)| key.starts_with("index.blocks."));
         let change = |state: &ClusterState, names: &[String]| {
+            if !only_blocks {
+                self.check_metadata_room(names, origin)?;
+            }
             change::update_index_settings(state, names, &settings_change)
         };
         self.change_indices("update-settings", expression, options, change)
@@ -168,6 +179,11 @@ impl IndicesService {
     /// `index_not_found_exception`, `aliases_not_found_exception`, `invalid_alias_name_exception`; 403 for a follower, unless `origin` is replication.
     pub async fn update_aliases(&self, changes: Vec<AliasChange>, origin: Origin) -> Result<(), Exception> {
         let now = self.clock.now();
+        for change in &changes {
+            if !matches!(change, AliasChange::RemoveIndex { .. }) {
+                self.check_metadata_room(&[change.index().to_owned()], origin)?;
+            }
+        }
         self.cluster
             .update("index-aliases", |state| {
                 Ok((change::update_aliases(state, &changes, origin, now)?, ()))
@@ -216,6 +232,15 @@ impl IndicesService {
             .iter()
             .filter_map(|name| state.index(name).cloned())
             .collect())
+    }
+
+    /// Metadata of a full disk's indices changes as little as their documents do. What replication brings is small, and a follower that lacked it could
+    /// not go on at once when there is room again.
+    fn check_metadata_room(&self, names: &[String], origin: Origin) -> Result<(), Exception> {
+        match origin {
+            Origin::User => self.disk.check_all(names),
+            Origin::Ccr => Ok(()),
+        }
     }
 
     pub(crate) async fn acknowledge(

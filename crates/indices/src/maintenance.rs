@@ -1,13 +1,14 @@
-//! Refresh, flush and statistics.
+//! Refresh, flush, forced merge and statistics.
 
 use std::sync::Arc;
 
-use cluster::IndexMetadata;
-use es_exception::Exception;
+use cluster::{BlockLevel, IndexMetadata, check_block};
+use es_exception::{Exception, ExceptionKind};
 use futures::stream::{self, StreamExt as _};
-use oplog::ShardId;
-use shard::Shard;
+use oplog::{ByteCount, ShardId};
+use shard::{ForceMergeRequest, Shard, Throttle};
 
+use crate::background::Signal;
 use crate::request::{IndexStats, ResolveOptions, ShardFailure, ShardStatus, ShardSummary};
 use crate::service::IndicesService;
 
@@ -48,6 +49,37 @@ impl IndicesService {
                 .map_err(|error| Exception::from(&error))
         })
         .await
+    }
+
+    /// Gives up history that nobody needs, compacts the logs of the indices, and merges the segments of their search views; then makes all of it
+    /// durable if `flush` says so. One shard at a time: it reads and writes as fast as the disk does.
+    ///
+    /// # Errors
+    /// What resolving refuses, `cluster_block_exception`; failures of shards are in the answer.
+    pub async fn force_merge(
+        &self,
+        expression: &str,
+        options: &ResolveOptions,
+        request: ForceMergeRequest,
+        flush: bool,
+    ) -> Result<ShardSummary, Exception> {
+        let indices = self.resolve(expression, options)?;
+        for index in &indices {
+            check_block(index, BlockLevel::MetadataWrite)?;
+            self.disk.check(&index.name)?;
+        }
+        self.on_all_shards(&indices, |shard| {
+            let signal = Arc::clone(self.upkeep_signal());
+            self.run_merge(move || force_merge(&shard, request, flush, &signal))
+        })
+        .await
+    }
+
+    async fn run_merge(
+        &self,
+        merge: impl FnOnce() -> Result<(), Exception> + Send + 'static,
+    ) -> Result<(), Exception> {
+        self.blocking.merge(merge).await?
     }
 
     /// Numbers about indices and their shards. A closed index, or a shard that does not serve, is listed without numbers.
@@ -128,4 +160,31 @@ impl IndicesService {
         }
         Ok(summary)
     }
+}
+
+/// At full speed, until the node stops.
+struct UntilStopped<'a>(&'a Signal);
+
+impl Throttle for UntilStopped<'_> {
+    fn throttle(&self, _bytes: ByteCount) -> bool {
+        !self.0.is_stopping()
+    }
+}
+
+fn force_merge(
+    shard: &Shard,
+    request: ForceMergeRequest,
+    flush: bool,
+    signal: &Signal,
+) -> Result<(), Exception> {
+    let report = shard.force_merge(request, &UntilStopped(signal))?;
+    if signal.is_stopping() {
+        let reason = "the forced merge was cut short: the node is shutting down";
+        return Err(Exception::new(ExceptionKind::NodeClosed, reason));
+    }
+    tracing::debug!(shard = %shard.shard_id(), index = shard.index_name(), ?report, "shard was merged");
+    if flush {
+        shard.flush()?;
+    }
+    Ok(())
 }

@@ -62,18 +62,24 @@ impl IndexingPressure {
     }
 }
 
-/// Bounds how many blocking shard operations run at once, writes and reads apart: writers that wait for a full tail must not stop searches.
+/// Bounds how many blocking shard operations run at once, writes, reads and forced merges apart: writers that wait for a full tail must not stop
+/// searches, and merges that run for hours must not stop either.
 #[derive(Debug)]
 pub(crate) struct BlockingWork {
     writes: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    merges: Arc<Semaphore>,
 }
+
+/// Forced merges that run at once. Source: Elasticsearch's thread pool `force_merge` has one thread for each eight cores, at least one.
+const CONCURRENT_MERGES: usize = 1;
 
 impl BlockingWork {
     pub(crate) fn new(writes: usize, reads: usize) -> Self {
         Self {
             writes: Arc::new(Semaphore::new(writes)),
             reads: Arc::new(Semaphore::new(reads)),
+            merges: Arc::new(Semaphore::new(CONCURRENT_MERGES)),
         }
     }
 
@@ -93,10 +99,19 @@ impl BlockingWork {
         run(Arc::clone(&self.reads).acquire_owned().await.ok(), work).await
     }
 
+    /// Runs `work`, which takes long, on a blocking thread once no other forced merge runs.
+    pub(crate) async fn merge<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Exception> {
+        run(Arc::clone(&self.merges).acquire_owned().await.ok(), work).await
+    }
+
     /// No more work is taken.
     pub(crate) fn close(&self) {
         self.writes.close();
         self.reads.close();
+        self.merges.close();
     }
 }
 

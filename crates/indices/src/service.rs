@@ -15,11 +15,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auto_id::AutoIds;
+use crate::background::{Rounds, Signal, Upkeep};
 use crate::config::IndicesConfig;
+use crate::disk_monitor::DiskMonitor;
 use crate::local::{LocalShards, Reconciler, RetrySchedule};
+use crate::medium::{FullShards, WatchedStorage, no_room};
 use crate::pressure::{BlockingWork, IndexingPressure};
 use crate::request::{ResolveOptions, ShardState};
 use crate::resolve;
+use crate::settings::IndicesSettings;
 
 /// Why the indices of a node cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +37,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// A background thread cannot be started.
+    #[error("a background thread cannot be started")]
+    Thread(#[source] std::io::Error),
 }
 
 /// The indices of this node: their life cycle, documents, searches.
@@ -47,6 +54,12 @@ pub struct IndicesService {
     pub(crate) pressure: IndexingPressure,
     pub(crate) blocking: BlockingWork,
     pub(crate) auto_ids: AutoIds,
+    pub(crate) disk: Arc<DiskMonitor>,
+    pub(crate) full: Arc<FullShards>,
+    /// Upkeep of the shards.
+    upkeep: Arc<Rounds>,
+    /// Looks at the disk. Apart from the upkeep, whose rounds may take long.
+    disk_checks: Arc<Rounds>,
     stop: CancellationToken,
     reconciling: Mutex<Option<JoinHandle<()>>>,
     applied: watch::Receiver<u64>,
@@ -57,11 +70,11 @@ impl IndicesService {
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When the data directory cannot be created.
+    /// When the data directory cannot be created, or a thread cannot be started.
     pub fn start(
         config: IndicesConfig,
         cluster: Arc<ClusterService>,
-        services: ShardServices,
+        mut services: ShardServices,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, StartError> {
         let indices_dir = config.data_dir.join("indices");
@@ -69,9 +82,17 @@ impl IndicesService {
             path: indices_dir.clone(),
             source,
         })?;
+        let kick = Arc::new(Notify::new());
+        let upkeep_signal = Arc::new(Signal::default());
+        let full = FullShards::new(
+            Arc::clone(&services.storage),
+            indices_dir.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&kick),
+        );
+        services.storage = Arc::new(WatchedStorage::new(Arc::clone(&full)));
         let applied = watch::Sender::new(0);
         let applied_receiver = applied.subscribe();
-        let kick = Arc::new(Notify::new());
         let retries = RetrySchedule::new(
             Arc::clone(&clock),
             config.shard_retry_first_pause,
@@ -86,6 +107,39 @@ impl IndicesService {
             applied: Arc::new(applied),
             kick,
         };
+        let disk = Arc::new(DiskMonitor::new(
+            Arc::clone(&cluster),
+            config.settings,
+            Arc::clone(&config.disk_space),
+            config.data_dir.clone(),
+        ));
+        let mut upkeep = Upkeep::new(
+            Arc::clone(&cluster),
+            Arc::clone(&local.shards),
+            Arc::clone(&full),
+            config.settings,
+            Arc::clone(&upkeep_signal),
+            Arc::clone(&clock),
+        );
+        let upkeep = Rounds::start(
+            "indices-upkeep",
+            config.maintenance_interval,
+            upkeep_signal,
+            move || {
+                upkeep.round();
+            },
+        )
+        .map_err(StartError::Thread)?;
+        let watched = Arc::clone(&disk);
+        let disk_checks = Rounds::start(
+            "disk-monitor",
+            config.disk_check_interval,
+            Arc::default(),
+            move || {
+                watched.look();
+            },
+        )
+        .map_err(StartError::Thread)?;
         let stop = CancellationToken::new();
         let reconciling = TaskTracker::new().spawn(local.clone().run(stop.clone()));
         let operations = config.concurrent_shard_operations;
@@ -93,6 +147,10 @@ impl IndicesService {
             pressure: IndexingPressure::new(config.indexing_pressure_bytes),
             blocking: BlockingWork::new(operations, operations),
             auto_ids: AutoIds::new(),
+            disk,
+            full,
+            upkeep: Arc::new(upkeep),
+            disk_checks: Arc::new(disk_checks),
             stop,
             reconciling: Mutex::new(Some(reconciling)),
             applied: applied_receiver,
@@ -107,6 +165,12 @@ impl IndicesService {
     pub async fn shutdown(&self) {
         self.stop.cancel();
         self.blocking.close();
+        let threads = [Arc::clone(&self.upkeep), Arc::clone(&self.disk_checks)];
+        if let Err(error) =
+            tokio::task::spawn_blocking(move || threads.iter().for_each(|thread| thread.stop())).await
+        {
+            tracing::error!(%error, "stopping the background threads broke off");
+        }
         let reconciling = self.reconciling.lock().take();
         if let Some(reconciling) = reconciling
             && let Err(error) = reconciling.await
@@ -275,6 +339,34 @@ impl IndicesService {
         tokio::time::timeout(self.config.ack_timeout, closed)
             .await
             .is_ok()
+    }
+
+    /// Refuses operations for a shard of `index` that could not be kept: the disk is too full, or takes no writes.
+    ///
+    /// # Errors
+    /// `cluster_block_exception`, 429, which a follow task tries again.
+    pub fn check_room(&self, id: &ShardId, index: &str) -> Result<(), Exception> {
+        self.disk.check(index)?;
+        match self.full.reason(id) {
+            None => Ok(()),
+            Some(reason) => Err(no_room(index, reason)),
+        }
+    }
+
+    /// Has the background work on shards done now, instead of when its time comes.
+    pub fn request_maintenance(&self) {
+        self.upkeep.signal().request();
+    }
+
+    /// The dynamic settings by key, with what holds on this node where the cluster settings do not say.
+    #[must_use]
+    pub fn setting_defaults(&self) -> Vec<(&'static str, String)> {
+        IndicesSettings::keys(&self.config.settings).into()
+    }
+
+    /// Whether the node stops, for work that takes long.
+    pub(crate) fn upkeep_signal(&self) -> &Arc<Signal> {
+        self.upkeep.signal()
     }
 
     /// Has a shard whose storage failed closed, and opened again after a pause. For failures that only its caller can know of, such as

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use index_meta::{IndexSettings, Mapping};
-use oplog::{Clock, GroupCommitter, PrimaryTerm, ShardId, Storage};
+use oplog::{Clock, GroupCommitter, LogOptions, PrimaryTerm, ShardId, Storage};
 
 use crate::ViewPool;
 
@@ -20,6 +20,8 @@ pub struct ShardServices {
     pub view_pool: Arc<ViewPool>,
     /// Wall time for operation timestamps, monotonic time for refresh and search idle.
     pub clock: Arc<dyn Clock>,
+    /// How logs are tuned; settings of an index override what they are about.
+    pub log: LogOptions,
 }
 
 impl fmt::Debug for ShardServices {

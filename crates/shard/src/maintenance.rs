@@ -36,7 +36,7 @@ impl Throttle for Unthrottled {
 /// Source: Elasticsearch, `POST /{index}/_forcemerge`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ForceMergeRequest {
-    /// At most so many segments of the search view; `None`: what the merge policy wants anyway. At least 1.
+    /// At most so many segments of the search view, without dead documents; `None`: what the merge policy wants anyway. At least 1.
     pub max_num_segments: Option<usize>,
     /// Only rewrite segments with deleted documents.
     pub only_expunge_deletes: bool,

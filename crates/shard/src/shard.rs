@@ -81,13 +81,10 @@ fn sync_interval(settings: &IndexSettings, role: ShardRole) -> Duration {
     }
 }
 
-fn log_options(settings: &IndexSettings, role: ShardRole) -> LogOptions {
+fn log_options(node: &LogOptions, settings: &IndexSettings, role: ShardRole) -> LogOptions {
     LogOptions {
         sync_interval: sync_interval(settings, role),
-        // Small enough that a few documents fill one: most of a log should be in sealed segments, as on a real node.
-        #[cfg(test)]
-        segment_bytes: oplog::ByteCount::new(8 << 10),
-        ..LogOptions::default()
+        ..node.clone()
     }
 }
 
@@ -108,7 +105,7 @@ impl Shard {
                 history_uuid,
                 primary_term: config.primary_term,
             },
-            log_options(&config.settings, config.role),
+            log_options(&services.log, &config.settings, config.role),
             Arc::clone(&services.committer),
             Arc::clone(&services.clock),
         )?;
@@ -126,7 +123,7 @@ impl Shard {
         let log = Log::open(
             Arc::clone(&services.storage),
             log_dir(&config.dir),
-            log_options(&config.settings, config.role),
+            log_options(&services.log, &config.settings, config.role),
             Arc::clone(&services.committer),
             Arc::clone(&services.clock),
         )?;

@@ -92,6 +92,7 @@ async fn append(
     frames: Vec<Frame>,
 ) -> Result<(Arc<Shard>, Option<AppendTicket>), Exception> {
     let shard = indices.shard(id).map_err(told_apart)?;
+    indices.check_room(id, shard.index_name())?;
     let appending = tokio::task::spawn_blocking(move || {
         let ticket = shard
             .append_frames(frames)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cluster::IndexMetadata;
 use es_exception::{Exception, ExceptionKind};
-use oplog::{Frame, ReadLimits, SeqNo};
-use shard::Shard;
+use oplog::{Frame, ReadError, ReadLimits, RetentionLease, SeqNo, SeqNoRange};
+use shard::{Shard, ShardError};
 use transport::{ShardChangesRequest, ShardChangesResponse};
 
 use super::LeaderSide;
@@ -90,11 +90,53 @@ async fn read_frames(
         bytes: request.max_batch_size,
     };
     blocking(move || {
-        shard
-            .read_changes(from, to, limits)
-            .map_err(|error| Exception::from(&error))
+        shard.read_changes(from, to, limits).map_err(|error| match error {
+            ShardError::Read(ReadError::Missing { range, .. }) => operations_missing(&shard, from, to, range),
+            error => Exception::from(&error),
+        })
     })
     .await
+}
+
+/// What a follower gets to know that fell behind what is still there. It is fatal, and kept until an operator looks: so it says what there was to
+/// prevent it.
+///
+/// Source: Elasticsearch's `ResourceNotFoundException` with the metadata `es.requested_operations_missing`.
+fn operations_missing(shard: &Shard, from: SeqNo, to: SeqNo, missing: SeqNoRange) -> Exception {
+    let describe = |lease: &RetentionLease| {
+        format!(
+            "[{}] retains operations from [{}] on",
+            lease.id, lease.retaining_seq_no
+        )
+    };
+    let leases: Vec<_> = shard
+        .log()
+        .retention_leases()
+        .leases
+        .iter()
+        .map(describe)
+        .collect();
+    let reason = format!(
+        "operations [{}] to [{}] of leader shard {} of [{}], asked for as part of [{from}] to [{to}], are no longer available: all are kept from \
+         [{}] on. Retention leases: {}. To follow again, close the follower and follow anew. To keep operations for longer while nobody renews \
+         their lease, raise the setting [index.soft_deletes.retention_lease.period] of the leader index",
+        missing.first(),
+        missing.last(),
+        shard.shard_id(),
+        shard.index_name(),
+        shard.log().min_retained_seq_no(),
+        if leases.is_empty() {
+            "none".to_owned()
+        } else {
+            leases.join(", ")
+        },
+    );
+    Exception::new(ExceptionKind::ResourceNotFound, reason)
+        .with_index(shard.index_name())
+        .with_metadata(
+            "es.requested_operations_missing",
+            vec![from.to_string(), to.to_string()],
+        )
 }
 
 fn check_history(shard: &Shard, request: &ShardChangesRequest) -> Result<(), Exception> {

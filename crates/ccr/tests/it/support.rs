@@ -82,6 +82,7 @@ impl Node {
         let services = ShardServices {
             storage: Arc::<FaultyStorage>::clone(&disk.storage) as Arc<dyn Storage>,
             committer: GroupCommitter::start(1),
+            log: oplog::LogOptions::default(),
             view_pool: ViewPool::start(ViewPoolConfig {
                 threads: 1,
                 ..ViewPoolConfig::default()

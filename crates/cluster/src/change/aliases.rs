@@ -55,7 +55,9 @@ impl AliasChange {
         }
     }
 
-    fn index(&self) -> &str {
+    /// The index that is changed.
+    #[must_use]
+    pub fn index(&self) -> &str {
         match self {
             Self::Add { index, .. } | Self::Remove { index, .. } | Self::RemoveIndex { index } => index,
         }

@@ -42,7 +42,10 @@ impl IndicesService {
             shard_id,
             mut items,
         } = bulk;
-        let shard = match self.shard(&shard_id) {
+        let found = self
+            .check_room(&shard_id, &index.name)
+            .and_then(|()| self.shard(&shard_id));
+        let shard = match found {
             Ok(shard) => shard,
             Err(error) => {
                 return items
@@ -86,6 +89,7 @@ impl IndicesService {
             items = waiting;
         }
         self.await_durable(&shard_id, tickets, &mut results).await;
+        self.name_full_medium(&index, &shard_id, &mut results);
         self.refresh_after_write(&shard, refresh, &mut results).await;
         results
     }
@@ -198,6 +202,24 @@ impl IndicesService {
                 {
                     *result = Err(Exception::new(ExceptionKind::Engine, reason.clone()));
                 }
+            }
+        }
+    }
+
+    /// Writes that failed because the medium takes none are to be tried again when it does, which their error must say.
+    fn name_full_medium(&self, index: &IndexMetadata, shard_id: &ShardId, results: &mut [ItemResult]) {
+        let of_shard = |error: &Exception| {
+            matches!(
+                error.kind(),
+                ExceptionKind::Engine | ExceptionKind::NoShardAvailable
+            )
+        };
+        for (_, result) in results.iter_mut() {
+            if let Err(error) = result
+                && of_shard(error)
+                && let Err(no_room) = self.check_room(shard_id, &index.name)
+            {
+                *error = no_room;
             }
         }
     }

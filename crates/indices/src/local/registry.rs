@@ -253,6 +253,23 @@ impl LocalShards {
         Some(shard)
     }
 
+    /// Lets a shard that could not be opened, or failed, be opened again at once, unless it is corrupt.
+    pub(crate) fn retry_failed(&self, id: &ShardId) {
+        if let Some(Slot {
+            phase:
+                Phase::Failed {
+                    retry: Retry::At { time, .. },
+                    ..
+                },
+            ..
+        }) = self.slots.write().get_mut(id)
+        {
+            *time = Duration::ZERO;
+        }
+        self.notify();
+        self.kick.notify_one();
+    }
+
     /// Ends what [`begin_close`](Self::begin_close) began: forgets the shard, unless it failed.
     pub(crate) fn finish_close(&self, id: &ShardId) {
         let mut slots = self.slots.write();

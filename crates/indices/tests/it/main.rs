@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod background;
+mod disk;
 mod documents;
 mod failure;
 mod follower;

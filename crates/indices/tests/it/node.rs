@@ -9,7 +9,7 @@ use indices::{
     BulkAction, BulkItem, CreateIndex, GetOptions, IndicesConfig, IndicesService, ResolveOptions,
     SearchOptions, UpdateRequest,
 };
-use oplog::{FsStorage, GroupCommitter, SystemClock};
+use oplog::{FsStorage, GroupCommitter, LogOptions, Storage, SystemClock};
 use serde_json::{Value, json};
 use shard::{SearchRequest, ShardServices, ViewPool, ViewPoolConfig, WritePrecondition};
 
@@ -24,6 +24,15 @@ impl Node {
     }
 
     pub(crate) async fn start_with(directory: &Path, config: IndicesConfig) -> Self {
+        Self::start_on(Arc::new(FsStorage), LogOptions::default(), directory, config).await
+    }
+
+    pub(crate) async fn start_on(
+        storage: Arc<dyn Storage>,
+        log: LogOptions,
+        directory: &Path,
+        config: IndicesConfig,
+    ) -> Self {
         let store = RedbStore::open(directory.join("state.redb")).unwrap();
         let local_node = LocalNode {
             id: None,
@@ -33,13 +42,14 @@ impl Node {
         let cluster = ClusterService::open(Arc::new(store), local_node).await.unwrap();
         let clock = Arc::new(SystemClock);
         let services = ShardServices {
-            storage: Arc::new(FsStorage),
+            storage,
             committer: GroupCommitter::start(1),
             view_pool: ViewPool::start(ViewPoolConfig {
                 threads: 1,
                 ..ViewPoolConfig::default()
             }),
             clock: clock.clone(),
+            log,
         };
         let indices = IndicesService::start(config, Arc::clone(&cluster), services, clock).unwrap();
         Self { cluster, indices }

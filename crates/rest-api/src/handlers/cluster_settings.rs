@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use ccr::{CcrSettings, check_cluster_settings};
+use ccr::CcrSettings;
 use cluster::ClusterState;
 use cluster::change::update_cluster_settings;
 use es_exception::Exception;
 use index_meta::{SettingValue, Settings};
+use indices::IndicesSettings;
 use serde_json::{Map, Value, json};
 
 use crate::call::Call;
@@ -14,7 +15,7 @@ use crate::json_body::{refuse_rest, take_object};
 use crate::params::describe;
 use crate::reply::Reply;
 
-/// Keys that the cluster settings API takes besides `cluster.remote.*`.
+/// Keys that the cluster settings API takes besides `cluster.remote.*` and those of [`IndicesSettings`].
 const KNOWN: [&str; 8] = [
     AUTO_CREATE_INDEX,
     DESTRUCTIVE_REQUIRES_NAME,
@@ -36,7 +37,10 @@ pub(crate) async fn get(call: Call) -> Result<Reply, Exception> {
     answer.insert("persistent".to_owned(), printed(&state.persistent_settings, flat));
     answer.insert("transient".to_owned(), printed(&state.transient_settings, flat));
     if call.params.flag("include_defaults", false)? {
-        answer.insert("defaults".to_owned(), printed(&defaults(&state), flat));
+        answer.insert(
+            "defaults".to_owned(),
+            printed(&defaults(&state, call.state.indices().setting_defaults()), flat),
+        );
     }
     Reply::ok(&answer)
 }
@@ -52,7 +56,8 @@ pub(crate) async fn put(call: Call) -> Result<Reply, Exception> {
         .cluster()
         .update("cluster-settings", |state| {
             let next = update_cluster_settings(state, &persistent, &transient)?;
-            check_cluster_settings(&next)?;
+            ccr::check_cluster_settings(&next)?;
+            indices::check_cluster_settings(&next)?;
             Ok((next, ()))
         })
         .await?;
@@ -74,8 +79,8 @@ fn printed(settings: &Settings, flat: bool) -> Value {
     }
 }
 
-/// What holds for the settings of [`KNOWN`] that neither scope sets.
-fn defaults(state: &ClusterState) -> Settings {
+/// What holds for the known settings that neither scope sets; `of_indices` are those of [`IndicesSettings`].
+fn defaults(state: &ClusterState, of_indices: Vec<(&'static str, String)>) -> Settings {
     let ccr = CcrSettings::DEFAULTS;
     let seconds = |time: Duration| format!("{}s", time.as_secs());
     let all = [
@@ -107,7 +112,7 @@ fn defaults(state: &ClusterState) -> Settings {
         ),
     ];
     let mut defaults = Settings::new();
-    for (key, value) in all {
+    for (key, value) in all.into_iter().chain(of_indices) {
         if state.persistent_settings.get(key).is_none() && state.transient_settings.get(key).is_none() {
             defaults.insert(key, value);
         }
@@ -126,13 +131,15 @@ fn changes(scope: Option<Map<String, Value>>) -> Result<Settings, Exception> {
     Ok(settings)
 }
 
-/// Refuses keys that nothing reads. What the values of `ccr.*` and `cluster.remote.*` may be is checked with the whole state.
+/// Refuses keys that nothing reads. What the values may be is mostly checked with the whole state.
 fn check(key: &str, value: &SettingValue) -> Result<(), Exception> {
     let is_reset_of_many = *value == SettingValue::Null && key.ends_with('*');
-    if !key.starts_with("cluster.remote.") && !is_reset_of_many && !KNOWN.contains(&key) {
+    let of_indices = IndicesSettings::keys(&IndicesSettings::DEFAULTS);
+    let known = || KNOWN.into_iter().chain(of_indices.iter().map(|(key, _)| *key));
+    if !key.starts_with("cluster.remote.") && !is_reset_of_many && known().all(|known| known != key) {
         return Err(Exception::illegal_argument(format!(
             "unknown cluster setting {}",
-            describe(key, KNOWN.into_iter())
+            describe(key, known())
         )));
     }
     let text = value.to_text();
@@ -156,6 +163,10 @@ mod tests {
         for (scope, expected) in [
             (json!({"ccr.indices.recovery.chunk_size": "1mb"}), None),
             (json!({"cluster.remote.a.seeds": ["h:1"]}), None),
+            (
+                json!({"cluster.routing.allocation.disk.watermark.high": "1gb"}),
+                None,
+            ),
             (json!({"action.destructive_requires_name": false}), None),
             (json!({"ccr.*": null, "indices.recovery.*": null}), None),
             (

@@ -7,6 +7,7 @@ mod node;
 mod cat;
 mod cluster;
 mod damage;
+mod disk;
 mod documents;
 mod edge;
 mod indices;

@@ -11,11 +11,11 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use indices::{IndicesConfig, IndicesService};
-use oplog::{ByteCount, Clock, FsStorage, GroupCommitter, SystemClock};
+use indices::{IndicesConfig, IndicesService, ResolveOptions};
+use oplog::{ByteCount, Clock, FsStorage, GroupCommitter, LogOptions, SystemClock};
 use rest_api::{RestConfig, RestState, serve};
 use serde_json::Value;
-use shard::{ShardServices, ViewPool, ViewPoolConfig};
+use shard::{Shard, ShardServices, ViewPool, ViewPoolConfig};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -26,6 +26,7 @@ use transport::{LocalIdentity, RemoteClusters, TransportConfig, TransportServer}
 pub(crate) struct Node {
     pub(crate) address: std::net::SocketAddr,
     pub(crate) transport_address: std::net::SocketAddr,
+    pub(crate) indices: Arc<IndicesService>,
     pub(crate) stop: CancellationToken,
     pub(crate) server: JoinHandle<std::io::Result<()>>,
     data: TempDir,
@@ -91,6 +92,15 @@ impl Node {
     }
 
     pub(crate) async fn start_with(cluster_name: &str, config: RestConfig) -> Self {
+        Self::start_tuned(cluster_name, config, |_, _| {}).await
+    }
+
+    /// A node whose parts `tune` may change before they start.
+    pub(crate) async fn start_tuned(
+        cluster_name: &str,
+        config: RestConfig,
+        tune: impl FnOnce(&mut ShardServices, &mut IndicesConfig),
+    ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = Arc::new(RedbStore::open(data.path().join("state.redb")).unwrap());
@@ -100,7 +110,7 @@ impl Node {
             cluster_name: cluster_name.to_owned(),
         };
         let cluster = ClusterService::open(store, local).await.unwrap();
-        let services = ShardServices {
+        let mut services = ShardServices {
             storage: Arc::new(FsStorage),
             committer: GroupCommitter::start(1),
             view_pool: ViewPool::start(ViewPoolConfig {
@@ -108,14 +118,13 @@ impl Node {
                 ..ViewPoolConfig::default()
             }),
             clock: Arc::clone(&clock),
+            log: LogOptions::default(),
         };
-        let indices = IndicesService::start(
-            IndicesConfig::new(data.path()),
-            Arc::clone(&cluster),
-            services,
-            Arc::clone(&clock),
-        )
-        .unwrap();
+        let mut indices_config = IndicesConfig::new(data.path());
+        tune(&mut services, &mut indices_config);
+        let indices =
+            IndicesService::start(indices_config, Arc::clone(&cluster), services, Arc::clone(&clock))
+                .unwrap();
         let identity = LocalIdentity {
             cluster_name: cluster_name.to_owned(),
             cluster_uuid: cluster.state().cluster_uuid.clone(),
@@ -148,11 +157,12 @@ impl Node {
             .unwrap();
         let stop = CancellationToken::new();
         drop(spawn(transport.serve(stop.clone())));
-        let state = RestState::new(cluster, indices, ccr, clock, config);
+        let state = RestState::new(cluster, Arc::clone(&indices), ccr, clock, config);
         let server = spawn(serve(listener, state, stop.clone()));
         Self {
             address,
             transport_address,
+            indices,
             stop,
             server,
             data,
@@ -167,6 +177,12 @@ impl Node {
             .expect(200);
         let uuid = settings[index]["settings"]["index.uuid"].as_str().unwrap();
         self.data.path().join("indices").join(uuid)
+    }
+
+    /// The first shard of an index.
+    pub(crate) fn shard(&self, index: &str) -> Arc<Shard> {
+        let indices = self.indices.resolve(index, &ResolveOptions::OPEN).unwrap();
+        self.indices.shards_of(&indices[0]).swap_remove(0).unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

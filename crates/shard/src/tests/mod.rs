@@ -17,8 +17,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use index_meta::{IndexSettings, Mapping, Settings};
 use oplog::{
-    DocumentVersion, FsStorage, GroupCommitter, HistoryUuid, IndexUuid, PrimaryTerm, SeqNo, ShardId,
-    ShardNumber, SystemClock,
+    DocumentVersion, FsStorage, GroupCommitter, HistoryUuid, IndexUuid, LogOptions, PrimaryTerm, SeqNo,
+    ShardId, ShardNumber, SystemClock,
 };
 use serde_json::{Value, json};
 
@@ -59,6 +59,11 @@ pub(super) fn services(pool: ViewPoolConfig) -> ShardServices {
         committer: GroupCommitter::start(1),
         view_pool: ViewPool::start(pool),
         clock: Arc::new(SystemClock),
+        // Small enough that a few documents fill one: most of a log should be in sealed segments, as on a real node.
+        log: LogOptions {
+            segment_bytes: oplog::ByteCount::new(8 << 10),
+            ..LogOptions::default()
+        },
     }
 }
 

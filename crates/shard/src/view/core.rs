@@ -493,7 +493,7 @@ impl ViewCore {
             .unwrap_or_else(|| self.published.load().next)
     }
 
-    /// Merges each group of segments into one, and shows the result to searches.
+    /// Merges each group of segments into one. Searches see the result after [`show_merged`](Self::show_merged).
     pub(super) fn merge_groups(&self, groups: &[Vec<SegmentId>]) -> Result<(), ShardError> {
         let merges = {
             let mut work = self.work.lock();
@@ -507,6 +507,11 @@ impl ViewCore {
         for merge in merges {
             merge.wait()?;
         }
+        Ok(())
+    }
+
+    /// Shows searches the segments that there are now, whoever merged them.
+    pub(super) fn show_merged(&self) -> Result<(), ShardError> {
         let work = self.work.lock();
         if self.is_closed() {
             return Err(ShardError::Closed);

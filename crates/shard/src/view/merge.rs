@@ -14,7 +14,7 @@ const MAX_ATTEMPTS: usize = 5;
 /// What the segments should be afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MergeGoal {
-    /// At most so many segments, at least one.
+    /// At most so many segments, at least one, and none of them with dead documents.
     MaxSegments(usize),
     /// No segment has dead documents.
     ExpungeDeletes,
@@ -30,13 +30,22 @@ impl MergeGoal {
                 .filter(dead)
                 .map(|segment| vec![segment.id()])
                 .collect(),
-            Self::MaxSegments(most) if segments.len() <= most.max(1) => Vec::new(),
             Self::MaxSegments(most) => {
                 let mut by_size: Vec<_> = segments.iter().collect();
                 by_size.sort_by_key(|segment| segment.num_docs());
                 // The smallest ones become one segment; that rewrites least.
-                let merged = segments.len() - most.max(1) + 1;
-                vec![by_size[..merged].iter().map(|segment| segment.id()).collect()]
+                let merged = match segments.len().checked_sub(most.max(1)) {
+                    None | Some(0) => 0,
+                    Some(surplus) => surplus + 1,
+                };
+                let (merged, alone) = by_size.split_at(merged);
+                let together = merged.iter().map(|segment| segment.id()).collect::<Vec<_>>();
+                let alone = alone
+                    .iter()
+                    .copied()
+                    .filter(dead)
+                    .map(|segment| vec![segment.id()]);
+                alone.chain((!together.is_empty()).then_some(together)).collect()
             }
         }
     }
@@ -49,7 +58,8 @@ impl ViewCore {
         for _ in 0..MAX_ATTEMPTS {
             let groups = goal.groups(&self.index().searchable_segment_metas()?);
             if groups.is_empty() {
-                return Ok(());
+                // The view's own merges may have reached the goal, which no search has seen yet.
+                return self.show_merged();
             }
             match self.merge_groups(&groups) {
                 Ok(()) => last_error = None,
@@ -57,6 +67,7 @@ impl ViewCore {
                 Err(error) => last_error = Some(error),
             }
         }
+        self.show_merged()?;
         last_error.map_or(Ok(()), Err)
     }
 }
