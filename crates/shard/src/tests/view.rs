@@ -50,6 +50,24 @@ fn waiting_for_a_refresh_ends_when_there_are_no_scheduled_ones() {
     assert_eq!(search(&fixture.shard, &json!({})).total, Some(1));
 }
 
+/// A new view is not synced, so a crash may leave any part of it.
+#[test]
+fn a_new_view_that_a_crash_took_is_started_anew() {
+    let damage: [&dyn Fn(&Path); 3] = [
+        &|view| std::fs::remove_dir_all(view).unwrap(),
+        &|view| std::fs::remove_file(view.join("meta.json")).unwrap(),
+        &|view| std::fs::write(view.join("meta.json"), b"").unwrap(),
+    ];
+    for (number, damage) in damage.iter().enumerate() {
+        let mut fixture = Fixture::primary();
+        write_one(&fixture.shard, index("a", &json!({"n": 1})));
+        fixture.shard.crash();
+        damage(&fixture.dir.path().join("index"));
+        fixture.open();
+        assert_eq!(ids(&fixture.shard, &json!({})), ["a"], "case {number}");
+    }
+}
+
 #[test]
 fn every_way_to_lose_the_view_is_survived() {
     let mut fixture = Fixture::primary();

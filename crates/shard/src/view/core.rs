@@ -115,7 +115,7 @@ pub(crate) fn next_of(seq_no: Option<SeqNo>) -> u64 {
 impl ViewCore {
     /// Opens the view, or starts it anew.
     pub(crate) fn open(parts: ViewParts<'_>) -> Result<Arc<Self>, ShardError> {
-        let schema = Arc::new(ViewSchema::new());
+        let schema = ViewSchema::shared();
         let (index, next) = open_index(parts.dir, &schema, next_of(parts.log.max_seq_no()))?;
         let reader = index
             .reader_builder()
