@@ -65,7 +65,13 @@ impl Reconciler {
                         break;
                     }
                 }
-                Some(ended) = jobs.join_next() => self.finish(ended, &mut known),
+                Some(ended) = jobs.join_next() => {
+                    self.finish(ended, &mut known);
+                    // A round looks at every shard, so one serves all jobs that ended meanwhile.
+                    while let Some(ended) = jobs.try_join_next() {
+                        self.finish(ended, &mut known);
+                    }
+                }
                 () = self.kick.notified() => {}
                 () = stop.cancelled() => break,
             }
