@@ -167,6 +167,40 @@ fn a_full_tail_makes_writers_wait_and_the_view_work() {
 }
 
 #[test]
+fn a_shard_that_nobody_writes_to_any_more_gives_its_tail_up() {
+    let pool = |inactive_tail_bytes| ViewPoolConfig {
+        inactive_millis: 200,
+        inactive_tail_bytes,
+        writer_idle_millis: 100,
+        ..small_pool()
+    };
+    let used = Fixture::with(ShardRole::Primary, pool(4 << 10));
+    let small = Fixture::with(ShardRole::Primary, pool(1 << 20));
+    for fixture in [&used, &small] {
+        let writes = (0..100).map(|number| index(&number.to_string(), &json!({"n": number})));
+        write(&fixture.shard, writes.collect());
+    }
+    // Nobody searches either of them.
+    let mut waits = 0;
+    while used.shard.stats().tail_operations > 0 || used.services.view_pool.open_writers() > 0 {
+        waits += 1;
+        assert!(waits < 400, "the tail was not given up");
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    assert_eq!(used.shard.stats().refresh_total, 1, "in one piece");
+    assert_eq!(used.shard.stats().docs, 100);
+    assert_eq!(used.shard.tail.capacity(), 0, "what it had taken is free");
+    assert_eq!(
+        (
+            small.shard.stats().tail_operations,
+            small.shard.stats().refresh_total
+        ),
+        (100, 0),
+        "a little is kept"
+    );
+}
+
+#[test]
 fn writers_are_closed_when_idle_and_never_too_many() {
     let pool = ViewPoolConfig {
         threads: 1,
