@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod data_dir;
 mod demo;
+mod limits;
 mod logging;
 mod node;
 mod signals;
@@ -37,6 +38,7 @@ fn run(cli: cli::Cli) -> anyhow::Result<()> {
         cli::Command::Serve(args) => {
             let config = config::Config::load(&args)?;
             logging::init(config.log_format)?;
+            limits::raise_and_check();
             runtime.block_on(node::serve(config))
         }
         cli::Command::Demo(args) => {

@@ -1,6 +1,6 @@
 //! The service itself: start, shutdown, and which shards there are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ impl IndicesService {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, StartError> {
         let indices_dir = config.data_dir.join("indices");
-        std::fs::create_dir_all(&indices_dir).map_err(|source| StartError::DataDirectory {
+        create_durably(&indices_dir, &config.data_dir).map_err(|source| StartError::DataDirectory {
             path: indices_dir.clone(),
             source,
         })?;
@@ -376,6 +376,12 @@ impl IndicesService {
             .shards
             .mark_broken(id, &ShardFailure::new(ShardFailureKind::Storage, reason));
     }
+}
+
+/// Creates `dir`, which lies in `parent`, so that a crash does not take it away together with the shards in it.
+fn create_durably(dir: &Path, parent: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    std::fs::File::open(parent)?.sync_all()
 }
 
 fn all_started(shards: &LocalShards, index: &IndexMetadata) -> bool {

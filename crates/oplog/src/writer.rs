@@ -30,7 +30,7 @@ pub(crate) struct Writer {
     length: u64,
     /// The last operation whose bytes are counted in `length`.
     staged: Option<SeqNo>,
-    /// Bytes and entries that are counted but not written.
+    /// Bytes and entries that are counted but not written. Without capacity between two writes: an idle log holds no memory for the next one.
     buffer: Vec<u8>,
     entries: Vec<Entry>,
     /// The last staged update or delete.
@@ -213,12 +213,20 @@ impl Writer {
         self.sync_dir(shared)
     }
 
+    /// Memory kept for frames that are still to come.
+    #[cfg(test)]
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.buffer.capacity() + self.entries.capacity() * size_of::<Entry>()
+    }
+
     /// The file and length of the open segment, everything written and synced.
     pub(crate) fn open_segment(&self) -> (Arc<dyn StorageFile>, SegmentHeader, u64) {
         (self.file.clone(), self.header, self.length)
     }
 
     fn write(&mut self, shared: &Arc<Shared>, batch: &[PendingFrame]) -> Result<(), LogError> {
+        let bytes: usize = batch.iter().map(|pending| pending.frame.len()).sum();
+        self.buffer.reserve((MARKER_LENGTH + bytes).min(WRITE_CHUNK));
         for PendingFrame { frame, .. } in batch {
             let end = self.length + (MARKER_LENGTH + frame.len()) as u64;
             if self.frames > 0 && end > shared.options.segment_bytes.get() {
@@ -228,7 +236,9 @@ impl Writer {
             self.stage_marker(shared);
             self.stage(shared, frame)?;
         }
-        self.write_staged(shared)
+        self.write_staged(shared)?;
+        (self.buffer, self.entries) = (Vec::new(), Vec::new());
+        Ok(())
     }
 
     /// The first write after a sync says so, for recovery to tell a torn tail from damage.

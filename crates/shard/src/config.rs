@@ -62,7 +62,8 @@ pub struct ShardConfig {
 
 /// Sizes of the node-wide [`ViewPool`].
 ///
-/// Worst-case memory: every shard's tail, plus `max_open_writers` times `writer_heap_bytes` and `inflight_bytes`.
+/// Worst-case memory: the tail of every shard that is written to, `inactive_tail_bytes` of every other, plus `max_open_writers` times
+/// `writer_heap_bytes` and `inflight_bytes`.
 #[derive(Debug, Clone)]
 pub struct ViewPoolConfig {
     /// Indexing threads. Default: the number of cores.
@@ -77,6 +78,11 @@ pub struct ViewPoolConfig {
     pub tail_bytes: usize,
     /// Milliseconds without work after which an index writer is closed. Default 5 s.
     pub writer_idle_millis: u64,
+    /// Milliseconds without an append after which the view catches up, though nobody searches it, to give up a tail of more than
+    /// `inactive_tail_bytes`. Default 60 s. Sooner frees memory sooner, and indexes in more and smaller pieces.
+    pub inactive_millis: u64,
+    /// Bytes of a tail that a shard may keep for good. Default 32 KiB: so much a node has for each of its shards, used or not.
+    pub inactive_tail_bytes: usize,
 }
 
 impl Default for ViewPoolConfig {
@@ -89,6 +95,8 @@ impl Default for ViewPoolConfig {
             inflight_bytes: 4 << 20,
             tail_bytes: 16 << 20,
             writer_idle_millis: 5_000,
+            inactive_millis: 60_000,
+            inactive_tail_bytes: 32 << 10,
         }
     }
 }

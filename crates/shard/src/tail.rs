@@ -141,6 +141,21 @@ impl Tail {
         self.room.notify_all();
     }
 
+    /// Frees what the operations that left took.
+    pub(crate) fn shrink(&self) {
+        let mut inner = self.inner.lock();
+        inner.by_id.shrink_to_fit();
+        inner.order.shrink_to_fit();
+        inner.tombstones.shrink_to_fit();
+    }
+
+    /// Entries for which memory is held.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        let inner = self.inner.lock();
+        inner.by_id.capacity() + inner.order.capacity() + inner.tombstones.capacity()
+    }
+
     /// Whether so much waits that indexing should not be put off any longer.
     pub(crate) fn is_half_full(&self) -> bool {
         self.bytes() >= self.limit / 2

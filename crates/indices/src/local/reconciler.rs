@@ -73,7 +73,13 @@ impl Reconciler {
                         break;
                     }
                 }
-                Some(ended) = jobs.join_next() => self.finish(ended, &mut known),
+                Some(ended) = jobs.join_next() => {
+                    self.finish(ended, &mut known);
+                    // A round looks at every shard, so one serves all jobs that ended meanwhile.
+                    while let Some(ended) = jobs.try_join_next() {
+                        self.finish(ended, &mut known);
+                    }
+                }
                 () = self.kick.notified() => {}
                 () = tokio::time::sleep(next_retry.unwrap_or_default()), if next_retry.is_some() => {}
                 () = stop.cancelled() => break,
@@ -361,8 +367,9 @@ fn open_or_create(index: &IndexMetadata, id: &ShardId, dir: PathBuf, services: S
 pub(crate) fn prepare_empty_dir(dir: &Path) -> std::io::Result<()> {
     remove_dir(dir)?;
     std::fs::create_dir_all(dir)?;
-    // The shard's directory, that of its index, and that of all indices: each entry lies in its parent.
-    for parent in dir.ancestors().skip(1).take(3) {
+    // Each entry lies in its parent: the shard's directory in that of its index, that one in the directory of all indices, which the start of the
+    // node made durable.
+    for parent in dir.ancestors().skip(1).take(2) {
         std::fs::File::open(parent)?.sync_all()?;
     }
     Ok(())

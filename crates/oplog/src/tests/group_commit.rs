@@ -32,6 +32,15 @@ fn one_sync_serves_every_append_that_waits_for_it() {
     assert_eq!(fixture.committer.syncs() - before, 1);
 }
 
+#[test]
+fn an_idle_log_keeps_no_buffer() {
+    let fixture = Fixture::new(LogOptions::default());
+    let log = fixture.create();
+    let frames = (0..1_000).map(new_document).collect();
+    log.append(frames, Durability::Request).unwrap().wait().unwrap();
+    assert_eq!(log.shared.writer.lock().kept_bytes(), 0);
+}
+
 /// Storage whose segment syncs wait while the gate is locked.
 #[derive(Debug)]
 struct Gated {

@@ -50,6 +50,24 @@ fn waiting_for_a_refresh_ends_when_there_are_no_scheduled_ones() {
     assert_eq!(search(&fixture.shard, &json!({})).total, Some(1));
 }
 
+/// A new view is not synced, so a crash may leave any part of it.
+#[test]
+fn a_new_view_that_a_crash_took_is_started_anew() {
+    let damage: [&dyn Fn(&Path); 3] = [
+        &|view| std::fs::remove_dir_all(view).unwrap(),
+        &|view| std::fs::remove_file(view.join("meta.json")).unwrap(),
+        &|view| std::fs::write(view.join("meta.json"), b"").unwrap(),
+    ];
+    for (number, damage) in damage.iter().enumerate() {
+        let mut fixture = Fixture::primary();
+        write_one(&fixture.shard, index("a", &json!({"n": 1})));
+        fixture.shard.crash();
+        damage(&fixture.dir.path().join("index"));
+        fixture.open();
+        assert_eq!(ids(&fixture.shard, &json!({})), ["a"], "case {number}");
+    }
+}
+
 #[test]
 fn every_way_to_lose_the_view_is_survived() {
     let mut fixture = Fixture::primary();
@@ -145,6 +163,40 @@ fn a_full_tail_makes_writers_wait_and_the_view_work() {
     assert_eq!(
         search(&fixture.shard, &json!({"track_total_hits": true})).total,
         Some(2000)
+    );
+}
+
+#[test]
+fn a_shard_that_nobody_writes_to_any_more_gives_its_tail_up() {
+    let pool = |inactive_tail_bytes| ViewPoolConfig {
+        inactive_millis: 200,
+        inactive_tail_bytes,
+        writer_idle_millis: 100,
+        ..small_pool()
+    };
+    let used = Fixture::with(ShardRole::Primary, pool(4 << 10));
+    let small = Fixture::with(ShardRole::Primary, pool(1 << 20));
+    for fixture in [&used, &small] {
+        let writes = (0..100).map(|number| index(&number.to_string(), &json!({"n": number})));
+        write(&fixture.shard, writes.collect());
+    }
+    // Nobody searches either of them.
+    let mut waits = 0;
+    while used.shard.stats().tail_operations > 0 || used.services.view_pool.open_writers() > 0 {
+        waits += 1;
+        assert!(waits < 400, "the tail was not given up");
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    assert_eq!(used.shard.stats().refresh_total, 1, "in one piece");
+    assert_eq!(used.shard.stats().docs, 100);
+    assert_eq!(used.shard.tail.capacity(), 0, "what it had taken is free");
+    assert_eq!(
+        (
+            small.shard.stats().tail_operations,
+            small.shard.stats().refresh_total
+        ),
+        (100, 0),
+        "a little is kept"
     );
 }
 

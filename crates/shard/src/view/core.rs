@@ -88,6 +88,7 @@ pub(crate) struct ViewCore {
     /// Refresh at the next turn of the interval up to here.
     awaited: AtomicU64,
     last_refresh: AtomicU64,
+    last_append: AtomicU64,
     /// Time of the last search plus one; 0: none yet.
     last_search: AtomicU64,
     refreshes: AtomicU64,
@@ -127,7 +128,7 @@ pub(crate) fn next_of(seq_no: Option<SeqNo>) -> u64 {
 impl ViewCore {
     /// Opens the view, or starts it anew.
     pub(crate) fn open(parts: ViewParts<'_>) -> Result<Arc<Self>, ShardError> {
-        let schema = Arc::new(ViewSchema::new());
+        let schema = ViewSchema::shared();
         let (index, next) = open_index(parts.dir, &schema, &parts.log)?;
         let reader = index
             .reader_builder()
@@ -169,6 +170,7 @@ impl ViewCore {
             demanded: AtomicU64::new(0),
             awaited: AtomicU64::new(0),
             last_refresh: AtomicU64::new(millis(now)),
+            last_append: AtomicU64::new(millis(now)),
             last_search: AtomicU64::new(0),
             refreshes: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -270,13 +272,24 @@ impl ViewCore {
 
     /// Called after operations were appended: decides whether and when the view must work.
     pub(crate) fn appended(self: &Arc<Self>) {
+        self.last_append.store(millis(self.pool.now()), Ordering::Release);
         if self.tail.is_half_full() {
             self.pool.enqueue(self);
-        } else if self.armed.load(Ordering::Acquire) == u64::MAX
-            && let Some(interval) = self.scheduled_interval()
-        {
-            self.pool.arm(self, self.due_after(interval));
+            return;
         }
+        let scheduled = self.scheduled_interval().map(|interval| self.due_after(interval));
+        if let Some(due) = scheduled.into_iter().chain(self.inactive_at()).min() {
+            self.pool.arm(self, due);
+        }
+    }
+
+    /// When a view that nobody asks for catches up all the same, to free the memory of its tail; `None` if that is little.
+    ///
+    /// Source: Elasticsearch flushes shards that nobody writes to any more.
+    fn inactive_at(&self) -> Option<Duration> {
+        let config = self.pool.config();
+        (self.tail.bytes() > config.inactive_tail_bytes)
+            .then(|| Duration::from_millis(self.last_append.load(Ordering::Acquire) + config.inactive_millis))
     }
 
     /// The interval of scheduled refreshes, if there are any at present.
@@ -377,8 +390,9 @@ impl ViewCore {
                 return Some(log_next);
             }
         }
-        let interval = self.scheduled_interval()?;
-        (now >= last_refresh + interval).then_some(log_next)
+        let scheduled = self.scheduled_interval().map(|interval| last_refresh + interval);
+        let mut reasons = scheduled.into_iter().chain(self.inactive_at());
+        reasons.any(|due| now >= due).then_some(log_next)
     }
 
     /// Nothing to do now: closes an unused writer, says when to look again.
@@ -387,6 +401,7 @@ impl ViewCore {
         if work.writer.is_some() {
             let idle_at = work.last_used + Duration::from_millis(self.pool.config().writer_idle_millis);
             if now >= idle_at {
+                self.tail.shrink();
                 self.close_writer(work);
             } else {
                 wake = Some(idle_at);
@@ -400,10 +415,7 @@ impl ViewCore {
                 self.scheduled_interval()
             };
             let due = interval.map(|interval| self.due_after(interval));
-            wake = match (wake, due) {
-                (Some(left), Some(right)) => Some(left.min(right)),
-                (left, right) => left.or(right),
-            };
+            wake = [wake, due, self.inactive_at()].into_iter().flatten().min();
         }
         Step::Sleep(wake)
     }

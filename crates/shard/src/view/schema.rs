@@ -5,6 +5,8 @@
 //! order is that of the addresses); a text *slot* takes analysed text, one analyzer per slot. Within each, the field's full path is the JSON path.
 //! `_field_names` lists the text fields that a document has, for `exists`.
 
+use std::sync::{Arc, LazyLock};
+
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, JsonObjectOptions, STRING, Schema, TextFieldIndexing,
     TextOptions,
@@ -37,9 +39,17 @@ pub(crate) struct ViewSchema {
     text_slots: [Field; TEXT_SLOTS],
 }
 
+static SCHEMA: LazyLock<Arc<ViewSchema>> = LazyLock::new(|| Arc::new(ViewSchema::build()));
+static TOKENIZERS: LazyLock<TokenizerManager> = LazyLock::new(ViewSchema::build_tokenizers);
+
 impl ViewSchema {
-    /// Builds the schema; it never depends on anything.
-    pub(crate) fn new() -> Self {
+    /// The schema of all views.
+    pub(crate) fn shared() -> Arc<Self> {
+        Arc::clone(&SCHEMA)
+    }
+
+    /// It never depends on anything.
+    fn build() -> Self {
         let mut builder = Schema::builder();
         let identifier = TextOptions::default().set_indexing_options(
             TextFieldIndexing::default()
@@ -84,8 +94,12 @@ impl ViewSchema {
         self.text_slots[0]
     }
 
-    /// The tokenizers that the schema names.
+    /// The tokenizers that the schema names, shared by all views.
     pub(crate) fn tokenizers() -> TokenizerManager {
+        TOKENIZERS.clone()
+    }
+
+    fn build_tokenizers() -> TokenizerManager {
         // Tantivy asks for its own names too, even for fields that are not text.
         let manager = TokenizerManager::default();
         for name in SLOT_TOKENIZERS {
