@@ -9,6 +9,7 @@ mod cluster;
 mod disk;
 mod documents;
 mod edge;
+mod force_merge;
 mod indices;
 mod replication;
 mod server;
