@@ -173,6 +173,20 @@ const INDICES: &[Route] = &[
         &[TARGET, FLUSH],
         to!(index_admin::flush),
     ),
+    Route::new(
+        &[Post],
+        "/_forcemerge",
+        &[TARGET, FORCE_MERGE],
+        to!(index_admin::force_merge),
+    )
+    .carried_on(),
+    Route::new(
+        &[Post],
+        "/{index}/_forcemerge",
+        &[TARGET, FORCE_MERGE],
+        to!(index_admin::force_merge),
+    )
+    .carried_on(),
     Route::new(&[Get], "/_stats", STATS, to!(stats::stats)),
     Route::new(&[Get], "/_stats/{metric}", STATS, to!(stats::stats)),
     Route::new(&[Get], "/{index}/_stats", STATS, to!(stats::stats)),
@@ -180,6 +194,12 @@ const INDICES: &[Route] = &[
 ];
 
 const FLUSH: &[&str] = &["force", "wait_if_ongoing"];
+const FORCE_MERGE: &[&str] = &[
+    "max_num_segments",
+    "only_expunge_deletes",
+    "flush",
+    "wait_for_completion",
+];
 const STATS: &[&[&str]] = &[
     TARGET,
     &[

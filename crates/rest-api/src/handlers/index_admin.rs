@@ -1,4 +1,4 @@
-//! The life of indices: create, delete, open, close, mapping, settings, refresh and flush.
+//! The life of indices: create, delete, open, close, mapping, settings, refresh, flush and forced merge.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use es_exception::{Exception, ExceptionKind};
 use index_meta::check_analysis;
 use indices::{CreateIndex, ResolveOptions};
 use serde_json::{Map, Value, json};
+use shard::ForceMergeRequest;
 
 use super::aliases::take_metadata;
 use super::search::shards;
@@ -145,6 +146,44 @@ pub(crate) async fn flush(call: Call) -> Result<Reply, Exception> {
     call.params.flag("wait_if_ongoing", true)?;
     let options = targets::options(&call, ResolveOptions::OPEN)?;
     let summary = call.state.indices().flush(call.index(), &options).await?;
+    Reply::ok(&json!({"_shards": shards(&summary, false)}))
+}
+
+/// `POST /_forcemerge` and `/{index}/_forcemerge`.
+pub(crate) async fn force_merge(call: Call) -> Result<Reply, Exception> {
+    let max_num_segments = match call.params.text("max_num_segments") {
+        // Source: -1 is Elasticsearch's way to say that no number is given.
+        None | Some("-1") => None,
+        Some("0") => {
+            return Err(Exception::illegal_argument(
+                "[max_num_segments] must be at least 1, but was [0]",
+            ));
+        }
+        Some(_) => call.params.number("max_num_segments")?,
+    };
+    let request = ForceMergeRequest {
+        max_num_segments,
+        only_expunge_deletes: call.params.flag("only_expunge_deletes", false)?,
+    };
+    let flush = call.params.flag("flush", true)?;
+    if request.only_expunge_deletes && max_num_segments.is_some() {
+        return Err(Exception::new(
+            ExceptionKind::ActionRequestValidation,
+            "Validation Failed: 1: cannot set only_expunge_deletes and max_num_segments at the same time, \
+             those two parameters are mutually exclusive;",
+        ));
+    }
+    if !call.params.flag("wait_for_completion", true)? {
+        return Err(Exception::illegal_argument(
+            "[wait_for_completion=false] is not supported: there are no tasks yet whose outcome could be asked for later",
+        ));
+    }
+    let options = targets::options(&call, ResolveOptions::OPEN)?;
+    let summary = call
+        .state
+        .indices()
+        .force_merge(call.index(), &options, request, flush)
+        .await?;
     Reply::ok(&json!({"_shards": shards(&summary, false)}))
 }
 
