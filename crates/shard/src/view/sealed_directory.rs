@@ -204,6 +204,11 @@ pub(super) fn files_of(
     directory: &dyn Directory,
     segments: impl Iterator<Item = PathBuf>,
 ) -> tantivy::Result<Vec<String>> {
+    let mut segments = segments.peekable();
+    if segments.peek().is_none() {
+        // Nothing was committed yet; the list of files comes with the first of them.
+        return Ok(Vec::new());
+    }
     let managed = directory.atomic_read(MANAGED_FILE.as_ref())?;
     let managed: std::collections::HashSet<PathBuf> =
         serde_json::from_slice(&managed).map_err(|error| damaged(MANAGED_FILE, &error.to_string()))?;
