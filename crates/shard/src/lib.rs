@@ -11,6 +11,7 @@
 //! write that needs one is handed back with [`WriteError::MappingUpdateRequired`].
 //!
 //! Reading order: [`ShardConfig`] and [`ShardServices`], [`Shard`], [`DocumentWrite`], [`SearchRequest`], [`Query`], [`ShardSnapshot`].
+//! [`check_dir`] verifies the files of a copy that is not open.
 //!
 //! Invariants:
 //! - A committed view never holds an operation that the log could still lose: the log is made durable before each commit.
@@ -21,6 +22,7 @@
 //! All calls block; async callers use `spawn_blocking`. Every wait ends when the shard is closed.
 #![forbid(unsafe_code)]
 
+mod check;
 mod config;
 mod error;
 mod follower;
@@ -39,6 +41,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use check::{ShardCheck, check_dir};
 pub use config::{ShardConfig, ShardRole, ShardServices, ViewPoolConfig};
 pub use error::{ShardError, WriteError};
 pub use get::GetResult;
@@ -51,5 +54,5 @@ pub use search::{
 pub use shard::Shard;
 pub use snapshot::{ShardSnapshot, SnapshotFile};
 pub use stats::ShardStats;
-pub use view::{RefreshTicket, ViewPool};
+pub use view::{RefreshTicket, ViewCheck, ViewFileCheck, ViewPool};
 pub use write::{DocumentWrite, WriteBatch, WriteOperation, WriteOutcome, WritePrecondition, WriteResult};

@@ -62,8 +62,12 @@ impl std::fmt::Debug for Shard {
     }
 }
 
-fn log_dir(dir: &Path) -> PathBuf {
+pub(crate) fn log_dir(dir: &Path) -> PathBuf {
     dir.join("oplog")
+}
+
+pub(crate) fn view_dir(dir: &Path) -> PathBuf {
+    dir.join("index")
 }
 
 /// A follower's operations become durable in the background. Its lease, and what is read again after a crash, trail by at most this.
@@ -164,7 +168,7 @@ impl Shard {
         ));
         let view = ViewCore::open(ViewParts {
             label: format!("{}{}", config.index_name, config.shard_id),
-            dir: &config.dir.join("index"),
+            dir: &view_dir(&config.dir),
             log: Arc::clone(&log),
             tail: Arc::clone(&tail),
             metadata: Arc::clone(&metadata),

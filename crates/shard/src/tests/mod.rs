@@ -1,9 +1,11 @@
 //! Tests of the whole shard copy, and what they share.
 
+mod check;
 mod errors;
 mod follower;
 mod model;
 mod query;
+mod small_segments;
 mod sort;
 mod terms;
 mod view;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tantivy::directory::MmapDirectory;
-use tantivy::{Index, IndexBuilder, IndexSettings};
+use tantivy::{Index, IndexBuilder, IndexMeta, IndexSettings};
 
 use super::schema::ViewSchema;
 use super::writer::CommitPayload;
@@ -37,6 +37,20 @@ fn open_guarded(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, u64)>,
 }
 
 fn open_existing(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, u64)>, ShardError> {
+    let Some((index, metas)) = open_commit(dir, schema)? else {
+        return Ok(None);
+    };
+    let next = next_seq_no(&metas)?;
+    // Opens every segment, so that damage shows here and not at the first search.
+    index
+        .reader_builder()
+        .reload_policy(tantivy::ReloadPolicy::Manual)
+        .try_into()?;
+    Ok(Some((index, next)))
+}
+
+/// The index and what its last commit consists of; `None` if there is none. Reads no segment, writes nothing.
+pub(super) fn open_commit(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, IndexMeta)>, ShardError> {
     if !dir.is_dir() {
         return Ok(None);
     }
@@ -52,31 +66,28 @@ fn open_existing(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, u64)>
     }
     index.set_tokenizers(ViewSchema::tokenizers());
     let metas = index.load_metas()?;
-    let next = match metas.payload {
-        None if metas.segments.is_empty() => 0,
-        None => {
-            return Err(ShardError::View {
-                reason: "the commit does not say what it holds".into(),
-            });
+    Ok(Some((index, metas)))
+}
+
+/// The first operation that the commit does not hold.
+pub(super) fn next_seq_no(metas: &IndexMeta) -> Result<u64, ShardError> {
+    let Some(text) = &metas.payload else {
+        if metas.segments.is_empty() {
+            return Ok(0);
         }
-        Some(text) => {
-            let payload: CommitPayload = serde_json::from_str(&text).map_err(|error| ShardError::View {
-                reason: error.to_string(),
-            })?;
-            if payload.format != CommitPayload::FORMAT {
-                return Err(ShardError::View {
-                    reason: format!("format [{}] of the commit is not known", payload.format),
-                });
-            }
-            payload.next_seq_no
-        }
+        return Err(ShardError::View {
+            reason: "the commit does not say what it holds".into(),
+        });
     };
-    // Opens every segment, so that damage shows here and not at the first search.
-    index
-        .reader_builder()
-        .reload_policy(tantivy::ReloadPolicy::Manual)
-        .try_into()?;
-    Ok(Some((index, next)))
+    let payload: CommitPayload = serde_json::from_str(text).map_err(|error| ShardError::View {
+        reason: error.to_string(),
+    })?;
+    if payload.format != CommitPayload::FORMAT {
+        return Err(ShardError::View {
+            reason: format!("format [{}] of the commit is not known", payload.format),
+        });
+    }
+    Ok(payload.next_seq_no)
 }
 
 fn create(dir: &Path, schema: &ViewSchema) -> Result<Index, ShardError> {
