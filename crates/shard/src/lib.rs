@@ -11,7 +11,7 @@
 //! write that needs one is handed back with [`WriteError::MappingUpdateRequired`].
 //!
 //! Reading order: [`ShardConfig`] and [`ShardServices`], [`Shard`], [`DocumentWrite`], [`SearchRequest`], [`Query`], [`ShardSnapshot`].
-//! [`check_dir`] verifies the files of a copy that is not open.
+//! [`check_dir`] verifies the files of a copy that is not open, [`Shard::scrub_step`] those of one that is.
 //!
 //! Invariants:
 //! - A committed view never holds an operation that the log could still lose: the log is made durable before each commit.

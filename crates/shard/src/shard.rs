@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use index_meta::{IndexSettings, Mapping, TranslogDurability};
 use oplog::{
-    Clock, Durability, Frame, HistoryUuid, Log, LogError, LogOptions, NewLog, PrimaryTerm, ReadLimits, SeqNo,
-    ShardId,
+    Clock, Durability, Frame, HistoryUuid, Log, LogError, LogOptions, NewLog, PrimaryTerm, ReadLimits,
+    Scrubber, SeqNo, ShardId,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -47,6 +47,8 @@ pub struct Shard {
     /// The one writer: whoever appends to the log holds it, so that the log, the tail and version planning agree.
     pub(crate) writer: Mutex<()>,
     pub(crate) counters: Counters,
+    /// The pass over the log that is under way; none in a shard that is not scrubbed.
+    pub(crate) scrubber: Mutex<Option<Scrubber>>,
     closed: AtomicBool,
     /// Kept so that the threads outlive their shards.
     _pool: Arc<ViewPool>,
@@ -187,6 +189,7 @@ impl Shard {
             role: RwLock::new(config.role),
             writer: Mutex::new(()),
             counters: Counters::default(),
+            scrubber: Mutex::new(None),
             closed: AtomicBool::new(false),
             _pool: services.view_pool,
         };

@@ -5,6 +5,7 @@ mod errors;
 mod follower;
 mod model;
 mod query;
+mod scrub;
 mod small_segments;
 mod sort;
 mod terms;

@@ -58,6 +58,18 @@ pub(super) fn small_segments(fixture: &mut Fixture) {
     fixture.open();
 }
 
+/// The segments, oldest first.
+pub(super) fn segments(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir.join("oplog")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut segments: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .collect();
+    segments.sort();
+    assert!(segments.len() > 4, "{segments:?}");
+    segments
+}
+
 /// Flips the bits of one byte in place.
 pub(super) fn flip(path: &Path, offset: u64) {
     let mut file = OpenOptions::new().read(true).write(true).open(path).unwrap();
