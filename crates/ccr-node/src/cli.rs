@@ -21,6 +21,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Run two clusters in this process and watch one index being replicated between them.
     Demo(DemoArgs),
+    /// Verify the files of a node that is stopped, and change nothing.
+    ///
+    /// Ends with status 0 when nothing is lost, 1 when something is, 2 when that cannot be told.
+    Check(CheckArgs),
 }
 
 /// Options of a node. Each may also stand in the configuration file; the command line wins.
@@ -64,6 +68,20 @@ pub(crate) struct DemoArgs {
     /// End by itself after this many seconds of live traffic; without it the demo runs until Ctrl-C.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) stop_after: Option<u64>,
+}
+
+/// Options of the verification.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Directory of the node's data.
+    #[arg(long)]
+    pub(crate) data_dir: PathBuf,
+    /// Print one JSON object instead of text for people.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// List every file, the good ones too.
+    #[arg(long)]
+    pub(crate) files: bool,
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 
 const LOCK_FILE: &str = "node.lock";
 const ADDRESSES_FILE: &str = "node.addresses.json";
+const CLUSTER_STORE_FILE: &str = "cluster.redb";
+const INDICES_DIR: &str = "indices";
 
 /// A data directory that belongs to this process until it is dropped.
 #[derive(Debug)]
@@ -59,6 +61,11 @@ impl DataDir {
         &self.path
     }
 
+    /// The file that holds the cluster state.
+    pub(crate) fn cluster_store(&self) -> PathBuf {
+        self.path.join(CLUSTER_STORE_FILE)
+    }
+
     /// Tells scripts where the node can be reached, which matters when ports were left to the system.
     pub(crate) fn write_addresses(&self, http: SocketAddr, transport: SocketAddr) -> anyhow::Result<()> {
         let path = self.path.join(ADDRESSES_FILE);
@@ -88,6 +95,62 @@ impl Drop for DataDir {
     }
 }
 
+/// A data directory that no node uses, and none can take until this is dropped. Nothing in it was changed.
+#[derive(Debug)]
+pub(crate) struct StoppedDataDir {
+    path: PathBuf,
+    /// Shared, so that it needs no right to write. A directory without the file never had a node that could be locked out.
+    _lock: Option<File>,
+}
+
+impl StoppedDataDir {
+    /// Keeps nodes away from the directory.
+    ///
+    /// # Errors
+    /// Says that the path is no data directory, cannot be read, or that a node runs on it.
+    pub(crate) fn hold(path: &Path) -> anyhow::Result<Self> {
+        let known = [LOCK_FILE, CLUSTER_STORE_FILE, INDICES_DIR];
+        if !known.iter().any(|name| path.join(name).exists()) {
+            bail!("[{}] is no data directory of ccr-node", path.display());
+        }
+        let lock_path = path.join(LOCK_FILE);
+        let lock = match File::open(&lock_path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            other => Some(other.with_context(|| format!("cannot read [{}]", lock_path.display()))?),
+        };
+        match lock.as_ref().map_or(Ok(()), File::try_lock_shared) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!(
+                "a ccr-node process runs on the data directory [{}]; stop it first",
+                path.display()
+            ),
+            Err(TryLockError::Error(error)) => {
+                return Err(error)
+                    .with_context(|| format!("cannot lock the data directory [{}]", path.display()));
+            }
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file that holds the cluster state.
+    pub(crate) fn cluster_store(&self) -> PathBuf {
+        self.path.join(CLUSTER_STORE_FILE)
+    }
+
+    /// The directory that holds those of all shards.
+    pub(crate) fn indices(&self) -> PathBuf {
+        self.path.join(INDICES_DIR)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +163,26 @@ mod tests {
         let error = DataDir::take(&path).expect_err("taken");
         assert!(format!("{error:#}").contains("in use by another"), "{error:#}");
         drop(first);
+        DataDir::take(&path).expect("free again");
+    }
+
+    #[test]
+    fn a_directory_is_held_while_no_node_has_it() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("data");
+        let error = StoppedDataDir::hold(&path).expect_err("nothing there");
+        assert!(format!("{error:#}").contains("is no data directory"), "{error:#}");
+        let node = DataDir::take(&path).expect("free");
+        let error = StoppedDataDir::hold(&path).expect_err("a node runs");
+        assert!(
+            format!("{error:#}").contains("a ccr-node process runs on"),
+            "{error:#}"
+        );
+        drop(node);
+        let held = StoppedDataDir::hold(&path).expect("no node any more");
+        StoppedDataDir::hold(&path).expect("two may look");
+        DataDir::take(&path).expect_err("held");
+        drop(held);
         DataDir::take(&path).expect("free again");
     }
 

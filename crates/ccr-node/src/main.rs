@@ -1,6 +1,7 @@
 //! The node binary: configuration, wiring and the demo. It decides nothing that a library could decide.
 #![forbid(unsafe_code)]
 
+mod check;
 mod cli;
 mod config;
 mod data_dir;
@@ -18,9 +19,8 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(cli::Cli::parse()) {
+        Ok(status) => status,
         Err(error) => {
             // One sentence for people: what failed, with its causes.
             eprintln!("ccr-node: {error:#}");
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: cli::Cli) -> anyhow::Result<()> {
+fn run(cli: cli::Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("ccr-async")
@@ -45,7 +45,8 @@ fn run(cli: cli::Cli) -> anyhow::Result<()> {
             logging::init_quiet()?;
             runtime.block_on(demo::run(args))
         }
+        cli::Command::Check(args) => return Ok(check::run(&args)),
     };
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
-    result
+    result.map(|()| ExitCode::SUCCESS)
 }

@@ -162,7 +162,7 @@ impl Node {
 }
 
 async fn open_cluster(config: &Config, data_dir: &DataDir) -> anyhow::Result<Arc<ClusterService>> {
-    let store = RedbStore::open(data_dir.path().join("cluster.redb"))?;
+    let store = RedbStore::open(data_dir.cluster_store())?;
     let node = LocalNode {
         id: None,
         name: config.node_name.clone(),

@@ -32,6 +32,7 @@
 
 mod block;
 pub mod change;
+mod check;
 mod index_metadata;
 mod name;
 mod node;
@@ -43,6 +44,7 @@ mod store;
 mod task;
 
 pub use block::{BlockLevel, check_block, check_delete_block, disk_full_exception};
+pub use check::check_store;
 pub use index_metadata::{
     FOLLOWING_INDEX_SETTING, IndexMetadata, IndexState, default_number_of_routing_shards,
 };

@@ -13,6 +13,7 @@
 //! A copy that meets damage, or whose storage fails, stops serving for good ([`ShardFailure`]); opening it again mends what opening can mend.
 //!
 //! Reading order: [`ShardConfig`] and [`ShardServices`], [`Shard`], [`DocumentWrite`], [`SearchRequest`], [`Query`], [`ShardSnapshot`].
+//! [`check_dir`] verifies the files of a copy that is not open, [`Shard::scrub_step`] those of one that is.
 //!
 //! Invariants:
 //! - A committed view never holds an operation that the log could still lose: the log is made durable before each commit.
@@ -24,6 +25,7 @@
 //! All calls block; async callers use `spawn_blocking`. Every wait ends when the shard is closed.
 #![forbid(unsafe_code)]
 
+mod check;
 mod config;
 mod error;
 mod failure;
@@ -43,6 +45,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use check::{ShardCheck, check_dir};
 pub use config::{ShardConfig, ShardRole, ShardServices, ViewPoolConfig};
 pub use error::{ShardError, WriteError};
 pub use failure::{ShardFailure, ShardFailureKind};
@@ -56,5 +59,5 @@ pub use search::{
 pub use shard::Shard;
 pub use snapshot::{ShardSnapshot, SnapshotFile};
 pub use stats::ShardStats;
-pub use view::{RefreshTicket, ViewPool};
+pub use view::{RefreshTicket, ViewCheck, ViewFileCheck, ViewPool};
 pub use write::{DocumentWrite, WriteBatch, WriteOperation, WriteOutcome, WritePrecondition, WriteResult};

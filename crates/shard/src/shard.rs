@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use index_meta::{IndexSettings, Mapping, TranslogDurability};
 use oplog::{
-    Clock, Durability, Frame, HistoryUuid, Log, LogError, LogOptions, NewLog, PrimaryTerm, ReadLimits, SeqNo,
-    ShardId,
+    Clock, Durability, Frame, HistoryUuid, Log, LogError, LogOptions, NewLog, PrimaryTerm, ReadLimits,
+    Scrubber, SeqNo, ShardId,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -51,6 +51,8 @@ pub struct Shard {
     /// The one writer: whoever appends to the log holds it, so that the log, the tail and version planning agree.
     pub(crate) writer: Mutex<()>,
     pub(crate) counters: Counters,
+    /// The pass over the log that is under way; none in a shard that is not scrubbed.
+    pub(crate) scrubber: Mutex<Option<Scrubber>>,
     closed: AtomicBool,
     /// Kept so that the threads outlive their shards.
     _pool: Arc<ViewPool>,
@@ -66,8 +68,12 @@ impl std::fmt::Debug for Shard {
     }
 }
 
-fn log_dir(dir: &Path) -> PathBuf {
+pub(crate) fn log_dir(dir: &Path) -> PathBuf {
     dir.join("oplog")
+}
+
+pub(crate) fn view_dir(dir: &Path) -> PathBuf {
+    dir.join("index")
 }
 
 /// A follower's operations become durable in the background. Its lease, and what is read again after a crash, trail by at most this.
@@ -177,7 +183,7 @@ impl Shard {
         let view = ViewCore::open(ViewParts {
             label,
             health: Arc::clone(&health),
-            dir: &config.dir.join("index"),
+            dir: &view_dir(&config.dir),
             log: Arc::clone(&log),
             tail: Arc::clone(&tail),
             metadata: Arc::clone(&metadata),
@@ -197,6 +203,7 @@ impl Shard {
             role: RwLock::new(config.role),
             writer: Mutex::new(()),
             counters: Counters::default(),
+            scrubber: Mutex::new(None),
             closed: AtomicBool::new(false),
             _pool: services.view_pool,
         };

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use redb_store::RedbStore;
+pub(crate) use redb_store::verify;
 
 /// The number of a committed transaction; grows by one with each.
 pub type Revision = u64;

@@ -19,6 +19,8 @@ const FORMAT_KEY: &str = "format";
 const REVISION_KEY: &str = "revision";
 const FORMAT: u64 = 1;
 const HEADER_LEN: usize = 16;
+/// Memory of a verification, which reads every page once.
+const VERIFY_CACHE_BYTES: usize = 16 << 20;
 
 /// The embedded store. One process at a time may have it open.
 #[derive(Debug)]
@@ -120,30 +122,7 @@ impl Inner {
     }
 
     fn list(&self, prefix: &str) -> Result<Listing, StoreError> {
-        let transaction = self
-            .database
-            .begin_read()
-            .map_err(|error| self.io("read", error))?;
-        let meta = transaction
-            .open_table(META)
-            .map_err(|error| self.io("read", error))?;
-        let revision = meta
-            .get(REVISION_KEY)
-            .map_err(|error| self.io("read", error))?
-            .map_or(0, |stored| stored.value());
-        let table = transaction
-            .open_table(RECORDS)
-            .map_err(|error| self.io("read", error))?;
-        let mut records = Vec::new();
-        for entry in table.range(prefix..).map_err(|error| self.io("read", error))? {
-            let (key, stored) = entry.map_err(|error| self.io("read", error))?;
-            let key = key.value();
-            if !key.starts_with(prefix) {
-                break;
-            }
-            records.push((key.to_owned(), decode(&self.path, key, stored.value())?));
-        }
-        Ok(Listing { revision, records })
+        list(&self.database, &self.path, prefix)
     }
 
     fn transaction(&self, compare: &[Compare], writes: &[Write]) -> Result<TransactionOutcome, StoreError> {
@@ -200,6 +179,42 @@ impl Inner {
     fn io(&self, operation: &'static str, error: impl Into<redb::Error>) -> StoreError {
         redb_error(&self.path, operation, error.into())
     }
+}
+
+fn list(database: &Database, path: &Path, prefix: &str) -> Result<Listing, StoreError> {
+    let failed = |error: redb::Error| redb_error(path, "read", error);
+    let transaction = database.begin_read().map_err(|error| failed(error.into()))?;
+    let meta = transaction
+        .open_table(META)
+        .map_err(|error| failed(error.into()))?;
+    let revision = meta
+        .get(REVISION_KEY)
+        .map_err(|error| failed(error.into()))?
+        .map_or(0, |stored| stored.value());
+    let table = transaction
+        .open_table(RECORDS)
+        .map_err(|error| failed(error.into()))?;
+    let mut records = Vec::new();
+    for entry in table.range(prefix..).map_err(|error| failed(error.into()))? {
+        let (key, stored) = entry.map_err(|error| failed(error.into()))?;
+        let key = key.value();
+        if !key.starts_with(prefix) {
+            break;
+        }
+        records.push((key.to_owned(), decode(path, key, stored.value())?));
+    }
+    Ok(Listing { revision, records })
+}
+
+/// Verifies every page and every record of the store in `copy`, and answers the records. May write to `copy`. Errors name `path`.
+pub(crate) fn verify(copy: &Path, path: &Path) -> Result<Listing, StoreError> {
+    let database = redb::Builder::new()
+        .set_cache_size(VERIFY_CACHE_BYTES)
+        .set_check_integrity_on_open(true)
+        .open(copy)
+        .map_err(|error| open_error(path, error))?;
+    initialise(&database, path)?;
+    list(&database, path, "")
 }
 
 /// Writes the format into a new file, checks it in an old one, and answers the newest revision.

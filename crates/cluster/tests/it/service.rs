@@ -21,12 +21,12 @@ fn local_node() -> LocalNode {
     }
 }
 
-async fn open(directory: &Path) -> Arc<ClusterService> {
+pub(crate) async fn open(directory: &Path) -> Arc<ClusterService> {
     let store = RedbStore::open(directory.join("state.redb")).unwrap();
     ClusterService::open(Arc::new(store), local_node()).await.unwrap()
 }
 
-fn index(name: &str) -> CreateIndexChange {
+pub(crate) fn index(name: &str) -> CreateIndexChange {
     CreateIndexChange {
         name: name.into(),
         uuid: IndexUuid::generate(),

@@ -1,11 +1,14 @@
 //! Tests of the whole shard copy, and what they share.
 
+mod check;
 mod damage;
 mod errors;
 mod failure;
 mod follower;
 mod model;
 mod query;
+mod scrub;
+mod small_segments;
 mod sort;
 mod terms;
 mod view;

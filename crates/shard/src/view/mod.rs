@@ -1,5 +1,6 @@
 //! The search view: a tantivy index that consumes the log, and the node-wide threads that feed it.
 
+mod check;
 mod core;
 mod document;
 mod doubt;
@@ -16,6 +17,8 @@ mod tokenizer;
 mod writer;
 
 pub(crate) use self::core::{Published, STEP_LIMITS, ViewCore, ViewParts, next_of, read_with_holes};
+pub(crate) use check::check_view;
+pub use check::{ViewCheck, ViewFileCheck};
 pub(crate) use document::{ip_of_term, ip_term};
 pub(crate) use merge::MergeGoal;
 pub(crate) use metadata::Metadata;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use oplog::{Log, SeqNo};
 use tantivy::directory::{Directory, RamDirectory};
-use tantivy::{Index, IndexBuilder, IndexSettings};
+use tantivy::{Index, IndexBuilder, IndexMeta, IndexSettings};
 
 use super::core::next_of;
 use super::doubt::guarded;
@@ -59,6 +59,21 @@ fn is_of(payload: &CommitPayload, log: &Log) -> Result<bool, ShardError> {
 }
 
 fn open_existing(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, CommitPayload)>, ShardError> {
+    let Some((index, metas)) = open_commit(dir, schema)? else {
+        return Ok(None);
+    };
+    let payload = payload_of(&metas)?;
+    verify_index(dir, &index)?;
+    // Opens every segment, so that what is wrong with it shows here and not at the first search.
+    index
+        .reader_builder()
+        .reload_policy(tantivy::ReloadPolicy::Manual)
+        .try_into()?;
+    Ok(Some((index, payload)))
+}
+
+/// The index and what its last commit consists of; `None` if there is none. Reads no segment, writes nothing.
+pub(super) fn open_commit(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, IndexMeta)>, ShardError> {
     if !dir.is_dir() {
         return Ok(None);
     }
@@ -74,32 +89,28 @@ fn open_existing(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, Commi
     }
     set_tokenizers(&mut index);
     let metas = index.load_metas()?;
-    let payload = match &metas.payload {
-        None if metas.segments.is_empty() => CommitPayload::EMPTY,
-        None => {
-            return Err(ShardError::View {
-                reason: "the commit does not say what it holds".into(),
-            });
+    Ok(Some((index, metas)))
+}
+
+/// What the commit says about itself.
+pub(super) fn payload_of(metas: &IndexMeta) -> Result<CommitPayload, ShardError> {
+    let Some(text) = &metas.payload else {
+        if metas.segments.is_empty() {
+            return Ok(CommitPayload::EMPTY);
         }
-        Some(text) => {
-            let payload: CommitPayload = serde_json::from_str(text).map_err(|error| ShardError::View {
-                reason: error.to_string(),
-            })?;
-            if payload.format != CommitPayload::FORMAT {
-                return Err(ShardError::View {
-                    reason: format!("format [{}] of the commit is not known", payload.format),
-                });
-            }
-            payload
-        }
+        return Err(ShardError::View {
+            reason: "the commit does not say what it holds".into(),
+        });
     };
-    verify_index(dir, &index)?;
-    // Opens every segment, so that what is wrong with it shows here and not at the first search.
-    index
-        .reader_builder()
-        .reload_policy(tantivy::ReloadPolicy::Manual)
-        .try_into()?;
-    Ok(Some((index, payload)))
+    let payload: CommitPayload = serde_json::from_str(text).map_err(|error| ShardError::View {
+        reason: error.to_string(),
+    })?;
+    if payload.format != CommitPayload::FORMAT {
+        return Err(ShardError::View {
+            reason: format!("format [{}] of the commit is not known", payload.format),
+        });
+    }
+    Ok(payload)
 }
 
 /// Reads and checks every file of the last commit.

@@ -1,0 +1,42 @@
+//! What a person can do about a problem.
+
+use std::path::Path;
+
+use oplog::Problem;
+
+/// Name of the file of retention leases in a log's directory.
+const LEASES_FILE: &str = "leases";
+
+pub(super) const NOTHING_TO_DO: &str = "nothing to do: the node mends it when it starts";
+const RESTORE_COPY: &str =
+    "restore the shard's directory from a copy; clusters that follow the index hold its operations too";
+const RESTORE_FOLLOWER: &str =
+    "restore the shard's directory from a copy, or delete the index and follow its leader again";
+const RESTORE_LEASES: &str = "restore the file from a copy, or remove it: the log then retains for nobody in particular, and a follower that is \
+     far behind has to be copied again";
+
+/// About the operations of a shard.
+pub(super) fn for_lost_operations(is_follower: bool) -> &'static str {
+    if is_follower {
+        RESTORE_FOLLOWER
+    } else {
+        RESTORE_COPY
+    }
+}
+
+/// About a file of the log.
+pub(super) fn for_log(file: &str, problem: &Problem, is_follower: bool) -> &'static str {
+    match problem {
+        Problem::Damaged { .. } if file == LEASES_FILE => RESTORE_LEASES,
+        Problem::Damaged { .. } => for_lost_operations(is_follower),
+        Problem::Rebuilt { .. } | Problem::TornTail { .. } | Problem::Leftover => NOTHING_TO_DO,
+    }
+}
+
+/// About a search view in the directory.
+pub(super) fn for_view(dir: &Path) -> String {
+    format!(
+        "nothing is lost: remove [{}] before the node starts, and the search view is built again from the log",
+        dir.display()
+    )
+}
