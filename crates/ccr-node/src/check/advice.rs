@@ -1,17 +1,17 @@
 //! What a person can do about a problem.
 
-use std::path::Path;
-
 use oplog::Problem;
 
 /// Name of the file of retention leases in a log's directory.
 const LEASES_FILE: &str = "leases";
 
 pub(super) const NOTHING_TO_DO: &str = "nothing to do: the node mends it when it starts";
+/// About a search view.
+pub(super) const VIEW_IS_REBUILT: &str =
+    "nothing is lost: the search view is built again from the log when the node starts";
 const RESTORE_COPY: &str =
     "restore the shard's directory from a copy; clusters that follow the index hold its operations too";
-const RESTORE_FOLLOWER: &str =
-    "restore the shard's directory from a copy, or delete the index and follow its leader again";
+const RESTORE_FOLLOWER: &str = "a follower copies the shard from its leader again by itself while it follows; else restore the shard's directory from a copy";
 const RESTORE_LEASES: &str = "restore the file from a copy, or remove it: the log then retains for nobody in particular, and a follower that is \
      far behind has to be copied again";
 
@@ -31,12 +31,4 @@ pub(super) fn for_log(file: &str, problem: &Problem, is_follower: bool) -> &'sta
         Problem::Damaged { .. } => for_lost_operations(is_follower),
         Problem::Rebuilt { .. } | Problem::TornTail { .. } | Problem::Leftover => NOTHING_TO_DO,
     }
-}
-
-/// About a search view in the directory.
-pub(super) fn for_view(dir: &Path) -> String {
-    format!(
-        "nothing is lost: remove [{}] before the node starts, and the search view is built again from the log",
-        dir.display()
-    )
 }

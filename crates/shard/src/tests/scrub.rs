@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use oplog::{ByteCount, ReadError, ScrubProgress};
+use oplog::{ByteCount, ScrubProgress};
 use serde_json::json;
 
 use super::small_segments::{flip, segments, small_segments, updates_and_deletes};
 use super::*;
-use crate::{ForceMergeRequest, ShardError, Unthrottled};
+use crate::{ForceMergeRequest, ShardError, ShardFailureKind, Unthrottled};
 
 const STEP: ByteCount = ByteCount::from_kib(4);
 
@@ -69,12 +69,15 @@ fn a_flipped_byte_in_a_cold_segment_is_found_and_named() {
     let middle = std::fs::metadata(cold).unwrap().len() / 2;
     flip(cold, middle);
     let error = pass(&fixture.shard).unwrap_err();
-    let ShardError::Read(ReadError::Corrupt { file, .. }) = &error else {
+    let ShardError::Failed(failure) = &error else {
         panic!("{error:?}");
     };
-    assert_eq!(file, cold);
-    flip(cold, middle);
-    pass(&fixture.shard).unwrap();
+    assert_eq!(failure.kind, ShardFailureKind::Corruption);
+    assert!(failure.reason.contains(cold.to_str().unwrap()), "{failure:?}");
+    assert!(
+        fixture.shard.get("1").is_err(),
+        "a damaged copy serves nothing more"
+    );
 }
 
 #[test]
