@@ -50,6 +50,12 @@ pub(crate) struct BenchArgs {
     /// Seconds for which the lag is sampled in each round.
     #[arg(long, default_value_t = 10)]
     lag_seconds: u64,
+    /// Indices of one shard each in the section about many shards.
+    #[arg(long, default_value_t = 1_000)]
+    shards: u64,
+    /// Measure only this section: `replication` or `many-shards`.
+    #[arg(long)]
+    only: Option<String>,
 }
 
 /// Builds in the dev profile and runs the scenarios; the runner's exit status decides.
@@ -134,5 +140,9 @@ pub(crate) fn bench(root: &Path, args: &BenchArgs) -> Result<()> {
     runner.args(["--rounds", &args.rounds.to_string()]);
     runner.args(["--documents", &args.documents.to_string()]);
     runner.args(["--lag-seconds", &args.lag_seconds.to_string()]);
+    runner.args(["--shards", &args.shards.to_string()]);
+    if let Some(section) = &args.only {
+        runner.args(["--only", section]);
+    }
     cargo::run(runner)
 }

@@ -1,4 +1,4 @@
-//! What replication costs and how fast it is, measured from outside over real processes.
+//! What replication costs and how fast it is, and what idle shards cost, measured from outside over real processes.
 //!
 //! Every round measures every figure on fresh folders; the two ways to ingest take turns at being first. A figure is the
 //! median over the rounds, printed beside its smallest and largest value.
@@ -6,16 +6,26 @@
 mod figures;
 mod ingest;
 mod lag;
+mod many_shards;
 mod process;
 mod rounds;
 
 use crate::dataset::Dataset;
 use crate::node::pinned;
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use figures::Figures;
 use std::fs;
 use std::path::PathBuf;
+
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Section {
+    /// Ingest, catch-up, lag, bootstrap.
+    Replication,
+    /// Memory, threads and files of idle shards, and how fast they open.
+    ManyShards,
+}
 
 /// How much to measure.
 #[derive(Args)]
@@ -38,6 +48,18 @@ pub(crate) struct BenchArgs {
     /// Seconds for which the lag is sampled in each round.
     #[arg(long, default_value_t = 10)]
     pub(crate) lag_seconds: u64,
+    /// Indices of one shard each in the section about many shards.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) shards: u64,
+    /// Measure only this section.
+    #[arg(long)]
+    pub(crate) only: Option<Section>,
+}
+
+impl BenchArgs {
+    fn measures(&self, section: Section) -> bool {
+        self.only.is_none_or(|only| only == section)
+    }
 }
 
 /// Measures and prints one table.
@@ -55,13 +77,19 @@ pub(crate) async fn run(args: BenchArgs) -> Result<()> {
         if home.exists() {
             fs::remove_dir_all(&home)?;
         }
-        rounds::measure(&args, &dataset, round, &home, &mut figures).await?;
+        if args.measures(Section::Replication) {
+            rounds::measure(&args, &dataset, round, &home, &mut figures).await?;
+        }
+        if args.measures(Section::ManyShards) {
+            many_shards::measure(&args.binary, &home, args.shards, &mut figures).await?;
+        }
         fs::remove_dir_all(&home)?;
     }
     println!(
-        "\n{} rounds of {} documents, {} cores",
+        "\n{} rounds of {} documents and of {} shards, {} cores",
         args.rounds,
         args.documents,
+        args.shards,
         cores()
     );
     println!("{}", figures.table());

@@ -34,19 +34,51 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
 /// Resident memory of a process in MiB.
 pub(crate) fn resident_mib(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    resident_kib(&status)
+    status_field(&status, "VmRSS:")
         .map(|kib| kib as f64 / 1024.0)
         .context("no VmRSS")
 }
 
-fn resident_kib(status: &str) -> Option<u64> {
+/// The first number of a line of `/proc/PID/status`.
+fn status_field(status: &str, name: &str) -> Option<u64> {
     status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?
+        .find_map(|line| line.strip_prefix(name))?
         .split_whitespace()
         .next()?
         .parse()
         .ok()
+}
+
+/// What a process holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    /// Resident memory in KiB.
+    pub(crate) resident_kib: f64,
+    /// Threads.
+    pub(crate) threads: f64,
+    /// Open file descriptors.
+    pub(crate) open_files: f64,
+    /// Memory mappings, which the kernel limits per process (`vm.max_map_count`).
+    pub(crate) mappings: f64,
+}
+
+impl Usage {
+    /// What the process holds now.
+    pub(crate) fn of(pid: u32) -> Result<Usage> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let field = |name| {
+            status_field(&status, name)
+                .map(|value| value as f64)
+                .with_context(|| format!("no {name}"))
+        };
+        Ok(Usage {
+            resident_kib: field("VmRSS:")?,
+            threads: field("Threads:")?,
+            open_files: fs::read_dir(format!("/proc/{pid}/fd"))?.count() as f64,
+            mappings: fs::read_to_string(format!("/proc/{pid}/maps"))?.lines().count() as f64,
+        })
+    }
 }
 
 /// Watches the memory of processes and keeps the largest value of each.
@@ -90,7 +122,10 @@ mod tests {
         let stat = "42 (a (strange) name) S 1 42 42 0 -1 4194560 500 0 0 0 123 77 0 0 20 0 9 0 100 1 2";
         assert_eq!(cpu_ticks(stat), Some(200));
         assert_eq!(cpu_ticks("garbage"), None);
-        assert_eq!(resident_kib("Name:\tx\nVmRSS:\t   2048 kB\n"), Some(2048));
+        let status = "Name:\tx\nVmRSS:\t   2048 kB\nThreads:\t7\n";
+        assert_eq!(status_field(status, "VmRSS:"), Some(2048));
+        assert_eq!(status_field(status, "Threads:"), Some(7));
+        assert_eq!(status_field(status, "VmSwap:"), None);
     }
 
     #[test]
@@ -98,5 +133,8 @@ mod tests {
         let pid = std::process::id();
         assert!(resident_mib(pid).unwrap() > 0.1);
         assert!(cpu_seconds(pid).unwrap() >= 0.0);
+        let usage = Usage::of(pid).unwrap();
+        assert!(usage.resident_kib > 100.0 && usage.threads >= 1.0);
+        assert!(usage.open_files >= 3.0 && usage.mappings > 3.0);
     }
 }
