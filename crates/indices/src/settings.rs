@@ -5,6 +5,7 @@ use es_exception::Exception;
 use oplog::ByteCount;
 
 const MAX_BYTES_PER_SEC: &str = "indices.compaction.max_bytes_per_sec";
+const SCRUB_MAX_BYTES_PER_SEC: &str = "indices.scrub.max_bytes_per_sec";
 const THRESHOLD_ENABLED: &str = "cluster.routing.allocation.disk.threshold_enabled";
 const LOW: &str = "cluster.routing.allocation.disk.watermark.low";
 const LOW_HEADROOM: &str = "cluster.routing.allocation.disk.watermark.low.max_headroom";
@@ -68,6 +69,8 @@ pub struct DiskSettings {
 pub struct IndicesSettings {
     /// `indices.compaction.max_bytes_per_sec`: bytes that the compactions of this node read and write together; 0 is no limit.
     pub compaction_max_bytes_per_sec: ByteCount,
+    /// `indices.scrub.max_bytes_per_sec`: bytes of shards' files that this node reads again to find damage; 0 is none.
+    pub scrub_max_bytes_per_sec: ByteCount,
     /// When the disk is too full.
     pub disk: DiskSettings,
 }
@@ -76,6 +79,7 @@ impl IndicesSettings {
     /// What holds when nothing is set.
     pub const DEFAULTS: Self = Self {
         compaction_max_bytes_per_sec: ByteCount::from_mib(40),
+        scrub_max_bytes_per_sec: ByteCount::from_mib(1),
         disk: DiskSettings {
             threshold_enabled: true,
             high: Watermark::percent(0.90, 150),
@@ -87,9 +91,10 @@ impl IndicesSettings {
     ///
     /// `node` has the defaults of this node.
     #[must_use]
-    pub fn keys(node: &Self) -> [(&'static str, String); 8] {
+    pub fn keys(node: &Self) -> [(&'static str, String); 9] {
         [
             (MAX_BYTES_PER_SEC, node.compaction_max_bytes_per_sec.to_string()),
+            (SCRUB_MAX_BYTES_PER_SEC, node.scrub_max_bytes_per_sec.to_string()),
             (THRESHOLD_ENABLED, node.disk.threshold_enabled.to_string()),
             (LOW, "85%".to_owned()),
             (LOW_HEADROOM, "200gb".to_owned()),
@@ -121,11 +126,13 @@ impl IndicesSettings {
         };
         check_order((LOW, low), (HIGH, disk.high))?;
         check_order((HIGH, disk.high), (FLOOD_STAGE, disk.flood_stage))?;
+        let rate = |key, default| match lookup(key) {
+            None => Ok(default),
+            Some(text) => parse_rate(text).map_err(|why| invalid(key, text, &why)),
+        };
         Ok(Self {
-            compaction_max_bytes_per_sec: match lookup(MAX_BYTES_PER_SEC) {
-                None => node.compaction_max_bytes_per_sec,
-                Some(text) => parse_rate(text).map_err(|why| invalid(MAX_BYTES_PER_SEC, text, &why))?,
-            },
+            compaction_max_bytes_per_sec: rate(MAX_BYTES_PER_SEC, node.compaction_max_bytes_per_sec)?,
+            scrub_max_bytes_per_sec: rate(SCRUB_MAX_BYTES_PER_SEC, node.scrub_max_bytes_per_sec)?,
             disk,
         })
     }

@@ -9,15 +9,24 @@ use crate::{
     lease_file, live_file,
 };
 
-/// One pass over a log, in steps: every frame is read and verified, and at the end the live set and its digest are compared with those computed
-/// from the frames (OL-5). Holes must be dead and below the minimum retained seq_no (OL-1).
+/// One pass over a log, in steps: every frame that is there when the pass begins is read and verified, and at the end the live set of that moment
+/// and the present digest are compared with those computed from the frames and their indices (OL-5). Holes must be dead and below the minimum
+/// retained seq_no (OL-1).
 ///
-/// Uses memory for a second live set. Appends and compactions may go on between steps.
+/// Uses memory for two more live sets. Appends and compactions may go on between steps; a pass ends however fast the log grows.
 #[derive(Debug)]
 pub struct Scrubber {
     next: SeqNo,
     live: LiveSet,
+    begin: Option<Begin>,
     progress: ScrubProgress,
+}
+
+/// The log when the pass began.
+#[derive(Debug)]
+struct Begin {
+    max: Option<SeqNo>,
+    live: LiveSet,
 }
 
 /// How far a pass has come.
@@ -43,6 +52,7 @@ impl Scrubber {
         Self {
             next: SeqNo::ZERO,
             live: LiveSet::new(),
+            begin: None,
             progress: ScrubProgress::default(),
         }
     }
@@ -61,23 +71,20 @@ impl Scrubber {
 
     fn try_step(&mut self, shared: &Shared, budget: u64) -> Result<ScrubProgress, ReadError> {
         let end = self.progress.bytes.saturating_add(budget.max(1));
+        let max = self.begin.get_or_insert_with(|| Begin::now(shared)).max;
         while self.progress.bytes < end {
-            let max = shared.state.lock().max_seq_no;
-            if max.is_none_or(|max| max < self.next) {
+            let Some(max) = max.filter(|max| self.next <= *max) else {
                 self.finish(shared)?;
                 self.progress.done = true;
                 break;
-            }
+            };
             self.read_some(shared, max, end - self.progress.bytes)?;
         }
         Ok(self.progress)
     }
 
     /// Reads on, at most to `max`.
-    fn read_some(&mut self, shared: &Shared, max: Option<SeqNo>, budget: u64) -> Result<(), ReadError> {
-        let Some(max) = max.filter(|max| self.next <= *max) else {
-            return Ok(());
-        };
+    fn read_some(&mut self, shared: &Shared, max: SeqNo, budget: u64) -> Result<(), ReadError> {
         let frames = shared.read_from(self.next, max, usize::MAX, budget)?;
         for frame in frames.iter().filter(|frame| frame.seq_no() <= max) {
             check_hole(shared, self.next, frame.seq_no())?;
@@ -108,18 +115,14 @@ impl Scrubber {
         Ok(())
     }
 
-    /// Catches up with the log as of one moment, and compares what it says about itself with what was read.
+    /// Compares what the log says about itself with what was read.
     fn finish(&mut self, shared: &Shared) -> Result<(), ReadError> {
         let _unchanged = shared.compaction_lock.lock();
-        let (max, tracker) = {
-            let state = shared.state.lock();
-            (state.max_seq_no, state.tracker.clone())
-        };
-        while max.is_some_and(|max| self.next <= max) {
-            self.read_some(shared, max, u64::MAX)?;
-        }
-        for seq_no in tracker.live.iter() {
-            if !self.live.contains(seq_no) {
+        let tracker = shared.state.lock().tracker.clone();
+        let begin = self.begin.get_or_insert_with(|| Begin::now(shared));
+        for seq_no in begin.live.iter() {
+            // One that died since may have been compacted away before it was read.
+            if !self.live.contains(seq_no) && tracker.live.contains(seq_no) {
                 return Err(inconsistent(
                     shared,
                     seq_no,
@@ -129,7 +132,7 @@ impl Scrubber {
         }
         for seq_no in self.live.iter() {
             // What was read and compacted away since is gone together with what superseded it.
-            if !tracker.live.contains(seq_no) && shared.checksum_of(seq_no)?.is_some() {
+            if !begin.live.contains(seq_no) && shared.checksum_of(seq_no)?.is_some() {
                 return Err(inconsistent(
                     shared,
                     seq_no,
@@ -138,6 +141,16 @@ impl Scrubber {
             }
         }
         check_digest(shared, &tracker)
+    }
+}
+
+impl Begin {
+    fn now(shared: &Shared) -> Self {
+        let state = shared.state.lock();
+        Self {
+            max: state.max_seq_no,
+            live: state.tracker.live.clone(),
+        }
     }
 }
 

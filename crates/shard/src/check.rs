@@ -5,6 +5,7 @@ use std::path::Path;
 use oplog::{CheckReport, FsStorage, SeqNo, SeqNoRange};
 
 use crate::ShardError;
+use crate::failure::read_marker;
 use crate::shard::{log_dir, view_dir};
 use crate::view::{ViewCheck, check_view, next_of};
 
@@ -17,13 +18,15 @@ pub struct ShardCheck {
     pub view: ViewCheck,
     /// Operations after the log's last one that the view has documents of. A view takes only what is durable in the log, so they were there.
     pub lost: Option<SeqNoRange>,
+    /// The damage that ended the copy's service before: a node does not open it, whatever it is worth now.
+    pub marker: Option<String>,
 }
 
 impl ShardCheck {
-    /// Whether data is lost.
+    /// Whether data is lost, or was found to be while the copy was open.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
-        self.log.is_damaged() || self.lost.is_some()
+        self.log.is_damaged() || self.lost.is_some() || self.marker.is_some()
     }
 
     /// The last operation that the log had, be it still there or compacted away.
@@ -55,7 +58,12 @@ pub fn check_dir(dir: &Path) -> Result<ShardCheck, ShardError> {
         compare(&log, &mut view);
         lost(&log, &view)
     };
-    Ok(ShardCheck { log, view, lost })
+    Ok(ShardCheck {
+        log,
+        view,
+        lost,
+        marker: read_marker(dir),
+    })
 }
 
 /// The durable checkpoint covers the operations at the end that were compacted away.

@@ -192,17 +192,25 @@ fn write_marker(dir: &Path, reason: &str) -> io::Result<()> {
     std::fs::File::open(dir)?.sync_all()
 }
 
+/// What the marker in a copy's directory says, if there is one.
+pub(crate) fn read_marker(dir: &Path) -> Option<String> {
+    match std::fs::read(dir.join(MARKER_NAME)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(format!("the marker cannot be read: {error}")),
+        Ok(content) => Some(match serde_json::from_slice::<Marker>(&content) {
+            Ok(marker) => marker.reason,
+            Err(_) => "the marker cannot be read".to_owned(),
+        }),
+    }
+}
+
 /// Refuses a directory that has a marker.
 pub(crate) fn check_marker(dir: &Path) -> Result<(), ShardError> {
-    let path = dir.join(MARKER_NAME);
-    let reason = match std::fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => format!("the marker [{}] cannot be read: {error}", path.display()),
-        Ok(content) => match serde_json::from_slice::<Marker>(&content) {
-            Ok(marker) => format!("{}; found before, see [{}]", marker.reason, path.display()),
-            Err(_) => format!("it has a marker, [{}], that cannot be read", path.display()),
-        },
+    let Some(reason) = read_marker(dir) else {
+        return Ok(());
     };
+    let path = dir.join(MARKER_NAME);
+    let reason = format!("{reason}; found before, see [{}]", path.display());
     Err(ShardError::Failed(ShardFailure::new(
         ShardFailureKind::Corruption,
         reason,

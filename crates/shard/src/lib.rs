@@ -34,6 +34,7 @@ mod get;
 mod maintenance;
 mod primary;
 mod query;
+mod scrub;
 mod search;
 mod shard;
 mod snapshot;
@@ -52,6 +53,7 @@ pub use failure::{ShardFailure, ShardFailureKind};
 pub use get::GetResult;
 pub use maintenance::{ForceMergeRequest, Throttle, Unthrottled};
 pub use query::Query;
+pub use scrub::ScrubStep;
 pub use search::{
     FetchedHit, MergedHit, MergedHits, SearchRequest, SearchSnapshot, ShardHit, ShardHits, SortClause,
     SortMissing, SortOrder, SortValue, SourceFilter, TotalRelation, TrackTotalHits, merge_top_hits,

@@ -3,9 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use oplog::{
-    ByteCount, CompactionContext, CompactionGoal, CompactionReport, RetentionBound, ScrubProgress, SeqNo,
-};
+use oplog::{ByteCount, CompactionContext, CompactionGoal, CompactionReport, RetentionBound, SeqNo};
 
 use crate::view::{MergeGoal, next_of};
 use crate::{Shard, ShardError};
@@ -103,26 +101,6 @@ impl Shard {
             throttle,
         };
         self.note(self.log.compact(CompactionGoal::Due, &context))
-    }
-
-    /// Reads about `budget` bytes of the log again and verifies them, so that damage is found while there are other copies to repair it from. A pass
-    /// ends with the small files of the log: one that is damaged is written anew from memory. The step after a pass begins the next one. Blocks.
-    ///
-    /// # Errors
-    /// [`ShardError::Closed`]; [`ShardError::Failed`] with what is damaged or could not be read or written, which ends the service of the copy. The next step
-    /// begins a new pass.
-    pub fn scrub_step(&self, budget: ByteCount) -> Result<ScrubProgress, ShardError> {
-        self.check_open()?;
-        let mut scrubber = self.scrubber.lock();
-        let stepped = scrubber.get_or_insert_default().step(&self.log, budget);
-        if stepped.as_ref().map_or(true, |progress| progress.done) {
-            *scrubber = None;
-        }
-        let progress = self.note(stepped)?;
-        if progress.done {
-            self.note(self.log.verify_small_files())?;
-        }
-        Ok(progress)
     }
 
     /// Removes from the log all that may go, and merges the view's segments. Blocks; everything else goes on.

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use index_meta::{IndexSettings, Mapping, TranslogDurability};
 use oplog::{
-    Clock, Durability, Frame, HistoryUuid, Log, LogError, LogOptions, NewLog, PrimaryTerm, ReadLimits,
-    Scrubber, SeqNo, ShardId,
+    Clock, Durability, Frame, HistoryUuid, Log, LogError, LogOptions, NewLog, PrimaryTerm, ReadLimits, SeqNo,
+    ShardId,
 };
 use parking_lot::{Mutex, RwLock};
 
 use crate::failure::{Health, check_marker};
+use crate::scrub::ScrubPass;
 use crate::tail::{Tail, TailOperation};
 use crate::view::{
     Metadata, RefreshTicket, STEP_LIMITS, ViewCore, ViewParts, ViewPool, next_of, read_with_holes,
@@ -51,8 +52,8 @@ pub struct Shard {
     /// The one writer: whoever appends to the log holds it, so that the log, the tail and version planning agree.
     pub(crate) writer: Mutex<()>,
     pub(crate) counters: Counters,
-    /// The pass over the log that is under way; none in a shard that is not scrubbed.
-    pub(crate) scrubber: Mutex<Option<Scrubber>>,
+    /// The pass over the copy's files that is under way.
+    pub(crate) scrub: Mutex<Option<ScrubPass>>,
     closed: AtomicBool,
     /// Kept so that the threads outlive their shards.
     _pool: Arc<ViewPool>,
@@ -203,7 +204,7 @@ impl Shard {
             role: RwLock::new(config.role),
             writer: Mutex::new(()),
             counters: Counters::default(),
-            scrubber: Mutex::new(None),
+            scrub: Mutex::new(None),
             closed: AtomicBool::new(false),
             _pool: services.view_pool,
         };

@@ -10,6 +10,9 @@ use shard::{ShardCheck, ViewCheck};
 use super::advice;
 use super::plan::Task;
 
+/// What a node leaves in the directory of a shard in which it found damage.
+const MARKER_FILE: &str = "corrupted.json";
+
 /// What something is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -213,6 +216,17 @@ impl ShardReport {
             size_in_bytes: check.size_in_bytes(),
             docs: check.view.docs,
         });
+        if let Some(reason) = &check.marker {
+            self.problems.push(ProblemReport {
+                file: MARKER_FILE.to_owned(),
+                is_damage: true,
+                offset: None,
+                seq_no: None,
+                reason: format!("a node found damage here and does not open the shard any more: {reason}"),
+                advice: advice::for_marker(check.log.is_damaged() || check.lost.is_some(), self.is_follower)
+                    .to_owned(),
+            });
+        }
         for file in &check.log.files {
             for problem in &file.problems {
                 let advice = advice::for_log(&file.name, problem, self.is_follower);

@@ -260,6 +260,24 @@ fn damage_is_told_with_its_file_and_what_to_do() {
 }
 
 #[test]
+fn a_shard_that_a_node_gave_up_is_told_also_when_it_can_be_read_again() {
+    let data = Data::new();
+    let marker = data.orders.join("corrupted.json");
+    fs::write(&marker, br#"{"format": 1, "reason": "block 7 is bad"}"#).unwrap();
+    let answer = check(data.path(), &[]);
+    assert_eq!(answer.status, 1, "{}{}", answer.out, answer.error);
+    assert!(answer.line("orders[0]").ends_with(": DAMAGED"), "{}", answer.out);
+    for words in ["block 7 is bad", "everything can be read now"] {
+        assert!(answer.out.contains(words), "{}", answer.out);
+    }
+
+    flip(&data.segments()[1], FIRST_FRAME + 30);
+    let answer = check(data.path(), &[]);
+    assert!(answer.out.contains(NOT_A_FOLLOWER), "{}", answer.out);
+    assert!(!answer.out.contains("everything can be read"), "{}", answer.out);
+}
+
+#[test]
 fn what_is_missing_is_told() {
     let data = Data::new();
     let segment = segment_name(&data, 1);

@@ -1,6 +1,7 @@
 //! What a node does by itself, on two threads of its own: upkeep of its shards, and watching its disk.
 
 mod rounds;
+mod scrub;
 mod signal;
 mod token_bucket;
 mod upkeep;

@@ -1,4 +1,4 @@
-//! Regular work on the shards of this node: history that nobody needs is given up, logs are compacted.
+//! Regular work on the shards of this node: history that nobody needs is given up, logs are compacted, and files read again to find damage.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,6 +9,7 @@ use cluster::ClusterService;
 use oplog::{ByteCount, Clock, SeqNo, ShardId};
 use shard::{Shard, ShardError, Throttle};
 
+use super::scrub::Scrub;
 use super::signal::Signal;
 use super::token_bucket::{Limited, TokenBucket};
 use crate::local::LocalShards;
@@ -28,6 +29,7 @@ pub(crate) struct Upkeep {
     pub(crate) signal: Arc<Signal>,
     pub(crate) clock: Arc<dyn Clock>,
     bucket: TokenBucket,
+    scrub: Scrub,
     known: HashMap<ShardId, Known>,
 }
 
@@ -72,6 +74,7 @@ impl Upkeep {
             signal,
             clock,
             bucket: TokenBucket::default(),
+            scrub: Scrub::default(),
             known: HashMap::new(),
         }
     }
@@ -81,14 +84,21 @@ impl Upkeep {
         self.full.probe(&self.cluster.state(), &self.shards);
         let ids = self.shards.ids();
         self.known.retain(|id, _| ids.contains(id));
-        for id in ids {
+        for id in &ids {
             if self.signal.is_stopping() {
                 return;
             }
-            if let Ok(shard) = self.shards.get(&id) {
-                self.look_after(id, &shard);
+            if let Ok(shard) = self.shards.get(id) {
+                self.look_after(id.clone(), &shard);
             }
         }
+        let settings = IndicesSettings::of(&self.cluster.state(), &self.node_settings);
+        let now = self.clock.monotonic();
+        let shards = &self.shards;
+        self.scrub
+            .round(&ids, now, settings.scrub_max_bytes_per_sec, |id, budget| {
+                Some(shards.get(id).ok()?.scrub_step(budget))
+            });
     }
 
     fn look_after(&mut self, id: ShardId, shard: &Arc<Shard>) {

@@ -138,3 +138,37 @@ async fn a_stop_does_not_wait_for_a_slow_compaction() {
         .await
         .expect("the compaction would take hours");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_that_no_request_meets_is_found_by_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = with_interval(directory.path(), Duration::from_millis(50));
+    config.settings.scrub_max_bytes_per_sec = ByteCount::from_mib(1024);
+    let node = start(directory.path(), config.clone()).await;
+    write_and_update(&node, "orders").await;
+    let log = shard(&node, "orders").dir().join("oplog");
+    node.stop().await;
+
+    let mut segments: Vec<_> = std::fs::read_dir(log)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "log"))
+        .collect();
+    segments.sort();
+    // Not the last one, which is read when the log is opened.
+    let cold = &segments[segments.len() - 2];
+    let mut content = std::fs::read(cold).unwrap();
+    // In the operations, which begin after 32 bytes.
+    content[100] ^= 1;
+    std::fs::write(cold, content).unwrap();
+
+    let node = start(directory.path(), config).await;
+    let found = node.indices.resolve("orders", &ResolveOptions::OPEN).unwrap();
+    let name = cold.file_name().unwrap().to_str().unwrap();
+    until("the damage was never found", || {
+        let shard = node.indices.shards_of(&found[0]).swap_remove(0);
+        shard.is_err_and(|error| error.to_string().contains(name))
+    })
+    .await;
+    node.stop().await;
+}

@@ -18,11 +18,12 @@ use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
 use super::doubt::guarded;
 use super::generations::Generations;
 use super::metadata::Metadata;
-use super::open::{open_index, verify_index};
+use super::open::open_index;
 use super::pool::{PoolShared, Step};
 use super::schema::ViewSchema;
 use super::sealed_directory::META_FILE;
 use super::ticket::RefreshTicket;
+use super::verification::{ViewVerification, ViewVerificationStep, verify_index};
 use super::writer::{CommitPayload, LastOperation, ViewWriter};
 use crate::error::describe;
 use crate::failure::Health;
@@ -591,6 +592,16 @@ impl ViewCore {
     /// Reads and checks every file of the last commit.
     pub(crate) fn verify(&self) -> Result<(), ShardError> {
         guarded(|| verify_index(&self.dir, &self.index))
+            .unwrap_or_else(|panic| Err(ShardError::View { reason: panic }))
+    }
+
+    /// Reads and checks at most about `budget` bytes more of them.
+    pub(crate) fn verify_step(
+        &self,
+        pass: &mut ViewVerification,
+        budget: u64,
+    ) -> Result<ViewVerificationStep, ShardError> {
+        guarded(|| pass.step(&self.dir, &self.index, budget))
             .unwrap_or_else(|panic| Err(ShardError::View { reason: panic }))
     }
 

@@ -14,6 +14,7 @@ mod schema;
 mod sealed_directory;
 mod ticket;
 mod tokenizer;
+mod verification;
 mod writer;
 
 pub(crate) use self::core::{Published, STEP_LIMITS, ViewCore, ViewParts, next_of, read_with_holes};
@@ -26,3 +27,4 @@ pub use pool::ViewPool;
 pub(crate) use schema::{SEQ_NO, VERSION, ViewSchema};
 pub(crate) use sealed_directory::{MANAGED_FILE, META_FILE, sealed};
 pub use ticket::RefreshTicket;
+pub(crate) use verification::ViewVerification;

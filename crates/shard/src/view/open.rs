@@ -12,12 +12,10 @@ use tantivy::{Index, IndexBuilder, IndexMeta, IndexSettings};
 use super::core::next_of;
 use super::doubt::guarded;
 use super::schema::ViewSchema;
-use super::sealed_directory::{META_FILE, SealedDirectory, files_of, sealed, verify_file};
+use super::sealed_directory::{META_FILE, SealedDirectory, sealed};
+use super::verification::verify_index;
 use super::writer::CommitPayload;
 use crate::ShardError;
-
-/// Looks at a commit so often before giving up; each time a merge or commit came in between.
-const MAX_ATTEMPTS: usize = 20;
 
 /// The index in `dir` and the first operation that it does not hold.
 ///
@@ -111,41 +109,6 @@ pub(super) fn payload_of(metas: &IndexMeta) -> Result<CommitPayload, ShardError>
         });
     }
     Ok(payload)
-}
-
-/// Reads and checks every file of the last commit.
-///
-/// # Errors
-/// [`ShardError::View`] names the first file that is damaged or gone.
-pub(super) fn verify_index(dir: &Path, index: &Index) -> Result<(), ShardError> {
-    let damage = |error: &dyn std::error::Error| ShardError::View {
-        reason: format!("search view in [{}]: {error}", dir.display()),
-    };
-    let commit = || {
-        index
-            .directory()
-            .atomic_read(META_FILE.as_ref())
-            .map_err(|error| damage(&error))
-    };
-    for _ in 0..MAX_ATTEMPTS {
-        let before = commit()?;
-        let metas = index.load_metas()?;
-        let files = files_of(index.directory(), metas.list_segment_files().into_iter())?;
-        let verified = files
-            .iter()
-            .try_for_each(|name| verify_file(dir, name).map_err(|error| damage(&io_in(name, &error))));
-        // A merge that ended meanwhile may have removed files.
-        if verified.is_ok() || before == commit()? {
-            return verified;
-        }
-    }
-    Err(ShardError::View {
-        reason: "the search view changed too often to be verified".into(),
-    })
-}
-
-fn io_in(name: &str, error: &std::io::Error) -> std::io::Error {
-    std::io::Error::new(error.kind(), format!("[{name}]: {error}"))
 }
 
 /// Lays out an empty index, without syncing anything: that takes five syncs by tantivy's own hand, half of what a new shard waits for. If a crash

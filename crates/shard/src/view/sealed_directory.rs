@@ -2,10 +2,11 @@
 //!
 //! Tantivy's own checksums do not cover `meta.json`, which says what a commit holds, and do not tell one file from another: two intact files that changed
 //! places would answer searches wrongly. So every file gets a trailer here, with a hash of its name and one of name and content.
-//! Opening a file checks the trailer; [`verify_file`] reads the content too.
+//! Opening a file checks the trailer; [`FileVerification`] reads the content too.
 
 use std::fmt;
 use std::fs::File;
+use std::hash::Hasher as _;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,22 +16,22 @@ use tantivy::directory::{
     AntiCallToken, Directory, DirectoryLock, FileHandle, FileSlice, Lock, MmapDirectory, TerminatingWrite,
     WatchCallback, WatchHandle, WritePtr,
 };
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use twox_hash::XxHash3_64;
 
 const MAGIC: &[u8; 8] = b"CCRVIEW\x01";
 const TRAILER_LENGTH: usize = 24;
 const CHUNK: usize = 1 << 20;
 
-fn hash_of(name: &str) -> Xxh3 {
-    let mut hash = Xxh3::new();
-    hash.update(name.as_bytes());
+fn hash_of(name: &str) -> XxHash3_64 {
+    let mut hash = XxHash3_64::new();
+    hash.write(name.as_bytes());
     hash
 }
 
 fn trailer(name: &str, content: u64) -> [u8; TRAILER_LENGTH] {
     let mut bytes = [0; TRAILER_LENGTH];
     bytes[..8].copy_from_slice(MAGIC);
-    bytes[8..16].copy_from_slice(&xxh3_64(name.as_bytes()).to_le_bytes());
+    bytes[8..16].copy_from_slice(&XxHash3_64::oneshot(name.as_bytes()).to_le_bytes());
     bytes[16..].copy_from_slice(&content.to_le_bytes());
     bytes
 }
@@ -38,15 +39,15 @@ fn trailer(name: &str, content: u64) -> [u8; TRAILER_LENGTH] {
 /// The bytes of a whole file called `name`, its trailer with it.
 pub(crate) fn sealed(name: &str, content: &[u8]) -> Vec<u8> {
     let mut hash = hash_of(name);
-    hash.update(content);
-    [content, &trailer(name, hash.digest())].concat()
+    hash.write(content);
+    [content, &trailer(name, hash.finish())].concat()
 }
 
 fn unsealed(name: &str, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let length = content_length(name, bytes.len())?;
     let mut hash = hash_of(name);
-    hash.update(&bytes[..length]);
-    if bytes[length..] != trailer(name, hash.digest()) {
+    hash.write(&bytes[..length]);
+    if bytes[length..] != trailer(name, hash.finish()) {
         return Err(damaged(name, "its content is not what was written"));
     }
     bytes.truncate(length);
@@ -70,28 +71,75 @@ fn name_of(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Reads the whole file `name` in `dir` and checks it. Reads by calls and not by mapping, since a medium that fails answers those with an error.
+/// Reads the whole file `name` in `dir` and checks it.
 ///
 /// # Errors
-/// Of kind `InvalidData` if the file is damaged; what the medium says.
+/// As those of [`FileVerification`].
 pub(crate) fn verify_file(dir: &Path, name: &str) -> io::Result<()> {
-    let mut file = File::open(dir.join(name))?;
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    let mut rest = content_length(name, length)?;
-    let mut hash = hash_of(name);
-    let mut buffer = vec![0; CHUNK.min(rest)];
-    while rest > 0 {
-        let part = buffer.len().min(rest);
-        file.read_exact(&mut buffer[..part])?;
-        hash.update(&buffer[..part]);
-        rest -= part;
-    }
-    let mut end = [0; TRAILER_LENGTH];
-    file.read_exact(&mut end)?;
-    if end != trailer(name, hash.digest()) {
-        return Err(damaged(name, "its content is not what was written"));
-    }
+    let mut file = FileVerification::open(dir, name)?;
+    while file.step(CHUNK)?.is_some() {}
     Ok(())
+}
+
+/// One file that is read and checked in steps. Reads by calls and not by mapping, since a medium that fails answers those with an error. Goes on with a
+/// file that was removed meanwhile.
+pub(super) struct FileVerification {
+    name: String,
+    file: File,
+    hash: Box<XxHash3_64>,
+    /// Bytes of content still to be read.
+    rest: usize,
+}
+
+impl fmt::Debug for FileVerification {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("FileVerification")
+            .field("name", &self.name)
+            .field("rest", &self.rest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FileVerification {
+    /// Opens file `name` in `dir`.
+    ///
+    /// # Errors
+    /// Of kind `InvalidData` if the file is too short; what the medium says.
+    pub(super) fn open(dir: &Path, name: &str) -> io::Result<Self> {
+        let file = File::open(dir.join(name))?;
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        Ok(Self {
+            name: name.to_owned(),
+            file,
+            hash: Box::new(hash_of(name)),
+            rest: content_length(name, length)?,
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads at most `most` bytes more, and answers how many; `None` once the whole file was found good.
+    ///
+    /// # Errors
+    /// Of kind `InvalidData` if the file is damaged; what the medium says.
+    pub(super) fn step(&mut self, most: usize) -> io::Result<Option<usize>> {
+        if self.rest == 0 {
+            let mut end = [0; TRAILER_LENGTH];
+            self.file.read_exact(&mut end)?;
+            if end != trailer(&self.name, self.hash.finish()) {
+                return Err(damaged(&self.name, "its content is not what was written"));
+            }
+            return Ok(None);
+        }
+        let mut part = vec![0; most.clamp(1, CHUNK).min(self.rest)];
+        self.file.read_exact(&mut part)?;
+        self.hash.write(&part);
+        self.rest -= part.len();
+        Ok(Some(part.len()))
+    }
 }
 
 /// See the module.
@@ -167,7 +215,7 @@ impl Directory for SealedDirectory {
 struct SealingWriter {
     inner: WritePtr,
     name: String,
-    content: Xxh3,
+    content: XxHash3_64,
 }
 
 impl fmt::Debug for SealingWriter {
@@ -182,7 +230,7 @@ impl fmt::Debug for SealingWriter {
 impl Write for SealingWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
-        self.content.update(&bytes[..written]);
+        self.content.write(&bytes[..written]);
         Ok(written)
     }
 
@@ -194,7 +242,7 @@ impl Write for SealingWriter {
 impl TerminatingWrite for SealingWriter {
     fn terminate_ref(&mut self, token: AntiCallToken) -> io::Result<()> {
         self.inner
-            .write_all(&trailer(&self.name, self.content.digest()))?;
+            .write_all(&trailer(&self.name, self.content.finish()))?;
         self.inner.terminate_ref(token)
     }
 }
