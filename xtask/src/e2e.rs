@@ -53,7 +53,7 @@ pub(crate) struct BenchArgs {
     /// Indices of one shard each in the section about many shards.
     #[arg(long, default_value_t = 1_000)]
     shards: u64,
-    /// Measure only this section: `replication` or `many-shards`.
+    /// Measure only this section: `replication`, `many-shards` or `disk`.
     #[arg(long)]
     only: Option<String>,
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::entries::{Entry, encode_pages, entry_of, pages_length};
 use crate::frame::{u32_at, u64_at};
@@ -105,7 +105,7 @@ impl Trailer {
         for (place, field) in fields.into_iter().enumerate() {
             bytes[8 + 8 * place..16 + 8 * place].copy_from_slice(&field.to_le_bytes());
         }
-        let checksum = xxh3_64(&bytes[..88]);
+        let checksum = XxHash3_64::oneshot(&bytes[..88]);
         bytes[88..].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
@@ -124,7 +124,7 @@ impl Trailer {
         let bytes = file
             .read_at(at, TRAILER_LENGTH)
             .map_err(|source| BlockError::read(at, source))?;
-        if &bytes[..8] != TRAILER_MAGIC || u64_at(&bytes, 88) != xxh3_64(&bytes[..88]) {
+        if &bytes[..8] != TRAILER_MAGIC || u64_at(&bytes, 88) != XxHash3_64::oneshot(&bytes[..88]) {
             return Err(BlockError::damaged(at, "the segment trailer is damaged"));
         }
         let field = |place: usize| u64_at(&bytes, 8 + 8 * place);
@@ -178,7 +178,7 @@ impl Trailer {
         let bytes = file
             .read_at(self.table_at, length)
             .map_err(|source| BlockError::read(self.table_at, source))?;
-        if xxh3_64(&bytes) != self.table_checksum {
+        if XxHash3_64::oneshot(&bytes) != self.table_checksum {
             return Err(BlockError::damaged(self.table_at, "the block table is damaged"));
         }
         let block = |record: &[u8]| Block {
@@ -247,7 +247,7 @@ impl Trailer {
             let offset = u64::from(block.offset);
             let (content_end, stored_end) = ends(place);
             let bytes = &stored[(offset - stored_start) as usize..(stored_end - stored_start) as usize];
-            if xxh3_64(bytes) != block.checksum {
+            if XxHash3_64::oneshot(bytes) != block.checksum {
                 return Err(BlockError::damaged(offset, "block checksum mismatch"));
             }
             let length = (content_end - u64::from(block.start)) as usize;
@@ -377,7 +377,7 @@ impl<'a> BlockWriter<'a> {
         self.table.push(Block {
             start: u32::try_from(self.content_length - self.block.len() as u64).map_err(too_long)?,
             offset: u32::try_from(self.length()).map_err(too_long)?,
-            checksum: xxh3_64(&compressed),
+            checksum: XxHash3_64::oneshot(&compressed),
         });
         self.block.clear();
         self.out.extend_from_slice(&compressed);
@@ -420,7 +420,7 @@ impl<'a> BlockWriter<'a> {
             entries_at,
             table_at,
             blocks: self.table.len() as u64,
-            table_checksum: xxh3_64(&table),
+            table_checksum: XxHash3_64::oneshot(&table),
             file_length: self.length() + TRAILER_LENGTH as u64,
         };
         self.out.extend_from_slice(&trailer.encode());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::BufMut as _;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::atomic_file::{self, NameSync};
 use crate::frame::{u32_at, u64_at};
@@ -46,7 +46,7 @@ impl Checkpoint {
             bytes.put_u64_le(start.term.get());
             bytes.put_u64_le(start.first_seq_no.get());
         }
-        let checksum = xxh3_64(&bytes);
+        let checksum = XxHash3_64::oneshot(&bytes);
         bytes.put_u64_le(checksum);
         bytes
     }
@@ -57,7 +57,7 @@ impl Checkpoint {
             return Err(corrupt("not a checkpoint file"));
         }
         let (content, checksum) = bytes.split_at(bytes.len() - 8);
-        if u64_at(checksum, 0) != xxh3_64(content) {
+        if u64_at(checksum, 0) != XxHash3_64::oneshot(content) {
             return Err(corrupt("checksum mismatch"));
         }
         let version = u16::from_le_bytes([bytes[8], bytes[9]]);

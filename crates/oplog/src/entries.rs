@@ -1,6 +1,6 @@
 //! Where the frames of a segment lie: entries of 16 bytes, stored in checksummed pages.
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::frame::{u32_at, u64_at};
 use crate::scan::{Item, Scanner};
@@ -49,7 +49,7 @@ pub(crate) fn encode_pages(entries: &[Entry]) -> Vec<u8> {
             bytes.extend_from_slice(&entry.checksum.to_le_bytes());
         }
         bytes.resize(start + PAGE_LENGTH - 8, 0);
-        let checksum = xxh3_64(&bytes[start..]);
+        let checksum = XxHash3_64::oneshot(&bytes[start..]);
         bytes.extend_from_slice(&checksum.to_le_bytes());
     }
     bytes
@@ -70,7 +70,7 @@ pub(crate) fn read_entries(
     let mut entries = Vec::with_capacity(end - start);
     for (number, page) in pages.chunks_exact(PAGE_LENGTH).enumerate() {
         let (content, checksum) = page.split_at(PAGE_LENGTH - 8);
-        if u64_at(checksum, 0) != xxh3_64(content) {
+        if u64_at(checksum, 0) != XxHash3_64::oneshot(content) {
             return None;
         }
         let page_start = (first_page + number) * PAGE_ENTRIES;

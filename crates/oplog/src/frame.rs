@@ -17,7 +17,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::operation::{MAX_ID_LENGTH, MAX_ROUTING_LENGTH, MAX_SOURCE_LENGTH};
 use crate::{DocumentVersion, Operation, OperationKind, PrimaryTerm, SeqNo, UnixMillis};
@@ -195,13 +195,13 @@ impl Frame {
     pub fn estimated_size(&self) -> u64 {
         let size = match self.kind() {
             OperationKind::Index => {
-                2 * utf16_length(self.id())
+                // Of id and routing, which lie one after the other.
+                2 * utf16_length(&self.bytes[FRAME_HEADER_LENGTH..self.source_start()])
                     + self.source().len()
-                    + 2 * self.routing().map_or(0, utf16_length)
                     + 32
             }
-            OperationKind::Delete => 2 * utf16_length(self.id()) + 24,
-            OperationKind::NoOp => 2 * std::str::from_utf8(self.source()).map_or(0, utf16_length) + 16,
+            OperationKind::Delete => 2 * utf16_length(self.id().as_bytes()) + 24,
+            OperationKind::NoOp => 2 * utf16_length(self.source()) + 16,
         };
         size as u64
     }
@@ -269,7 +269,7 @@ pub(crate) fn frame_length(bytes: &[u8]) -> Result<usize, FrameError> {
 /// Checks a whole frame whose length is that of `bytes`.
 fn check(bytes: &[u8]) -> Result<(), FrameError> {
     let stated = u64_at(bytes, LENGTH_END);
-    let computed = xxh3_64(&bytes[CHECKSUM_END..]);
+    let computed = XxHash3_64::oneshot(&bytes[CHECKSUM_END..]);
     if stated != computed {
         return Err(FrameError::Checksum { stated, computed });
     }
@@ -279,12 +279,10 @@ fn check(bytes: &[u8]) -> Result<(), FrameError> {
     if FRAME_HEADER_LENGTH + id + routing + source_length != bytes.len() {
         return field("length");
     }
-    if id > MAX_ID_LENGTH || std::str::from_utf8(&bytes[FRAME_HEADER_LENGTH..][..id]).is_err() {
+    if id > MAX_ID_LENGTH || !is_utf8(&bytes[FRAME_HEADER_LENGTH..][..id]) {
         return field("id");
     }
-    if routing > MAX_ROUTING_LENGTH
-        || std::str::from_utf8(&bytes[FRAME_HEADER_LENGTH + id..][..routing]).is_err()
-    {
+    if routing > MAX_ROUTING_LENGTH || !is_utf8(&bytes[FRAME_HEADER_LENGTH + id..][..routing]) {
         return field("routing");
     }
     if source_length > MAX_SOURCE_LENGTH {
@@ -317,11 +315,17 @@ fn routing_length(bytes: &[u8]) -> usize {
     usize::from(u16::from_le_bytes([bytes[56], bytes[57]]))
 }
 
-fn utf16_length(text: &str) -> usize {
+/// Ids are mostly ASCII, which is told faster.
+fn is_utf8(text: &[u8]) -> bool {
+    text.is_ascii() || std::str::from_utf8(text).is_ok()
+}
+
+/// The UTF-16 units of a text; none if it is not UTF-8.
+fn utf16_length(text: &[u8]) -> usize {
     if text.is_ascii() {
         text.len()
     } else {
-        text.encode_utf16().count()
+        std::str::from_utf8(text).map_or(0, |text| text.encode_utf16().count())
     }
 }
 

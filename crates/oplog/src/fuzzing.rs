@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use twox_hash::XxHash3_64;
 
 use crate::block::{BlockWriter, TRAILER_LENGTH};
 use crate::checkpoint::{CHECKPOINT_NAME, Checkpoint};
@@ -432,7 +432,7 @@ fn put(bytes: &mut [u8], at: usize, value: u64) {
 
 /// Puts the checksum of `start..end` right, which follows it.
 fn seal_part(bytes: &mut [u8], start: usize, end: usize) {
-    let checksum = xxh3_64(&bytes[start..end]);
+    let checksum = XxHash3_64::oneshot(&bytes[start..end]);
     put(bytes, end, checksum);
 }
 
@@ -442,11 +442,11 @@ fn seal_frames(bytes: &mut [u8], start: usize, salt: Option<u64>) {
     loop {
         let rest = &mut bytes[at..];
         if let Some(salt) = salt.filter(|_| rest.len() >= MARKER_LENGTH && rest.starts_with(MARKER_MAGIC)) {
-            let checksum = xxh3_64_with_seed(&rest[..24], salt);
+            let checksum = XxHash3_64::oneshot_with_seed(salt, &rest[..24]);
             put(rest, 24, checksum);
             at += MARKER_LENGTH;
         } else if let Ok(length) = frame_length(rest) {
-            let checksum = xxh3_64(&rest[CHECKSUM_END..length]);
+            let checksum = XxHash3_64::oneshot(&rest[CHECKSUM_END..length]);
             put(rest, LENGTH_END, checksum);
             at += length;
         } else {
@@ -482,12 +482,12 @@ fn seal_blocks(bytes: &mut [u8]) {
         {
             let start = u32_at(bytes, record + 4) as usize;
             if start <= end {
-                let checksum = xxh3_64(&bytes[start..end]);
+                let checksum = XxHash3_64::oneshot(&bytes[start..end]);
                 put(bytes, record + 8, checksum);
                 end = start;
             }
         }
-        let checksum = xxh3_64(&bytes[table..trailer]);
+        let checksum = XxHash3_64::oneshot(&bytes[table..trailer]);
         put(bytes, trailer + 72, checksum);
     }
     let end = bytes.len() - 8;
@@ -511,7 +511,7 @@ fn seal_leases(bytes: &mut [u8]) {
     else {
         return;
     };
-    let text = format!("{:016x}", xxh3_64(&bytes[content..end]));
+    let text = format!("{:016x}", XxHash3_64::oneshot(&bytes[content..end]));
     if let Some(place) = bytes.get_mut(checksum..checksum + 16) {
         place.copy_from_slice(text.as_bytes());
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::atomic_file::{self, NameSync};
 use crate::{LogError, RetentionLeases, Storage};
@@ -21,7 +21,7 @@ struct Envelope {
 }
 
 fn checksum(text: &str) -> String {
-    format!("{:016x}", xxh3_64(text.as_bytes()))
+    format!("{:016x}", XxHash3_64::oneshot(text.as_bytes()))
 }
 
 pub(crate) fn encode(leases: &RetentionLeases) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_128;
+use twox_hash::XxHash3_128;
 
 use crate::{Frame, IdError, OperationKind, SeqNo};
 
@@ -142,7 +142,7 @@ fn hash(seq_no: SeqNo, checksum: u64) -> u128 {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&seq_no.get().to_le_bytes());
     bytes[8..].copy_from_slice(&checksum.to_le_bytes());
-    xxh3_128(&bytes)
+    XxHash3_128::oneshot(&bytes)
 }
 
 impl fmt::Display for Digest {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::BufMut as _;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::atomic_file::{self, NameSync};
 use crate::frame::u64_at;
@@ -35,7 +35,7 @@ impl LiveFile {
         bytes.put_u128_le(self.digest.get());
         bytes.put_u64_le(bitmap.len() as u64);
         bytes.put_slice(&bitmap);
-        let checksum = xxh3_64(&bytes);
+        let checksum = XxHash3_64::oneshot(&bytes);
         bytes.put_u64_le(checksum);
         bytes
     }
@@ -46,7 +46,7 @@ impl LiveFile {
             return Err(corrupt("not a live file"));
         }
         let (content, checksum) = bytes.split_at(bytes.len() - 8);
-        if u64_at(checksum, 0) != xxh3_64(content) {
+        if u64_at(checksum, 0) != XxHash3_64::oneshot(content) {
             return Err(corrupt("checksum mismatch"));
         }
         let version = u16::from_le_bytes([bytes[8], bytes[9]]);

@@ -1,7 +1,7 @@
 //! One operation on a document, as its owner writes it; [`Operation::to_frame`] gives the bytes that are stored and sent.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::frame::{CHECKSUM_END, FRAME_HEADER_LENGTH, Frame, LENGTH_END};
 use crate::{DocumentVersion, PrimaryTerm, SeqNo, UnixMillis};
@@ -123,7 +123,7 @@ impl Operation {
         bytes.put_slice(self.id.as_bytes());
         bytes.put_slice(routing.as_bytes());
         bytes.put_slice(&self.source);
-        let checksum = xxh3_64(&bytes[CHECKSUM_END..]);
+        let checksum = XxHash3_64::oneshot(&bytes[CHECKSUM_END..]);
         bytes[LENGTH_END..CHECKSUM_END].copy_from_slice(&checksum.to_le_bytes());
         Ok(Frame::from_encoded(bytes.freeze()))
     }

@@ -284,12 +284,17 @@ pub(crate) fn cut_frames(
         let from = u64::from(entry.offset)
             .checked_sub(start)
             .and_then(|at| usize::try_from(at).ok());
-        let rest = from
-            .filter(|at| *at + LENGTH_END <= bytes.len())
-            .map(|at| bytes.slice(at..));
-        let rest = rest.ok_or_else(|| corrupt("the offset index is wrong".to_owned()))?;
-        let frame_end = (u32_at(&rest, 0) as usize).min(rest.len());
-        let frame = Frame::verify(rest.slice(..frame_end)).map_err(|error| corrupt(error.to_string()))?;
+        let from = from
+            .filter(|from| {
+                bytes
+                    .len()
+                    .checked_sub(*from)
+                    .is_some_and(|rest| rest >= LENGTH_END)
+            })
+            .ok_or_else(|| corrupt("the offset index is wrong".to_owned()))?;
+        let length = (u32_at(&bytes[from..], 0) as usize).min(bytes.len() - from);
+        let frame =
+            Frame::verify(bytes.slice(from..from + length)).map_err(|error| corrupt(error.to_string()))?;
         if frame.seq_no() != seq_no || frame.checksum() != entry.checksum {
             return Err(corrupt(format!(
                 "found operation {} with another checksum",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::block::{BlockError, Trailer};
 use crate::entries::{Entry, encode_pages, read_entries, scan_entries};
@@ -44,7 +44,7 @@ impl IndexHeader {
         for (place, field) in fields.into_iter().enumerate() {
             bytes[16 + 8 * place..24 + 8 * place].copy_from_slice(&field.to_le_bytes());
         }
-        let checksum = xxh3_64(&bytes[..56]);
+        let checksum = XxHash3_64::oneshot(&bytes[..56]);
         bytes[56..].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
@@ -57,7 +57,7 @@ impl IndexHeader {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let valid = &bytes[..8] == MAGIC
-            && u64_at(bytes, 56) == xxh3_64(&bytes[..56])
+            && u64_at(bytes, 56) == XxHash3_64::oneshot(&bytes[..56])
             && u16::from_le_bytes([bytes[8], bytes[9]]) == FORMAT_VERSION;
         valid.then(|| Self {
             first: SeqNo::new(u64_at(bytes, 16)),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use twox_hash::XxHash3_64;
 
 use crate::frame::u64_at;
 use crate::{LogError, SeqNo};
@@ -82,7 +82,7 @@ impl SegmentHeader {
         bytes[10] = self.encoding.to_byte();
         bytes[16..24].copy_from_slice(&self.first.get().to_le_bytes());
         bytes[24..32].copy_from_slice(&self.salt.to_le_bytes());
-        let checksum = xxh3_64(&bytes[..32]);
+        let checksum = XxHash3_64::oneshot(&bytes[..32]);
         bytes[32..40].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
@@ -93,7 +93,7 @@ impl SegmentHeader {
         if bytes.len() < HEADER_LENGTH {
             return corrupt("the segment header is cut off");
         }
-        if &bytes[..8] != MAGIC || u64_at(bytes, 32) != xxh3_64(&bytes[..32]) {
+        if &bytes[..8] != MAGIC || u64_at(bytes, 32) != XxHash3_64::oneshot(&bytes[..32]) {
             return corrupt("the segment header is damaged");
         }
         let version = u16::from_le_bytes([bytes[8], bytes[9]]);
@@ -130,7 +130,7 @@ pub(crate) fn encode_marker(offset: u64, durable: SeqNo, salt: u64) -> [u8; MARK
     bytes[..8].copy_from_slice(MARKER_MAGIC);
     bytes[8..16].copy_from_slice(&offset.to_le_bytes());
     bytes[16..24].copy_from_slice(&durable.get().to_le_bytes());
-    let checksum = xxh3_64_with_seed(&bytes[..24], salt);
+    let checksum = XxHash3_64::oneshot_with_seed(salt, &bytes[..24]);
     bytes[24..32].copy_from_slice(&checksum.to_le_bytes());
     bytes
 }
@@ -140,7 +140,7 @@ pub(crate) fn is_marker(bytes: &[u8], offset: u64, salt: u64) -> bool {
     bytes.len() >= MARKER_LENGTH
         && &bytes[..8] == MARKER_MAGIC
         && u64_at(bytes, 8) == offset
-        && u64_at(bytes, 24) == xxh3_64_with_seed(&bytes[..24], salt)
+        && u64_at(bytes, 24) == XxHash3_64::oneshot_with_seed(salt, &bytes[..24])
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 
 /// One open file. Reads and writes name their offset; a handle stays valid when its file is renamed or removed.
 pub trait StorageFile: Send + Sync + Debug {
@@ -110,8 +112,17 @@ struct FsFile(File);
 
 impl StorageFile for FsFile {
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-        let mut buffer = vec![0; length];
-        self.0.read_exact_at(&mut buffer, offset)?;
+        // Not zeroed before: that would cost as much as the read itself when the file is in memory.
+        let mut buffer = Vec::with_capacity(length);
+        while buffer.len() < length {
+            let place = offset + buffer.len() as u64;
+            match rustix::io::pread(&self.0, spare_capacity(&mut buffer), place) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        buffer.truncate(length);
         Ok(buffer.into())
     }
 

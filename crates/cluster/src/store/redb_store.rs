@@ -4,12 +4,14 @@
 //! `[version u64 LE][xxh3_64 u64 LE over key, version and value][value]`: redb verifies its pages only when it repairs a
 //! file, so each record carries a checksum of its own.
 
+use std::hash::Hasher as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::watch;
+use twox_hash::XxHash3_64;
 
 use super::{Compare, Listing, Record, Revision, StateStore, StoreError, TransactionOutcome, Write};
 
@@ -305,11 +307,11 @@ fn redb_error(path: &Path, operation: &'static str, error: redb::Error) -> Store
 }
 
 fn checksum(key: &str, version: Revision, value: &[u8]) -> u64 {
-    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-    hasher.update(key.as_bytes());
-    hasher.update(&version.to_le_bytes());
-    hasher.update(value);
-    hasher.digest()
+    let mut hasher = XxHash3_64::new();
+    hasher.write(key.as_bytes());
+    hasher.write(&version.to_le_bytes());
+    hasher.write(value);
+    hasher.finish()
 }
 
 fn encode(key: &str, version: Revision, value: &[u8]) -> Vec<u8> {

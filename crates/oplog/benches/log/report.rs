@@ -45,8 +45,11 @@ fn median(group: &str, function: &str) -> Option<(f64, serde_json::Value)> {
     Some((nanos / 1e9, read("benchmark.json")?["throughput"].clone()))
 }
 
-fn rate(seconds: f64, throughput: &serde_json::Value) -> String {
+fn rate(group: &str, seconds: f64, throughput: &serde_json::Value) -> String {
     match (throughput["Bytes"].as_f64(), throughput["Elements"].as_f64()) {
+        (Some(bytes), _) if group == "open" => {
+            format!("{:>7.1} ms/GiB", 1000.0 * seconds / (bytes / f64::from(1 << 30)))
+        }
         (Some(bytes), _) => format!("{:>9.0} MiB/s", bytes / seconds / f64::from(1 << 20)),
         (None, Some(elements)) => format!("{:>9.0} ops/s", elements / seconds),
         (None, None) => format!("{:>9.3} s", seconds),
@@ -64,8 +67,8 @@ pub(crate) fn print() {
         let target = target.map_or(String::new(), |target| format!(" (at least {target:.2})"));
         println!(
             "{group:<32} {:>15} {:>15}  {:.2}{target}",
-            rate(machine, &throughput),
-            rate(log, &throughput),
+            rate(group, machine, &throughput),
+            rate(group, log, &throughput),
             machine / log
         );
     }

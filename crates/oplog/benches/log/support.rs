@@ -243,11 +243,11 @@ pub(crate) fn length(path: &PathBuf) -> u64 {
     std::fs::metadata(path).expect("the file is there").len()
 }
 
-/// Reads a file as fast as it goes.
+/// Reads a file as fast as it goes, in pieces as large as those that the log is asked for.
 pub(crate) fn read_all(path: &Path) {
     use std::io::Read as _;
     let mut file = File::open(path).expect("the file is there");
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = vec![0; 4 << 20];
     while file.read(&mut buffer).expect("the disk works") > 0 {
         std::hint::black_box(&buffer);
     }

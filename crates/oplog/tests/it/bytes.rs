@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
+use twox_hash::{XxHash3_64, XxHash3_128};
 
 use crate::fixture::{DIGEST, fixture};
 use crate::scenario::{self, HISTORY_UUID, ROWS};
@@ -56,7 +56,7 @@ fn walk(bytes: &[u8], salt: u64) -> (Vec<Found>, Vec<usize>) {
             assert_eq!(u64_at(bytes, at + 8), at as u64);
             assert_eq!(
                 u64_at(bytes, at + 24),
-                xxh3_64_with_seed(&bytes[at..at + 24], salt)
+                XxHash3_64::oneshot_with_seed(salt, &bytes[at..at + 24])
             );
             let last: &Found = frames.last().unwrap();
             assert_eq!(
@@ -77,7 +77,7 @@ fn walk(bytes: &[u8], salt: u64) -> (Vec<Found>, Vec<usize>) {
 
 fn check_frame(bytes: &[u8]) {
     assert_eq!(u32_at(bytes, 0), bytes.len() as u64);
-    assert_eq!(u64_at(bytes, 4), xxh3_64(&bytes[12..]));
+    assert_eq!(u64_at(bytes, 4), XxHash3_64::oneshot(&bytes[12..]));
     let seq_no = u64_at(bytes, 12);
     let (_, superseded, kind, id, source) = ROWS[seq_no as usize];
     assert_eq!(
@@ -105,7 +105,7 @@ fn check_header(bytes: &[u8], encoding: u8, first: u64) -> u64 {
     assert_eq!(u16_at(bytes, 8), 1);
     assert_eq!(bytes[10..16], [encoding, 0, 0, 0, 0, 0]);
     assert_eq!(u64_at(bytes, 16), first);
-    assert_eq!(u64_at(bytes, 32), xxh3_64(&bytes[..32]));
+    assert_eq!(u64_at(bytes, 32), XxHash3_64::oneshot(&bytes[..32]));
     u64_at(bytes, 24)
 }
 
@@ -113,7 +113,7 @@ fn check_header(bytes: &[u8], encoding: u8, first: u64) -> u64 {
 fn check_pages(pages: &[u8], first: u64, frames: &[Found]) {
     assert_eq!(pages.len(), 4096 * frames.len().div_ceil(255));
     for (page, frames) in pages.chunks(4096).zip(frames.chunks(255)) {
-        assert_eq!(u64_at(page, 4088), xxh3_64(&page[..4088]));
+        assert_eq!(u64_at(page, 4088), XxHash3_64::oneshot(&page[..4088]));
         for (place, (offset, frame)) in frames.iter().enumerate() {
             assert_eq!(u32_at(page, 16 * place), u64_at(frame, 12) - first);
             assert_eq!(u32_at(page, 16 * place + 4), *offset);
@@ -128,7 +128,7 @@ fn check_blocks(bytes: &[u8]) -> (Vec<Found>, u64) {
     let salt = check_header(bytes, 1, 0);
     let trailer = &bytes[bytes.len() - 96..];
     assert_eq!(&trailer[..8], b"CCROPEND");
-    assert_eq!(u64_at(trailer, 88), xxh3_64(&trailer[..88]));
+    assert_eq!(u64_at(trailer, 88), XxHash3_64::oneshot(&trailer[..88]));
     assert_eq!((u64_at(trailer, 8), u64_at(trailer, 16)), (salt, 0));
     let [
         last,
@@ -143,7 +143,7 @@ fn check_blocks(bytes: &[u8]) -> (Vec<Found>, u64) {
     assert_eq!(file_length, bytes.len() as u64);
     let table = &bytes[table_at as usize..bytes.len() - 96];
     assert_eq!(
-        (table.len() as u64, xxh3_64(table)),
+        (table.len() as u64, XxHash3_64::oneshot(table)),
         (16 * blocks, table_checksum)
     );
     let mut content = Vec::new();
@@ -153,7 +153,7 @@ fn check_blocks(bytes: &[u8]) -> (Vec<Found>, u64) {
         assert!(place > 0 || start == 40);
         let end = table.get(16 * place + 16..).filter(|rest| !rest.is_empty());
         let end = end.map_or(entries_at, |next| u32_at(next, 4)) as usize;
-        assert_eq!(u64_at(record, 8), xxh3_64(&bytes[start..end]));
+        assert_eq!(u64_at(record, 8), XxHash3_64::oneshot(&bytes[start..end]));
         content.extend(zstd::bulk::decompress(&bytes[start..end], 1 << 20).unwrap());
     }
     assert_eq!(content.len() as u64, content_length);
@@ -178,7 +178,7 @@ fn check_index(bytes: &[u8], segment: &[u8], first: u64, frames: &[Found]) -> u6
         std::array::from_fn(|place| u64_at(bytes, 16 + 8 * place));
     assert_eq!((found_first, count), (first, frames.len() as u64));
     assert_eq!((length, salt), (segment.len() as u64, u64_at(segment, 24)));
-    assert_eq!(checksum, xxh3_64(&bytes[..56]));
+    assert_eq!(checksum, XxHash3_64::oneshot(&bytes[..56]));
     check_pages(&bytes[64..], first, frames);
     last
 }
@@ -227,14 +227,14 @@ fn check_checkpoint(bytes: &[u8]) {
     let terms: Vec<u64> = (0..4).map(|place| u64_at(bytes, end + 8 * place)).collect();
     assert_eq!(terms, [1, 0, 2, 12]);
     assert_eq!(bytes.len(), end + 32 + 8);
-    assert_eq!(u64_at(bytes, end + 32), xxh3_64(&bytes[..end + 32]));
+    assert_eq!(u64_at(bytes, end + 32), XxHash3_64::oneshot(&bytes[..end + 32]));
 }
 
 fn digest(frames: &[Found], live: &[u64]) -> u128 {
     let of = |(_, frame): &Found| {
         let seq_no = u64_at(frame, 12);
         let pair = [seq_no.to_le_bytes(), u64_at(frame, 4).to_le_bytes()].concat();
-        live.contains(&seq_no).then(|| xxh3_128(&pair))
+        live.contains(&seq_no).then(|| XxHash3_128::oneshot(&pair))
     };
     frames.iter().filter_map(of).fold(0, u128::wrapping_add)
 }
@@ -253,7 +253,7 @@ fn check_live(bytes: &[u8], frames: &[Found]) {
     bitmap.extend(live.iter().flat_map(|seq_no| (*seq_no as u16).to_le_bytes()));
     assert_eq!(hex(&bytes[56..end]), hex(&bitmap));
     assert_eq!(bytes.len(), end + 8);
-    assert_eq!(u64_at(bytes, end), xxh3_64(&bytes[..end]));
+    assert_eq!(u64_at(bytes, end), XxHash3_64::oneshot(&bytes[..end]));
     let live_at_last = [2, 10, 12, 13, 14, 15, 17, 18, 19];
     assert_eq!(format!("{:032x}", digest(frames, &live_at_last)), DIGEST);
 }
@@ -264,7 +264,7 @@ fn check_leases(bytes: &[u8]) {
         r#"{"id":"follower-1","retaining_seq_no":12,"timestamp":1700000000000,"source":"ccr"},"#,
         r#"{"id":"follower-2","retaining_seq_no":9,"timestamp":1700000000000,"source":"ccr"}]}"#
     );
-    let checksum = xxh3_64(content.as_bytes());
+    let checksum = XxHash3_64::oneshot(content.as_bytes());
     let expected =
         format!("{{\"format_version\":1,\"checksum\":\"{checksum:016x}\",\"retention_leases\":{content}}}\n");
     assert_eq!(String::from_utf8_lossy(bytes), expected);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use oplog::{Frame, FsStorage, GroupCommitter, Log, LogError, ManualClock, ReadLimits, SeqNo, SystemClock};
 use tempfile::TempDir;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::scenario::{self, ROWS};
 
@@ -129,7 +129,7 @@ fn set_version(path: &Path, version: u16, end: usize) {
     let mut bytes = fs::read(path).unwrap();
     assert_eq!(bytes[8..10], 1_u16.to_le_bytes());
     bytes[8..10].copy_from_slice(&version.to_le_bytes());
-    let checksum = xxh3_64(&bytes[..end]);
+    let checksum = XxHash3_64::oneshot(&bytes[..end]);
     bytes[end..end + 8].copy_from_slice(&checksum.to_le_bytes());
     fs::write(path, bytes).unwrap();
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use oplog::{HistoryUuid, SeqNo, ShardId};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use super::Fields;
 use super::field::{seq_no_to_wire, shard_to_wire};
@@ -84,7 +84,7 @@ impl FileChunk {
     /// A piece with its checksum.
     #[must_use]
     pub fn new(offset: u64, bytes: Bytes) -> Self {
-        let checksum = xxh3_64(&bytes);
+        let checksum = XxHash3_64::oneshot(&bytes);
         Self {
             offset,
             bytes,
@@ -95,7 +95,7 @@ impl FileChunk {
     /// Whether the bytes still are those that the checksum was made of.
     #[must_use]
     pub fn is_intact(&self) -> bool {
-        xxh3_64(&self.bytes) == self.checksum
+        XxHash3_64::oneshot(&self.bytes) == self.checksum
     }
 }
 

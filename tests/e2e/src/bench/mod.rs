@@ -1,8 +1,9 @@
-//! What replication costs and how fast it is, and what idle shards cost, measured from outside over real processes.
+//! What replication costs and how fast it is, what idle shards cost, and what a document costs on disk, measured from outside over real processes.
 //!
 //! Every round measures every figure on fresh folders; the two ways to ingest take turns at being first. A figure is the
 //! median over the rounds, printed beside its smallest and largest value.
 
+mod disk;
 mod figures;
 mod ingest;
 mod lag;
@@ -25,6 +26,8 @@ pub(crate) enum Section {
     Replication,
     /// Memory, threads and files of idle shards, and how fast they open.
     ManyShards,
+    /// Bytes of a document on disk.
+    Disk,
 }
 
 /// How much to measure.
@@ -82,6 +85,9 @@ pub(crate) async fn run(args: BenchArgs) -> Result<()> {
         }
         if args.measures(Section::ManyShards) {
             many_shards::measure(&args.binary, &home, args.shards, &mut figures).await?;
+        }
+        if args.measures(Section::Disk) {
+            disk::measure(&args.binary, &home, &mut figures).await?;
         }
         fs::remove_dir_all(&home)?;
     }
