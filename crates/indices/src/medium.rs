@@ -233,6 +233,11 @@ impl StorageFile for WatchedFile {
         self.full.note(&self.path, self.inner.write_at(offset, data))
     }
 
+    fn write_pieces_at(&self, offset: u64, pieces: &[Bytes]) -> io::Result<()> {
+        self.full
+            .note(&self.path, self.inner.write_pieces_at(offset, pieces))
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.full.note(&self.path, self.inner.sync_data())
     }

@@ -21,7 +21,7 @@ pub struct LogOptions {
     /// and opening a log reads its last segment.
     pub segment_bytes: ByteCount,
     /// Appended bytes that may wait for their write; more make [`crate::Log::append`] wait. Default 64 MiB.
-    /// Worst case in memory: this, one append, and the write buffer of 1 MiB.
+    /// Worst case in memory: this and one append.
     pub max_pending_bytes: ByteCount,
     /// The longest time that asynchronously appended operations stay without an fsync. Default 5 s.
     pub sync_interval: Duration,

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
+
+/// Slices that one system call takes: `IOV_MAX` of Linux.
+const MAX_SLICES: usize = 1024;
 
 /// One open file. Reads and writes name their offset; a handle stays valid when its file is renamed or removed.
 pub trait StorageFile: Send + Sync + Debug {
@@ -24,6 +27,14 @@ pub trait StorageFile: Send + Sync + Debug {
     /// # Errors
     /// What the medium says; any part of `data` may have been written.
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()>;
+
+    /// Writes `pieces` one after the other, as [`Self::write_at`] writes one.
+    ///
+    /// # Errors
+    /// As those of [`Self::write_at`].
+    fn write_pieces_at(&self, offset: u64, pieces: &[Bytes]) -> io::Result<()> {
+        self.write_at(offset, &pieces.concat())
+    }
 
     /// Makes all content that was written so far durable. The file's name is made durable by [`Storage::sync_dir`].
     ///
@@ -130,6 +141,28 @@ impl StorageFile for FsFile {
         self.0.write_all_at(data, offset)
     }
 
+    /// Without copying them into one buffer.
+    fn write_pieces_at(&self, mut offset: u64, pieces: &[Bytes]) -> io::Result<()> {
+        for pieces in pieces.chunks(MAX_SLICES) {
+            let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+            let mut rest = &mut slices[..];
+            // Passes over empty ones, which would look like a write that does not get on.
+            IoSlice::advance_slices(&mut rest, 0);
+            while !rest.is_empty() {
+                match rustix::io::pwritev(&self.0, rest, offset) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => {
+                        offset += written as u64;
+                        IoSlice::advance_slices(&mut rest, written);
+                    }
+                    Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
     }
@@ -207,5 +240,30 @@ impl Storage for FsStorage {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_written_one_after_the_other_and_read_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = FsStorage.create(&dir.path().join("file")).unwrap();
+        // More than one system call takes, and empty ones among them.
+        let pieces: Vec<Bytes> = (0..3 * MAX_SLICES + 7)
+            .map(|number| Bytes::from(vec![number as u8; number % 50]))
+            .collect();
+        let whole = pieces.concat();
+        file.write_pieces_at(10, &pieces).unwrap();
+        file.write_pieces_at(0, &[]).unwrap();
+        file.write_pieces_at(0, &[Bytes::new()]).unwrap();
+        assert_eq!(file.len().unwrap(), 10 + whole.len() as u64);
+        assert_eq!(file.read_at(10, whole.len()).unwrap(), whole);
+        assert_eq!(file.read_at(0, 10).unwrap(), [0; 10][..], "a hole");
+        let beyond = file.read_at(11, whole.len()).unwrap_err();
+        assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(file.read_at(10, 0).unwrap(), Bytes::new());
     }
 }

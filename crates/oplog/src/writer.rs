@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::atomic_file::NameSync;
 use crate::checkpoint::Checkpoint;
 use crate::entries::{Entry, entry_of};
@@ -16,22 +18,23 @@ use crate::segment::{
 use crate::shared::{ActiveSegment, PendingFrame, Shared, State};
 use crate::{Frame, LogError, SeqNo, Storage, StorageFile};
 
-/// Frames are gathered into writes of about this size: small enough that the second copy, into the page cache, finds them in the processor's cache.
-const WRITE_CHUNK: usize = 256 << 10;
-/// Frames from this size on are written without being copied.
-const DIRECT_WRITE: usize = 256 << 10;
+/// Frames are gathered into writes of about this size, unless one is larger.
+const WRITE_CHUNK: usize = 1 << 20;
+/// And of at most so many frames.
+const WRITE_PIECES: usize = 1024;
 
 /// The state of the open segment that only its writer needs.
 #[derive(Debug)]
 pub(crate) struct Writer {
     file: Arc<dyn StorageFile>,
     header: SegmentHeader,
-    /// Bytes that are in the file or in `buffer`.
+    /// Bytes that are in the file or in `pieces`.
     length: u64,
     /// The last operation whose bytes are counted in `length`.
     staged: Option<SeqNo>,
     /// Bytes and entries that are counted but not written. Without capacity between two writes: an idle log holds no memory for the next one.
-    buffer: Vec<u8>,
+    pieces: Vec<Bytes>,
+    piece_bytes: usize,
     entries: Vec<Entry>,
     /// The last staged update or delete.
     updates: Option<SeqNo>,
@@ -84,7 +87,8 @@ impl Writer {
             header: start.header,
             length: start.length,
             staged: start.last,
-            buffer: Vec::new(),
+            pieces: Vec::new(),
+            piece_bytes: 0,
             entries: Vec::new(),
             updates: None,
             frames: start.frames,
@@ -216,7 +220,7 @@ impl Writer {
     /// Memory kept for frames that are still to come.
     #[cfg(test)]
     pub(crate) fn kept_bytes(&self) -> usize {
-        self.buffer.capacity() + self.entries.capacity() * size_of::<Entry>()
+        self.pieces.capacity() * size_of::<Bytes>() + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// The file and length of the open segment, everything written and synced.
@@ -225,8 +229,6 @@ impl Writer {
     }
 
     fn write(&mut self, shared: &Arc<Shared>, batch: &[PendingFrame]) -> Result<(), LogError> {
-        let bytes: usize = batch.iter().map(|pending| pending.frame.len()).sum();
-        self.buffer.reserve((MARKER_LENGTH + bytes).min(WRITE_CHUNK));
         for PendingFrame { frame, .. } in batch {
             let end = self.length + (MARKER_LENGTH + frame.len()) as u64;
             if self.frames > 0 && end > shared.options.segment_bytes.get() {
@@ -237,7 +239,7 @@ impl Writer {
             self.stage(shared, frame)?;
         }
         self.write_staged(shared)?;
-        (self.buffer, self.entries) = (Vec::new(), Vec::new());
+        (self.pieces, self.entries) = (Vec::new(), Vec::new());
         Ok(())
     }
 
@@ -248,9 +250,8 @@ impl Writer {
             return;
         }
         if let Some(seq_no) = durable {
-            self.buffer
-                .extend_from_slice(&encode_marker(self.length, seq_no, self.header.salt));
-            self.length += MARKER_LENGTH as u64;
+            let marker = encode_marker(self.length, seq_no, self.header.salt);
+            self.push(Bytes::copy_from_slice(&marker));
             self.marked = durable;
         }
     }
@@ -258,17 +259,11 @@ impl Writer {
     fn stage(&mut self, shared: &Shared, frame: &Frame) -> Result<(), LogError> {
         let entry = entry_of(frame, self.header.first, self.length)
             .expect("segment_bytes is at most 1 GiB, and a frame is 100 MiB at most");
-        if frame.len() >= DIRECT_WRITE {
+        if self.piece_bytes + frame.len() > WRITE_CHUNK || self.pieces.len() >= WRITE_PIECES {
             self.write_staged(shared)?;
-            self.write_at(shared, self.length, frame.bytes())?;
-        } else {
-            if self.buffer.len() + frame.len() > WRITE_CHUNK {
-                self.write_staged(shared)?;
-            }
-            self.buffer.extend_from_slice(frame.bytes());
         }
+        self.push(frame.bytes().clone());
         self.entries.push(entry);
-        self.length += frame.len() as u64;
         self.frames += 1;
         self.staged = Some(frame.seq_no());
         if is_update_or_delete(frame) {
@@ -277,13 +272,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the buffer and shows the staged frames to readers of the file.
+    fn push(&mut self, piece: Bytes) {
+        self.length += piece.len() as u64;
+        self.piece_bytes += piece.len();
+        self.pieces.push(piece);
+    }
+
+    /// Writes the staged frames and shows them to readers of the file.
     fn write_staged(&mut self, shared: &Shared) -> Result<(), LogError> {
-        if !self.buffer.is_empty() {
-            let buffer = std::mem::take(&mut self.buffer);
-            self.write_at(shared, self.length - buffer.len() as u64, &buffer)?;
-            self.buffer = buffer;
-            self.buffer.clear();
+        if !self.pieces.is_empty() {
+            self.write_pieces(shared)?;
         }
         let (Some(last), false) = (self.staged, self.entries.is_empty()) else {
             return Ok(());
@@ -301,14 +299,16 @@ impl Writer {
         Ok(())
     }
 
-    fn write_at(&mut self, shared: &Shared, offset: u64, bytes: &[u8]) -> Result<(), LogError> {
+    fn write_pieces(&mut self, shared: &Shared) -> Result<(), LogError> {
+        let bytes = std::mem::take(&mut self.piece_bytes) as u64;
         self.unsynced_since.get_or_insert_with(|| shared.committer.now());
-        self.unsynced_bytes += bytes.len() as u64;
-        self.live.bytes_since += bytes.len() as u64;
-        let path = || log_path(&shared.dir, self.header.first);
+        self.unsynced_bytes += bytes;
+        self.live.bytes_since += bytes;
         self.file
-            .write_at(offset, bytes)
-            .map_err(|source| LogError::io("write", path(), source))
+            .write_pieces_at(self.length - bytes, &self.pieces)
+            .map_err(|source| LogError::io("write", log_path(&shared.dir, self.header.first), source))?;
+        self.pieces.clear();
+        Ok(())
     }
 
     /// Forgets the frames in memory: they are in the file.
