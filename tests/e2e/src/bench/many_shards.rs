@@ -38,6 +38,7 @@ type Body = (&'static str, Vec<u8>);
 /// The figures of the node in one condition.
 struct Names {
     memory: &'static str,
+    anonymous: &'static str,
     threads: &'static str,
     open_files: &'static str,
     mappings: &'static str,
@@ -46,6 +47,7 @@ struct Names {
 
 const NEVER_SEARCHED: Names = Names {
     memory: "memory per shard, never searched",
+    anonymous: "of it not pages of files, never searched",
     threads: "more threads, never searched",
     open_files: "open files per shard, never searched",
     mappings: "memory mappings per shard, never searched",
@@ -54,6 +56,7 @@ const NEVER_SEARCHED: Names = Names {
 
 const REFRESHED: Names = Names {
     memory: "memory per shard, refreshed",
+    anonymous: "of it not pages of files, refreshed",
     threads: "more threads, refreshed",
     open_files: "open files per shard, refreshed",
     mappings: "memory mappings per shard, refreshed",
@@ -62,6 +65,7 @@ const REFRESHED: Names = Names {
 
 const RESTARTED: Names = Names {
     memory: "memory per shard, restarted",
+    anonymous: "of it not pages of files, restarted",
     threads: "more threads, restarted",
     open_files: "open files per shard, restarted",
     mappings: "memory mappings per shard, restarted",
@@ -70,6 +74,7 @@ const RESTARTED: Names = Names {
 
 const WRITTEN: Names = Names {
     memory: "memory per shard, after a bulk of 500 KB",
+    anonymous: "of it not pages of files, after a bulk of 500 KB",
     threads: "more threads, after a bulk of 500 KB",
     open_files: "open files per shard, after a bulk of 500 KB",
     mappings: "memory mappings per shard, after a bulk of 500 KB",
@@ -187,6 +192,11 @@ impl Shards {
             "KiB",
             per_shard(usage.resident_kib, self.without.resident_kib),
             Some(TARGET),
+        );
+        figures.add(
+            names.anonymous,
+            "KiB",
+            per_shard(usage.anonymous_kib, self.without.anonymous_kib),
         );
         figures.add(names.threads, "", usage.threads - self.without.threads);
         figures.add(

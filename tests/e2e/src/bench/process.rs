@@ -55,6 +55,8 @@ fn status_field(status: &str, name: &str) -> Option<u64> {
 pub(crate) struct Usage {
     /// Resident memory in KiB.
     pub(crate) resident_kib: f64,
+    /// Of it what is no page of a file, in KiB: the rest the kernel takes back when it needs memory.
+    pub(crate) anonymous_kib: f64,
     /// Threads.
     pub(crate) threads: f64,
     /// Open file descriptors.
@@ -74,6 +76,7 @@ impl Usage {
         };
         Ok(Usage {
             resident_kib: field("VmRSS:")?,
+            anonymous_kib: field("RssAnon:")?,
             threads: field("Threads:")?,
             open_files: fs::read_dir(format!("/proc/{pid}/fd"))?.count() as f64,
             mappings: fs::read_to_string(format!("/proc/{pid}/maps"))?.lines().count() as f64,
@@ -134,7 +137,8 @@ mod tests {
         assert!(resident_mib(pid).unwrap() > 0.1);
         assert!(cpu_seconds(pid).unwrap() >= 0.0);
         let usage = Usage::of(pid).unwrap();
-        assert!(usage.resident_kib > 100.0 && usage.threads >= 1.0);
+        assert!(usage.resident_kib > usage.anonymous_kib && usage.anonymous_kib > 100.0);
+        assert!(usage.threads >= 1.0);
         assert!(usage.open_files >= 3.0 && usage.mappings > 3.0);
     }
 }
