@@ -91,7 +91,7 @@ impl Log {
         Ok(plan.policy(CompactionGoal::Due).choose(&plan.facts()?).is_some())
     }
 
-    /// Rewrites segments until the goal is reached. Blocks; appends, reads and snapshots go on. One at a time: another waits.
+    /// Rewrites segments until the goal is reached; [`CompactionGoal::All`] seals the open one first. Blocks; appends, reads and snapshots go on. One at a time: another waits.
     ///
     /// Uses memory for one block, 24 bytes for each operation of one segment, and a bitmap of the operations that sparse segments hold.
     ///
@@ -106,6 +106,10 @@ impl Log {
         let _one_at_a_time = shared.compaction_lock.lock();
         let mut report = CompactionReport::default();
         if goal == CompactionGoal::All {
+            let mut writer = shared.writer.lock();
+            let sealed = writer.commit(shared, true).and_then(|_| writer.seal(shared));
+            drop(writer);
+            self.poison_on_error(sealed)?;
             for segment in shared.state.lock().sealed.iter() {
                 segment.set_kept_dead(0);
             }

@@ -28,7 +28,7 @@ pub enum Fault {
 ///
 /// Every call that changes something (create, write, truncate, sync, rename, remove, directory sync) counts as one
 /// *change*, at which a [`Fault`] can be injected. [`MemStorage::crash`] keeps what was synced, and of the rest whatever a
-/// pseudo-random choice leaves: unsynced writes survive in pieces and in any order, unsynced names up to some point.
+/// pseudo-random choice leaves: unsynced writes survive in pieces and in any order, unsynced names up to some point or in any order.
 #[derive(Debug, Clone, Default)]
 pub struct MemStorage {
     inner: Arc<Mutex<Inner>>,
@@ -197,10 +197,18 @@ impl MemStorage {
             file.synced.clone_from(&content);
             file.current = content;
         }
+        let any_order = random.next(2) == 0;
         let kept = random.next(inner.unsynced_names.len() as u64 + 1) as usize;
         let mut names = std::mem::take(&mut inner.durable_names);
-        for change in inner.unsynced_names.drain(..).take(kept) {
-            change.apply(&mut names);
+        for (position, change) in inner.unsynced_names.drain(..).enumerate() {
+            let survives = if any_order {
+                random.next(2) == 0
+            } else {
+                position < kept
+            };
+            if survives {
+                change.apply(&mut names);
+            }
         }
         inner.names.clone_from(&names);
         inner.durable_names = names;

@@ -383,6 +383,14 @@ impl Writer {
         Ok(())
     }
 
+    /// Seals the open segment although it is not full. Only called when everything written is durable.
+    pub(crate) fn seal(&mut self, shared: &Shared) -> Result<(), LogError> {
+        if self.frames == 0 {
+            return Ok(());
+        }
+        self.roll(shared)
+    }
+
     /// Only called when everything written is durable.
     fn save_live(&mut self, shared: &Shared) -> Result<(), LogError> {
         let (tracker, updates) = {

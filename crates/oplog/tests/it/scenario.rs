@@ -61,6 +61,7 @@ pub(crate) fn frame(row: &Row) -> Frame {
 pub(crate) fn options() -> LogOptions {
     LogOptions {
         segment_bytes: ByteCount::new(640),
+        garbage_ratio: 0.0,
         ..LogOptions::default()
     }
 }
@@ -110,7 +111,7 @@ pub(crate) fn write(dir: &Path) -> Result<(), Box<dyn Error>> {
         retention_operations: 0,
         safe_commit: max,
     });
-    log.compact(CompactionGoal::All, &AllPassed)?;
+    log.compact(CompactionGoal::Due, &AllPassed)?;
     append(&ROWS[10..12])?;
     log.set_primary_term(PrimaryTerm::new(2).ok_or("a term")?)?;
     append(&ROWS[12..17])?;
