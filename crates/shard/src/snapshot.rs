@@ -1,15 +1,17 @@
 //! A stable set of files for copying the shard to another node.
 
 use std::collections::BTreeSet;
+use std::hash::Hasher as _;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use oplog::{HistoryUuid, Log, PinnedFiles, SeqNo};
+use oplog::{HistoryUuid, Log, PinnedFile, PinnedFiles, SeqNo};
 use parking_lot::Mutex;
 use tantivy::IndexMeta;
 use tantivy::directory::Directory;
+use twox_hash::XxHash3_64;
 
 use crate::view::{MANAGED_FILE, META_FILE, STEP_LIMITS, ViewCore, next_of, read_with_holes, sealed};
 use crate::{Shard, ShardError};
@@ -24,6 +26,34 @@ pub struct SnapshotFile {
     pub name: String,
     /// Length in bytes.
     pub length: u64,
+    /// Files of one name, length and content id have the same bytes, whatever snapshot they are from. `None` for a file that may still change.
+    pub content_id: Option<u64>,
+}
+
+/// So much of both ends of a file goes into its content id: the random salt in a segment's header, and the trailer that holds the checksums of blocks and of files
+/// of the view.
+const ENDS: usize = 128;
+
+/// The id of a file that does not change any more, from its ends.
+fn content_id(
+    name: &str,
+    length: u64,
+    read_at: impl Fn(u64, usize) -> Result<Bytes, ShardError>,
+) -> Result<u64, ShardError> {
+    let part = usize::try_from(length).unwrap_or(usize::MAX).min(ENDS);
+    let mut hash = XxHash3_64::new();
+    hash.write(name.as_bytes());
+    hash.write(&length.to_le_bytes());
+    for offset in [0, length - part as u64] {
+        hash.write(&read_at(offset, part)?);
+    }
+    Ok(hash.finish())
+}
+
+fn read_file_at(path: &Path, offset: u64, length: usize) -> Result<Bytes, ShardError> {
+    let mut buffer = vec![0; length];
+    std::fs::File::open(path)?.read_exact_at(&mut buffer, offset)?;
+    Ok(Bytes::from(buffer))
 }
 
 /// Pins a shard's log files and the segments of one commit of its view for as long as it lives.
@@ -76,9 +106,14 @@ impl Shard {
             if let Ok(metadata) = std::fs::metadata(index_dir.join(&path))
                 && names.insert(name.to_owned())
             {
+                let (name, length) = (format!("index/{name}"), metadata.len());
+                let content_id = content_id(&name, length, |offset, length| {
+                    read_file_at(&index_dir.join(&path), offset, length)
+                })?;
                 files.push(SnapshotFile {
-                    name: format!("index/{name}"),
-                    length: metadata.len(),
+                    name,
+                    length,
+                    content_id: Some(content_id),
                 });
             }
         }
@@ -93,13 +128,10 @@ impl Shard {
             files.push(SnapshotFile {
                 name: format!("index/{name}"),
                 length: content.len() as u64,
+                content_id: None,
             });
         }
-        let of_log = |file: &oplog::PinnedFile| SnapshotFile {
-            name: format!("oplog/{}", file.name),
-            length: file.length,
-        };
-        files.extend(log.files().iter().map(of_log));
+        files.extend(self.note(log_files(&log))?);
         Ok(ShardSnapshot {
             log,
             index_dir,
@@ -189,12 +221,7 @@ impl ShardSnapshot {
             _ if length == 0 => Ok(Bytes::new()),
             META_FILE => Ok(self.meta.slice(start..start + length)),
             MANAGED_FILE => Ok(self.managed.slice(start..start + length)),
-            _ => {
-                let handle = std::fs::File::open(self.index_dir.join(index_name))?;
-                let mut buffer = vec![0; length];
-                handle.read_exact_at(&mut buffer, offset)?;
-                Ok(Bytes::from(buffer))
-            }
+            _ => read_file_at(&self.index_dir.join(index_name), offset, length),
         }
     }
 
@@ -223,6 +250,32 @@ impl ShardSnapshot {
         verified.insert(log_name.to_owned());
         Ok(())
     }
+}
+
+/// Sealed segments and their indices do not change any more; the open segment grows, and the other files are written anew.
+fn log_files(log: &PinnedFiles) -> Result<Vec<SnapshotFile>, ShardError> {
+    let open = log
+        .files()
+        .iter()
+        .filter_map(|file| first_of_segment(&file.name))
+        .max();
+    let to_snapshot = |file: &PinnedFile| {
+        let is_sealed = match first_of_segment(&file.name) {
+            Some(first) => Some(first) != open,
+            None => file.name.ends_with(".idx"),
+        };
+        let read_at = |offset, length| Ok(log.read_at(&file.name, offset, length)?);
+        let name = format!("oplog/{}", file.name);
+        let content_id = is_sealed
+            .then(|| content_id(&name, file.length, read_at))
+            .transpose()?;
+        Ok(SnapshotFile {
+            name,
+            length: file.length,
+            content_id,
+        })
+    };
+    log.files().iter().map(to_snapshot).collect()
 }
 
 /// A segment of the log is named by its first operation.

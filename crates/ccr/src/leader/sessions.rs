@@ -203,6 +203,7 @@ impl Session {
                 .map(|file| RecoveryFile {
                     name: file.name.clone(),
                     length: file.length,
+                    content_id: file.content_id,
                 })
                 .collect(),
         }

@@ -216,7 +216,9 @@ impl Bootstraps {
             files_total: 0,
             files_recovered: 0,
             bytes_total: 0,
+            files_reused: 0,
             bytes_recovered: 0,
+            bytes_reused: 0,
             target_throttle_time: Duration::ZERO,
             failure: None,
         }

@@ -1,58 +1,137 @@
 //! Files of a shard that is being copied.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use es_exception::{Exception, ExceptionKind};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use transport::RecoveryFile;
+
+/// Name of the list of what was copied, beside the files, while they are incomplete.
+const RECORD_NAME: &str = "recovery.ndjson";
+const RECORD_FORMAT: u32 = 1;
+
+/// The first line of the record.
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordHeader {
+    format: u32,
+}
+
+/// A line of the record: the first `durable` bytes of a file are here. A later line on the same file counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct RecordLine {
+    name: String,
+    length: u64,
+    content_id: u64,
+    durable: u64,
+}
 
 /// The directory of a shard under recovery. Everything here blocks.
+///
+/// A record in it says how far each file was copied. It is written after the bytes are durable, so that it may say too little but never too much, and
+/// it is removed before the shard is opened: a directory without a record holds nothing that a recovery may build on.
 #[derive(Debug, Clone)]
 pub(crate) struct StagingDir {
     path: PathBuf,
+    /// Of the files that stayed, how many of their first bytes are durable.
+    kept: Arc<BTreeMap<String, u64>>,
+    record: Arc<Mutex<File>>,
 }
 
 impl StagingDir {
-    /// An empty directory at `path`; what an earlier attempt left there is removed.
-    pub(crate) fn create_empty(path: &Path) -> Result<Self, Exception> {
-        let staging = Self {
-            path: path.to_owned(),
-        };
-        let result = match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => fs::create_dir_all(path),
-        };
-        result
-            .map(|()| staging)
-            .map_err(|error| failed("prepare", path, &error))
-    }
-
-    /// Creates the file `name` with `length` bytes to be written.
+    /// Prepares the directory at `path` for `wanted`: what an earlier attempt copied of the same files stays, everything else is removed.
     ///
     /// # Errors
-    /// Illegal state if the name leads out of the directory; a failure of the file system.
-    pub(crate) fn create_file(&self, name: &str, length: u64) -> Result<StagedFile, Exception> {
-        check_name(name)?;
-        let path = self.path.join(name);
-        let create = || {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent)?;
+    /// Illegal state if a name leads out of the directory; a failure of the file system.
+    pub(crate) fn prepare(path: &Path, wanted: &[RecoveryFile]) -> Result<Self, Exception> {
+        for file in wanted {
+            check_name(&file.name)?;
+        }
+        let known = read_record(path);
+        let kept = wanted.iter().filter_map(|file| {
+            let line = known.get(&file.name).filter(|line| is_of(line, file))?;
+            let metadata = fs::symlink_metadata(path.join(&file.name)).ok()?;
+            (metadata.is_file() && metadata.len() == file.length).then(|| line.clone())
+        });
+        let kept: Vec<RecordLine> = kept.collect();
+        let prepare = || {
+            if kept.is_empty() {
+                remove_all(path)?;
+                fs::create_dir_all(path)?;
+            } else {
+                remove_others(path, &kept)?;
             }
-            let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-            file.set_len(length)?;
-            Ok(file)
+            write_record(path, &kept)
         };
-        let file = create().map_err(|error| failed("create", &path, &error))?;
-        Ok(StagedFile {
-            file: Arc::new(file),
-            path,
+        let record = prepare().map_err(|error| failed("prepare", path, &error))?;
+        let durable = |line: RecordLine| (line.name, line.durable.min(line.length));
+        Ok(Self {
+            path: path.to_owned(),
+            kept: Arc::new(kept.into_iter().map(durable).collect()),
+            record: Arc::new(Mutex::new(record)),
         })
     }
 
-    /// Makes the directory entries durable.
-    pub(crate) fn sync(&self) -> Result<(), Exception> {
+    /// Opens `file` to be filled, at its full length. Answers how many of its first bytes are there and durable.
+    ///
+    /// # Errors
+    /// A failure of the file system.
+    pub(crate) fn open_file(&self, file: &RecoveryFile) -> Result<(StagedFile, u64), Exception> {
+        let path = self.path.join(&file.name);
+        let open = || {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            let opened = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)?;
+            opened.set_len(file.length)?;
+            Ok(opened)
+        };
+        let opened = open().map_err(|error| failed("create", &path, &error))?;
+        let staged = StagedFile {
+            file: Arc::new(opened),
+            path,
+        };
+        Ok((staged, self.kept.get(&file.name).copied().unwrap_or(0)))
+    }
+
+    /// Makes the content of `staged`, which is `file`, durable, and remembers that its first `copied` bytes are there.
+    ///
+    /// # Errors
+    /// A failure of the file system.
+    pub(crate) fn save(
+        &self,
+        file: &RecoveryFile,
+        staged: &StagedFile,
+        copied: u64,
+    ) -> Result<(), Exception> {
+        staged.sync()?;
+        let Some(content_id) = file.content_id else {
+            return Ok(());
+        };
+        let line = RecordLine {
+            name: file.name.clone(),
+            length: file.length,
+            content_id,
+            durable: copied,
+        };
+        let mut record = self.record.lock();
+        append_line(&mut record, &line).map_err(|error| failed("write", &self.path.join(RECORD_NAME), &error))
+    }
+
+    /// Makes the directory entries durable, and the directory one that a shard may be opened in.
+    ///
+    /// # Errors
+    /// A failure of the file system.
+    pub(crate) fn finish(&self) -> Result<(), Exception> {
         let sync = |path: &Path| {
             File::open(path)
                 .and_then(|dir| dir.sync_all())
@@ -65,8 +144,88 @@ impl StagingDir {
                 sync(&path)?;
             }
         }
+        let record = self.path.join(RECORD_NAME);
+        fs::remove_file(&record).map_err(|error| failed("remove", &record, &error))?;
         sync(&self.path)
     }
+}
+
+fn is_of(line: &RecordLine, file: &RecoveryFile) -> bool {
+    line.name == file.name && line.length == file.length && Some(line.content_id) == file.content_id
+}
+
+/// What an earlier attempt left, by name: up to the first line that cannot be read, as a crash leaves it.
+fn read_record(dir: &Path) -> BTreeMap<String, RecordLine> {
+    let mut known = BTreeMap::new();
+    let Ok(content) = fs::read_to_string(dir.join(RECORD_NAME)) else {
+        return known;
+    };
+    let mut lines = content.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let header = lines.next().map(serde_json::from_str::<RecordHeader>);
+    if !matches!(
+        header,
+        Some(Ok(RecordHeader {
+            format: RECORD_FORMAT
+        }))
+    ) {
+        return known;
+    }
+    let lines = lines.map_while(|line| serde_json::from_str::<RecordLine>(line).ok());
+    known.extend(lines.map(|line| (line.name.clone(), line)));
+    known
+}
+
+/// Writes a new record in place of the old one.
+fn write_record(dir: &Path, kept: &[RecordLine]) -> io::Result<File> {
+    let (path, temporary) = (dir.join(RECORD_NAME), dir.join(format!("{RECORD_NAME}.tmp")));
+    let mut record = File::create(&temporary)?;
+    append_line(
+        &mut record,
+        &RecordHeader {
+            format: RECORD_FORMAT,
+        },
+    )?;
+    for line in kept {
+        append_line(&mut record, line)?;
+    }
+    fs::rename(temporary, path)?;
+    Ok(record)
+}
+
+fn append_line(record: &mut File, line: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    record.write_all(&text)
+}
+
+fn remove_all(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Removes everything in `dir` but the files in `kept`, which lie in it or in a folder of it.
+fn remove_others(dir: &Path, kept: &[RecordLine]) -> io::Result<()> {
+    let is_kept = |path: &Path| kept.iter().any(|line| dir.join(&line.name) == path);
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if !path.is_dir() {
+            if !is_kept(&path) {
+                fs::remove_file(&path)?;
+            }
+            continue;
+        }
+        for entry in fs::read_dir(&path)? {
+            let path = entry?.path();
+            match path.is_dir() {
+                true => fs::remove_dir_all(&path)?,
+                false if is_kept(&path) => {}
+                false => fs::remove_file(&path)?,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A file that is being filled.
@@ -83,8 +242,7 @@ impl StagedFile {
             .map_err(|error| failed("write", &self.path, &error))
     }
 
-    /// Makes the content durable.
-    pub(crate) fn sync(&self) -> Result<(), Exception> {
+    fn sync(&self) -> Result<(), Exception> {
         self.file
             .sync_all()
             .map_err(|error| failed("sync", &self.path, &error))
@@ -139,22 +297,88 @@ mod tests {
         }
     }
 
+    fn wanted(name: &str, length: u64, content_id: Option<u64>) -> RecoveryFile {
+        RecoveryFile {
+            name: name.to_owned(),
+            length,
+            content_id,
+        }
+    }
+
+    fn durable(staging: &StagingDir, file: &RecoveryFile) -> u64 {
+        staging.open_file(file).expect("open").1
+    }
+
     #[test]
     fn chunks_land_at_their_offsets_in_any_order() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("shard");
         fs::create_dir_all(&path).expect("create");
         fs::write(path.join("stale"), "x").expect("write");
-        let staging = StagingDir::create_empty(&path).expect("empty");
-        assert!(
-            !path.join("stale").exists(),
-            "an earlier attempt leaves nothing behind"
-        );
-        let file = staging.create_file("oplog/0.log", 6).expect("create");
+        let log = wanted("oplog/0.log", 6, Some(1));
+        let staging = StagingDir::prepare(&path, std::slice::from_ref(&log)).expect("prepare");
+        assert!(!path.join("stale").exists(), "what is no copy is not kept");
+        let (file, there) = staging.open_file(&log).expect("create");
+        assert_eq!(there, 0);
         file.write_at(3, b"def").expect("write");
         file.write_at(0, b"abc").expect("write");
-        file.sync().expect("sync");
-        staging.sync().expect("sync");
+        staging.save(&log, &file, 6).expect("save");
+        staging.finish().expect("finish");
         assert_eq!(fs::read(path.join("oplog/0.log")).expect("read"), b"abcdef");
+        assert_eq!(
+            fs::read_dir(&path).expect("list").count(),
+            1,
+            "the record is gone"
+        );
+
+        let again = StagingDir::prepare(&path, std::slice::from_ref(&log)).expect("prepare");
+        assert_eq!(durable(&again, &log), 0, "a finished copy may have been used");
+    }
+
+    #[test]
+    fn an_attempt_goes_on_where_the_one_before_was_sure_of_its_bytes() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("shard");
+        let files = [
+            wanted("oplog/0.log", 6, Some(1)),
+            wanted("oplog/0.idx", 2, Some(2)),
+            wanted("oplog/9.log", 5, Some(3)),
+            wanted("oplog/checkpoint", 3, None),
+            wanted("index/a.term", 4, Some(4)),
+        ];
+        let staging = StagingDir::prepare(&path, &files).expect("prepare");
+        for file in &files {
+            let (staged, _) = staging.open_file(file).expect("create");
+            staged.write_at(0, b"ab").expect("write");
+            staging.save(file, &staged, 2).expect("save");
+        }
+        // As a crash in the middle of a line leaves it.
+        let mut record = OpenOptions::new()
+            .append(true)
+            .open(path.join(RECORD_NAME))
+            .expect("open");
+        record
+            .write_all(br#"{"name":"oplog/0.log","length":6,"content_id":1,"durable":6"#)
+            .expect("write");
+
+        let now = [
+            files[0].clone(),
+            wanted("oplog/0.idx", 2, Some(22)),
+            wanted("oplog/9.log", 6, Some(3)),
+            files[3].clone(),
+        ];
+        let staging = StagingDir::prepare(&path, &now).expect("prepare");
+        let there: Vec<_> = now.iter().map(|file| durable(&staging, file)).collect();
+        assert_eq!(
+            there,
+            [2, 0, 0, 0],
+            "the same bytes, other ones, a longer file, one that changes"
+        );
+        assert!(!path.join("index/a.term").exists(), "nobody wants it any more");
+        drop(staging);
+
+        fs::remove_file(path.join("oplog/0.log")).expect("remove");
+        let staging = StagingDir::prepare(&path, &now).expect("prepare");
+        assert_eq!(durable(&staging, &now[0]), 0, "the file is gone");
     }
 }

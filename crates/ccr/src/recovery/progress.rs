@@ -57,8 +57,12 @@ pub struct ShardRecoveryStatus {
     pub files_recovered: usize,
     /// Bytes to copy.
     pub bytes_total: u64,
-    /// Bytes copied.
+    /// Files of which nothing had to be copied, since an earlier attempt had done so.
+    pub files_reused: usize,
+    /// Bytes copied by this attempt.
     pub bytes_recovered: u64,
+    /// Bytes that earlier attempts had copied.
+    pub bytes_reused: u64,
     /// Time for which this side held back to keep the rate.
     pub target_throttle_time: Duration,
     /// Why the last attempt failed, until the shard serves.
@@ -82,13 +86,14 @@ impl Progress {
         self.status.lock().clone()
     }
 
-    /// A new attempt copies everything again.
+    /// A new attempt counts anew.
     pub(crate) fn begin_attempt(&self) {
         let mut status = self.status.lock();
         status.attempts += 1;
         status.stage = RecoveryStage::Init;
         (status.files_total, status.files_recovered) = (0, 0);
         (status.bytes_total, status.bytes_recovered) = (0, 0);
+        (status.files_reused, status.bytes_reused) = (0, 0);
     }
 
     pub(crate) fn begin_copy(&self, files: usize, bytes: u64) {
@@ -101,6 +106,13 @@ impl Progress {
         let mut status = self.status.lock();
         status.bytes_recovered += bytes;
         status.target_throttle_time += throttled;
+    }
+
+    /// Of a file of `length` bytes, `there` need not be copied.
+    pub(crate) fn reused_bytes(&self, there: u64, length: u64) {
+        let mut status = self.status.lock();
+        status.bytes_reused += there;
+        status.files_reused += usize::from(there == length);
     }
 
     pub(crate) fn copied_file(&self) {

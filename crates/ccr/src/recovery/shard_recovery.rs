@@ -1,5 +1,6 @@
 //! Copies one shard of a leader and opens it as a follower shard.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ use super::progress::Progress;
 use crate::blocking::blocking;
 use crate::rate_limiter::RateLimiter;
 use crate::settings::CcrSettings;
+
+/// After so many bytes of a file what was copied is made durable, so that another attempt need not copy it again.
+const BYTES_BETWEEN_SAVES: u64 = 64 << 20;
 
 /// What the recovery of one shard works with.
 #[derive(Debug, Clone)]
@@ -41,7 +45,7 @@ pub(crate) struct ShardRecovery {
 }
 
 impl ShardRecovery {
-    /// One attempt, from an empty directory to a shard that serves.
+    /// One attempt, from whatever earlier ones copied to a shard that serves.
     ///
     /// The retention lease is taken before the session, so that every operation after the copied ones is still there when
     /// following begins. Not cancel safe in one point: dropped in the middle, the session on the leader ends by its idle timeout.
@@ -90,14 +94,14 @@ impl ShardRecovery {
             ));
         }
         let dir: PathBuf = self.indices.shard_dir(&self.follower_shard);
-        let staging = blocking(move || StagingDir::create_empty(&dir)).await?;
+        let files = session.files.clone();
+        let staging = blocking(move || StagingDir::prepare(&dir, &files)).await?;
         let bytes = session.files.iter().map(|file| file.length).sum();
         self.progress.begin_copy(session.files.len(), bytes);
         for file in &session.files {
             self.copy_file(remote, session, file, &staging).await?;
-            self.progress.copied_file();
         }
-        blocking(move || staging.sync()).await?;
+        blocking(move || staging.finish()).await?;
         self.sync_mapping(remote, session.mapping_version).await
     }
 
@@ -108,17 +112,42 @@ impl ShardRecovery {
         file: &RecoveryFile,
         staging: &StagingDir,
     ) -> Result<(), Exception> {
-        let (staging, name, length) = (staging.clone(), file.name.clone(), file.length);
-        let staged = blocking(move || staging.create_file(&name, length)).await?;
+        let (staged, there) = {
+            let (staging, file) = (staging.clone(), file.clone());
+            blocking(move || staging.open_file(&file)).await?
+        };
+        self.progress.reused_bytes(there, file.length);
+        let mut next = there;
+        while next < file.length {
+            let end = file.length.min(next + BYTES_BETWEEN_SAVES);
+            self.copy_range(remote, session, file, next..end, &staged).await?;
+            let (staging, file, staged) = (staging.clone(), file.clone(), staged.clone());
+            blocking(move || staging.save(&file, &staged, end)).await?;
+            next = end;
+        }
+        if there < file.length {
+            self.progress.copied_file();
+        }
+        Ok(())
+    }
+
+    async fn copy_range(
+        &self,
+        remote: &RemoteCluster,
+        session: &RecoverySession,
+        file: &RecoveryFile,
+        range: Range<u64>,
+        staged: &StagedFile,
+    ) -> Result<(), Exception> {
         let chunk = self.settings.recovery_chunk_size.get();
-        let offsets = (0..file.length.div_ceil(chunk)).map(|number| number * chunk);
+        let count = (range.end - range.start).div_ceil(chunk);
+        let offsets = (0..count).map(|number| range.start + number * chunk);
         stream::iter(offsets.map(Ok))
             .try_for_each_concurrent(self.settings.recovery_max_concurrent_file_chunks, |offset| {
-                let length = chunk.min(file.length - offset);
+                let length = chunk.min(range.end - offset);
                 self.copy_chunk(remote, session, file, offset, length, staged.clone())
             })
-            .await?;
-        blocking(move || staged.sync()).await
+            .await
     }
 
     async fn copy_chunk(

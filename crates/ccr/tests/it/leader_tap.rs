@@ -35,6 +35,15 @@ pub(crate) struct LeaseCall {
     pub(crate) answer: Result<(), ExceptionKind>,
 }
 
+/// A range of a file that was asked for and answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileRead {
+    pub(crate) session_id: String,
+    pub(crate) file: String,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+}
+
 /// Holds calls back while it is closed.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -95,6 +104,9 @@ pub(crate) struct LeaderTap {
     pub(crate) renewals: Gate,
     /// Copies of every shard with number 1.
     pub(crate) second_shard_copies: Gate,
+    file_reads: Mutex<Vec<FileRead>>,
+    /// So many reads of files are answered; those after them fail.
+    pub(crate) file_reads_until_cut: AtomicUsize,
     /// Metadata that a follow task or a copy waits for, as opposed to what a request asks for.
     pub(crate) metadata_waits: Gate,
 }
@@ -112,7 +124,14 @@ impl LeaderTap {
             renewals: Gate::new(),
             second_shard_copies: Gate::new(),
             metadata_waits: Gate::new(),
+            file_reads: Mutex::default(),
+            file_reads_until_cut: AtomicUsize::new(usize::MAX),
         })
+    }
+
+    /// The reads of files that were answered, oldest first.
+    pub(crate) fn file_reads(&self) -> Vec<FileRead> {
+        self.file_reads.lock().clone()
     }
 
     /// The lease calls of one follower index, oldest first.
@@ -242,7 +261,21 @@ impl LeaderServices for LeaderTap {
     }
 
     async fn read_file(&self, request: ReadFileRequest) -> Result<FileChunks, Exception> {
-        self.inner.read_file(request).await
+        let left = self
+            .file_reads_until_cut
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_err() {
+            return Err(Exception::new(ExceptionKind::ConnectTransport, "the line is cut"));
+        }
+        let read = FileRead {
+            session_id: request.session_id.clone(),
+            file: request.file.clone(),
+            offset: request.offset,
+            length: request.length,
+        };
+        let answer = self.inner.read_file(request).await?;
+        self.file_reads.lock().push(read);
+        Ok(answer)
     }
 
     async fn close_recovery_session(&self, request: CloseRecoverySessionRequest) -> Result<(), Exception> {

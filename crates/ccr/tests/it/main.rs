@@ -9,4 +9,5 @@ mod support;
 mod bootstrap;
 mod following;
 mod recovery_rate;
+mod recovery_resume;
 mod retention_leases;

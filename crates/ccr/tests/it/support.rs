@@ -12,7 +12,8 @@ use follow_task::{FollowTaskPhase, InflightBudget, RawFollowParameters, ShardFol
 use index_meta::SettingValue;
 use indices::{BulkAction, BulkItem, CreateIndex, IndicesConfig, IndicesService, RefreshPolicy};
 use oplog::{
-    ByteCount, Clock, GroupCommitter, IndexUuid, LeaseId, RetentionLease, SeqNo, Storage, SystemClock,
+    ByteCount, Clock, GroupCommitter, IndexUuid, LeaseId, LogOptions, RetentionLease, SeqNo, Storage,
+    SystemClock,
 };
 use serde_json::{Value, json};
 use shard::{Shard, ShardServices, ViewPool, ViewPoolConfig, WritePrecondition};
@@ -39,6 +40,7 @@ pub(crate) struct Disk {
     pub(crate) dir: TempDir,
     pub(crate) store: Arc<RedbStore>,
     pub(crate) storage: Arc<FaultyStorage>,
+    pub(crate) log: LogOptions,
 }
 
 impl Disk {
@@ -49,6 +51,7 @@ impl Disk {
             dir,
             store,
             storage: Arc::default(),
+            log: LogOptions::default(),
         }
     }
 }
@@ -82,7 +85,7 @@ impl Node {
         let services = ShardServices {
             storage: Arc::<FaultyStorage>::clone(&disk.storage) as Arc<dyn Storage>,
             committer: GroupCommitter::start(1),
-            log: oplog::LogOptions::default(),
+            log: disk.log.clone(),
             view_pool: ViewPool::start(ViewPoolConfig {
                 threads: 1,
                 ..ViewPoolConfig::default()

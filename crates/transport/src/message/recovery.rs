@@ -43,6 +43,8 @@ pub struct RecoveryFile {
     pub name: String,
     /// Length in bytes.
     pub length: u64,
+    /// Files of one name, length and content id have the same bytes, whatever session lists them. `None` for a file that may still change.
+    pub content_id: Option<u64>,
 }
 
 /// Reads a range of a file of a session.
@@ -161,6 +163,7 @@ impl From<RecoverySession> for proto::RecoverySession {
         let to_wire = |file: RecoveryFile| proto::RecoveryFile {
             name: file.name,
             length: file.length,
+            content_id: file.content_id,
         };
         Self {
             session_id: session.session_id,
@@ -180,6 +183,7 @@ impl TryFrom<proto::RecoveryFile> for RecoveryFile {
         Ok(Self {
             name: checked_file_name(&Fields("RecoveryFile"), "name", wire.name)?,
             length: wire.length,
+            content_id: wire.content_id,
         })
     }
 }

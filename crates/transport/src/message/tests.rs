@@ -97,9 +97,9 @@ proptest! {
         shard in shards(), session_id in ".{1,30}", checkpoint in prop::option::of(seq_nos()),
         max_seq_no in prop::option::of(seq_nos()), mapping_version: u64, history_uuid in histories(),
         names in prop::collection::btree_set("[a-z]{1,9}(/[a-z0-9_]{1,9}\\.[a-z]{1,3}){0,2}", 0..4),
-        offset in 0..u64::MAX / 2, length in 0..u64::MAX / 2,
+        offset in 0..u64::MAX / 2, length in 0..u64::MAX / 2, content_id: Option<u64>,
     ) {
-        let files = names.into_iter().map(|name| RecoveryFile { name, length }).collect();
+        let files = names.into_iter().map(|name| RecoveryFile { name, length, content_id }).collect();
         check::<_, proto::RecoverySession>(RecoverySession {
             session_id: session_id.clone(), checkpoint, max_seq_no, mapping_version, history_uuid, files,
         })?;
@@ -235,6 +235,7 @@ fn a_refusal_names_message_and_field() {
         let file = proto::RecoveryFile {
             name: name.into(),
             length: 1,
+            content_id: None,
         };
         assert!(
             refusal::<RecoveryFile, _>(file).contains("[RecoveryFile] has an invalid [name]"),
@@ -252,6 +253,7 @@ fn a_refusal_names_message_and_field() {
     let file = || proto::RecoveryFile {
         name: "a".into(),
         length: 1,
+        content_id: None,
     };
     let session = proto::RecoverySession {
         session_id: "s".into(),

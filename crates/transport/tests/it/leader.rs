@@ -123,6 +123,7 @@ pub(crate) fn session(session_id: String) -> RecoverySession {
         files: vec![RecoveryFile {
             name: "oplog/0.log".to_owned(),
             length: FILE_BYTES,
+            content_id: Some(7),
         }],
     }
 }
