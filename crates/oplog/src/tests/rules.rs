@@ -240,6 +240,40 @@ fn opening_does_not_scan_sealed_segments() {
     );
 }
 
+/// Each of them has its own right checksum.
+#[test]
+fn good_frames_in_each_others_places_are_corrupt() {
+    let fixture = Fixture::new(small_segments());
+    let log = fixture.create();
+    append(&log, (0..30).map(new_document).collect());
+    drop(log);
+    let path = crate::segment::log_path(&dir(), SeqNo::ZERO);
+    let mut content = fixture.storage.content(&path).unwrap();
+    let length = new_document(0).len();
+    assert_eq!(new_document(1).len(), length);
+    // Found by what they say, since markers may lie between them.
+    let place = |content: &[u8], seq_no| {
+        let frame = new_document(seq_no);
+        content
+            .windows(length)
+            .position(|bytes| bytes == &frame.bytes()[..])
+            .unwrap()
+    };
+    let (first, second) = (place(&content, 0), place(&content, 1));
+    let (left, right) = content.split_at_mut(second);
+    left[first..first + length].swap_with_slice(&mut right[..length]);
+    fixture.storage.damage(&path, content);
+    let log = fixture.open().unwrap();
+    for seq_no in [0, 1] {
+        let error = log.get(SeqNo::new(seq_no)).unwrap_err();
+        assert!(
+            matches!(&error, ReadError::Corrupt { file, seq_no: of, .. } if *file == path && of.get() == seq_no),
+            "{error:?}"
+        );
+    }
+    assert_eq!(log.get(SeqNo::new(2)).unwrap(), Some(new_document(2)));
+}
+
 #[test]
 fn creating_twice_is_refused_and_opening_nothing_is_not_found() {
     let fixture = Fixture::new(LogOptions::default());
