@@ -204,9 +204,13 @@ impl CcrService {
     /// The recoveries of the shards of the indices that `expression` names, as far as this node ran them since it started.
     ///
     /// # Errors
-    /// Index not found for a name without wildcard that does not exist.
-    pub fn recoveries(&self, expression: &str) -> Result<Vec<ShardRecoveryStatus>, Exception> {
-        let indices = self.indices.resolve(expression, &ResolveOptions::METADATA)?;
+    /// Index not found for a name that does not exist, as `options` say.
+    pub fn recoveries(
+        &self,
+        expression: &str,
+        options: &ResolveOptions,
+    ) -> Result<Vec<ShardRecoveryStatus>, Exception> {
+        let indices = self.indices.resolve(expression, options)?;
         Ok(indices
             .iter()
             .flat_map(|index| self.bootstraps.status(&index.uuid))

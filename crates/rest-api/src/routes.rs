@@ -8,7 +8,7 @@ use crate::handlers::search::{SEARCH, SEARCH_HINTS};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{
     aliases, cat, ccr, cluster_health, cluster_settings, cluster_state, document, index_admin,
-    index_metadata, nodes, remote_info, root, search, stats, tasks,
+    index_metadata, nodes, recovery, remote_info, root, search, stats, tasks,
 };
 use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Head, Post, Put};
@@ -187,6 +187,8 @@ const INDICES: &[Route] = &[
         to!(index_admin::force_merge),
     )
     .carried_on(),
+    Route::new(&[Get], "/_recovery", RECOVERY, to!(recovery::recovery)),
+    Route::new(&[Get], "/{index}/_recovery", RECOVERY, to!(recovery::recovery)),
     Route::new(&[Get], "/_stats", STATS, to!(stats::stats)),
     Route::new(&[Get], "/_stats/{metric}", STATS, to!(stats::stats)),
     Route::new(&[Get], "/{index}/_stats", STATS, to!(stats::stats)),
@@ -200,6 +202,7 @@ const FORCE_MERGE: &[&str] = &[
     "flush",
     "wait_for_completion",
 ];
+const RECOVERY: &[&[&str]] = &[TARGET, &["active_only"]];
 const STATS: &[&[&str]] = &[
     TARGET,
     &[
@@ -441,6 +444,8 @@ const TABLES: &[Route] = &[
     Route::new(&[Get], "/_cat/indices", CAT_INDICES, to!(cat::indices)),
     Route::new(&[Get], "/_cat/indices/{index}", CAT_INDICES, to!(cat::indices)),
     Route::new(&[Get], "/_cat/health", &[CAT], to!(cat::health)),
+    Route::new(&[Get], "/_cat/recovery", CAT_RECOVERY, to!(cat::recovery)),
+    Route::new(&[Get], "/_cat/recovery/{index}", CAT_RECOVERY, to!(cat::recovery)),
     Route::new(&[Get], "/_cat/shards", &[CAT], to!(cat::shards)),
     Route::new(&[Get], "/_cat/shards/{index}", &[CAT], to!(cat::shards)),
     Route::new(
@@ -455,6 +460,7 @@ const TABLES: &[Route] = &[
     Route::new(&[Get], "/_cat/aliases/{name}", &[CAT], to!(cat::aliases)),
 ];
 
+const CAT_RECOVERY: &[&[&str]] = &[CAT, &["active_only"]];
 const CAT_INDICES: &[&[&str]] = &[CAT, &["health", "pri", "include_unloaded_segments"]];
 
 const REPLICATION: &[Route] = &[

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use ccr::{FollowRequest, WaitForActiveShards};
 use index_meta::Settings;
-use indices::CreateIndex;
+use indices::{CreateIndex, ResolveOptions};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -161,13 +161,16 @@ async fn follow(follower: &Node) -> anyhow::Result<()> {
             response = &mut following => break response,
             () = tokio::time::sleep(PROGRESS_INTERVAL) => {
                 // Until the follower index exists there is nothing to show.
-                let shards = follower.ccr.recoveries(FOLLOWER_INDEX).unwrap_or_default();
+                let shards = follower.ccr.recoveries(FOLLOWER_INDEX, &ResolveOptions::METADATA).unwrap_or_default();
                 bar.set_length(shards.iter().map(|shard| shard.bytes_total).sum());
                 bar.set_position(shards.iter().map(|shard| shard.bytes_recovered).sum());
             }
         }
     };
-    let shards = follower.ccr.recoveries(FOLLOWER_INDEX).unwrap_or_default();
+    let shards = follower
+        .ccr
+        .recoveries(FOLLOWER_INDEX, &ResolveOptions::METADATA)
+        .unwrap_or_default();
     bar.set_length(shards.iter().map(|shard| shard.bytes_total).sum());
     bar.set_position(shards.iter().map(|shard| shard.bytes_recovered).sum());
     bar.finish();

@@ -219,6 +219,7 @@ impl Bootstraps {
             files_reused: 0,
             bytes_recovered: 0,
             bytes_reused: 0,
+            copying_since: None,
             target_throttle_time: Duration::ZERO,
             failure: None,
         }

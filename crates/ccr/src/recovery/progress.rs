@@ -63,10 +63,58 @@ pub struct ShardRecoveryStatus {
     pub bytes_recovered: u64,
     /// Bytes that earlier attempts had copied.
     pub bytes_reused: u64,
+    /// When the running attempt, or the last one, began to copy.
+    pub copying_since: Option<UnixMillis>,
     /// Time for which this side held back to keep the rate.
     pub target_throttle_time: Duration,
     /// Why the last attempt failed, until the shard serves.
     pub failure: Option<Exception>,
+}
+
+impl ShardRecoveryStatus {
+    /// How long the recovery has taken until `now`, all attempts together.
+    #[must_use]
+    pub fn total_time(&self, now: UnixMillis) -> Duration {
+        since(self.started, self.stopped.unwrap_or(now))
+    }
+
+    /// Bytes that the present attempt copies in a second, on average; `None` before it began to.
+    #[must_use]
+    pub fn bytes_per_sec(&self, now: UnixMillis) -> Option<u64> {
+        let took = since(self.copying_since?, self.stopped.unwrap_or(now));
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+        Some(self.bytes_recovered.saturating_mul(1000) / millis)
+    }
+
+    /// The share of all bytes that is here, from 0 to 100.
+    #[must_use]
+    pub fn bytes_percent(&self) -> f64 {
+        percent(
+            self.bytes_recovered + self.bytes_reused,
+            self.bytes_total,
+            self.stage,
+        )
+    }
+
+    /// The share of all files that is here, from 0 to 100.
+    #[must_use]
+    pub fn files_percent(&self) -> f64 {
+        let here = self.files_recovered + self.files_reused;
+        percent(here as u64, self.files_total as u64, self.stage)
+    }
+}
+
+fn since(begin: UnixMillis, end: UnixMillis) -> Duration {
+    Duration::from_millis(end.get().saturating_sub(begin.get()))
+}
+
+/// Nothing of nothing is all of it once it was told how much there is.
+fn percent(here: u64, total: u64, stage: RecoveryStage) -> f64 {
+    match total {
+        0 if stage > RecoveryStage::Init => 100.0,
+        0 => 0.0,
+        total => 100.0 * here.min(total) as f64 / total as f64,
+    }
 }
 
 /// A shard recovery's progress, written by the recovery and read by whoever asks.
@@ -96,8 +144,9 @@ impl Progress {
         (status.files_reused, status.bytes_reused) = (0, 0);
     }
 
-    pub(crate) fn begin_copy(&self, files: usize, bytes: u64) {
+    pub(crate) fn begin_copy(&self, files: usize, bytes: u64, now: UnixMillis) {
         let mut status = self.status.lock();
+        status.copying_since = Some(now);
         status.stage = RecoveryStage::Index;
         (status.files_total, status.bytes_total) = (files, bytes);
     }

@@ -97,7 +97,8 @@ impl ShardRecovery {
         let files = session.files.clone();
         let staging = blocking(move || StagingDir::prepare(&dir, &files)).await?;
         let bytes = session.files.iter().map(|file| file.length).sum();
-        self.progress.begin_copy(session.files.len(), bytes);
+        self.progress
+            .begin_copy(session.files.len(), bytes, self.clock.now());
         for file in &session.files {
             self.copy_file(remote, session, file, &staging).await?;
         }

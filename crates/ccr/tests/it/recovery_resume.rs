@@ -73,7 +73,12 @@ impl Copying {
     }
 
     fn status(&self) -> Option<ShardRecoveryStatus> {
-        self.follower.ccr.recoveries("copy").ok()?.into_iter().next()
+        self.follower
+            .ccr
+            .recoveries("copy", &ResolveOptions::METADATA)
+            .ok()?
+            .into_iter()
+            .next()
     }
 
     /// The follower's process dies and comes back.

@@ -3,6 +3,7 @@
 use ccr::{ForgetFollowerRequest, RecoveryStage};
 use cluster::IndexState;
 use es_exception::{Exception, ExceptionKind};
+use indices::ResolveOptions;
 use oplog::{SeqNo, UnixMillis};
 
 use crate::leader_tap::{LeaseAction, LeaseCall};
@@ -66,7 +67,11 @@ async fn a_lease_is_renewed_while_its_shard_is_copied_and_then_when_it_is_follow
     pair.leader.tap.second_shard_copies.close();
     pair.follower.begin_follow("orders", "copy").await.unwrap();
     until("the first shard is copied, the second is not", || {
-        let stages: Vec<_> = pair.follower.ccr.recoveries("copy").unwrap();
+        let stages: Vec<_> = pair
+            .follower
+            .ccr
+            .recoveries("copy", &ResolveOptions::METADATA)
+            .unwrap();
         let stages: Vec<_> = stages.iter().map(|status| status.stage).collect();
         stages == [RecoveryStage::Done, RecoveryStage::Init] && timestamps(&pair).len() == 2
     })
@@ -302,7 +307,14 @@ async fn a_lease_that_goes_while_a_copy_takes_it_over_is_added_once_more() {
             (LeaseAction::Add, true, Ok(())),
         ]]
     );
-    assert_eq!(pair.follower.ccr.recoveries("copy").unwrap()[0].attempts, 1);
+    assert_eq!(
+        pair.follower
+            .ccr
+            .recoveries("copy", &ResolveOptions::METADATA)
+            .unwrap()[0]
+            .attempts,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -318,5 +330,12 @@ async fn a_lease_that_comes_and_goes_fails_the_attempt_and_not_the_copy() {
         adds.map(|call| call.answer).collect::<Vec<_>>(),
         [Err(exists), Err(exists), Ok(())]
     );
-    assert_eq!(pair.follower.ccr.recoveries("copy").unwrap()[0].attempts, 2);
+    assert_eq!(
+        pair.follower
+            .ccr
+            .recoveries("copy", &ResolveOptions::METADATA)
+            .unwrap()[0]
+            .attempts,
+        2
+    );
 }

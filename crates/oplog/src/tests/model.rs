@@ -10,9 +10,9 @@ use proptest::test_runner::TestRunner;
 
 use super::{Fixture, dir, frame, read_held, small_segments};
 use crate::{
-    AppendError, ByteCount, Clock as _, CompactionContext, CompactionError, CompactionGoal, Digest,
-    Durability, Fault, Frame, LeaseError, LeaseId, Log, LogError, OperationKind, RetentionBound, Scrubber,
-    SeqNo, check,
+    AppendError, ByteCount, CheckReport, Clock as _, CompactionContext, CompactionError, CompactionGoal,
+    Digest, Durability, Fault, Frame, LeaseError, LeaseId, Log, LogError, OperationKind, RetentionBound,
+    Scrubber, SeqNo, check,
 };
 
 #[derive(Debug, Clone)]
@@ -524,12 +524,7 @@ impl Run {
         let report = check(&self.fixture.storage.fork(), &dir()).unwrap();
         assert!(!report.is_damaged(), "{report:?}");
         // A write that failed may have left whole frames behind those that count as written.
-        // The last operations may be compacted away; then the checkpoint covers them.
-        let durable = report
-            .checkpoint
-            .as_ref()
-            .and_then(|checkpoint| checkpoint.durable);
-        let found = report.max_seq_no.max(durable).map_or(0, |max| max.get() + 1);
+        let found = end_of(&report);
         assert!(found >= written && found <= self.model.operations.len() as u64);
         if found == self.model.operations.len() as u64 {
             let summary = self.log.live_summary();
@@ -543,10 +538,7 @@ impl Run {
         crashed.crash(written);
         let report = check(&crashed, &dir()).unwrap();
         assert!(!report.is_damaged(), "{report:?}");
-        assert!(
-            report.max_seq_no.map_or(0, |max| max.get() + 1) >= self.model.durable as u64,
-            "OL-3"
-        );
+        assert!(end_of(&report) >= self.model.durable as u64, "OL-3");
     }
 
     fn crash(&mut self, seed: u64) {
@@ -711,4 +703,13 @@ fn nothing_acknowledged_is_lost_at_any_fault_point() {
             }
         }
     }
+}
+
+/// The end of the operations that were there. The last ones may be compacted away; then the checkpoint covers them.
+fn end_of(report: &CheckReport) -> u64 {
+    let durable = report
+        .checkpoint
+        .as_ref()
+        .and_then(|checkpoint| checkpoint.durable);
+    report.max_seq_no.max(durable).map_or(0, |max| max.get() + 1)
 }

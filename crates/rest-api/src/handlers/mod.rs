@@ -10,6 +10,7 @@ pub(crate) mod document;
 pub(crate) mod index_admin;
 pub(crate) mod index_metadata;
 pub(crate) mod nodes;
+pub(crate) mod recovery;
 pub(crate) mod remote_info;
 pub(crate) mod root;
 pub(crate) mod search;

@@ -48,6 +48,93 @@ fn caught_up(stats: &Value) -> bool {
 }
 
 #[tokio::test]
+async fn copies_of_shards_are_told_of_while_they_run_and_afterwards() {
+    let (leader, follower) = connected().await;
+    assert_eq!(follower.get("/_recovery").await.expect(200), json!({}));
+    // So slow that the copy is seen while it runs.
+    let text = "x".repeat(200_000);
+    for id in 0..5 {
+        leader
+            .put(&format!("/orders/_doc/{id}"), &json!({"text": text}).to_string())
+            .await
+            .expect(200);
+    }
+    let rate = |rate: Option<&str>| json!({"persistent": {"ccr.indices.recovery.max_bytes_per_sec": rate}});
+    leader
+        .put("/_cluster/settings", &rate(Some("100kb")).to_string())
+        .await
+        .expect(200);
+    follower
+        .put("/copy/_ccr/follow?wait_for_active_shards=0", FOLLOW)
+        .await
+        .expect(200);
+    follower
+        .until("/copy/_recovery?active_only", |answer| {
+            let shards = answer["copy"]["shards"].as_array().cloned().unwrap_or_default();
+            shards.iter().any(|shard| {
+                shard["stage"] == "INDEX" && shard["index"]["size"]["total_in_bytes"].as_u64() > Some(100_000)
+            })
+        })
+        .await;
+    leader
+        .put("/_cluster/settings", &rate(None).to_string())
+        .await
+        .expect(200);
+    follower
+        .until("/copy/_ccr/stats", |stats| {
+            stats["indices"][0]["shards"]
+                .as_array()
+                .is_some_and(|shards| shards.len() == 2)
+        })
+        .await;
+    assert_eq!(
+        follower.get("/_recovery?active_only").await.expect(200),
+        json!({})
+    );
+    let done = follower.get("/copy/_recovery?human").await.expect(200);
+    let shards = done["copy"]["shards"].as_array().unwrap();
+    assert_eq!(shards.len(), 2, "{done}");
+    for shard in shards {
+        let (size, files) = (&shard["index"]["size"], &shard["index"]["files"]);
+        assert_eq!(
+            (
+                &shard["type"],
+                &shard["stage"],
+                &shard["source"]["index"],
+                &shard["source"]["repository"]
+            ),
+            (
+                &json!("SNAPSHOT"),
+                &json!("DONE"),
+                &json!("orders"),
+                &json!("_ccr_lisbon")
+            ),
+        );
+        assert_eq!(
+            (&size["percent"], &files["percent"]),
+            (&json!("100.0%"), &json!("100.0%"))
+        );
+        let number = |value: &Value| value.as_u64().unwrap();
+        assert_eq!(
+            number(&size["reused_in_bytes"]) + number(&size["recovered_in_bytes"]),
+            number(&size["total_in_bytes"]),
+        );
+        assert!(number(&shard["stop_time_in_millis"]) >= number(&shard["start_time_in_millis"]));
+        assert!(
+            size["total"].is_string() && number(&files["total"]) > 0 && number(&size["bytes_per_sec"]) > 0
+        );
+        assert!(shard.get("failure").is_none(), "{shard}");
+    }
+    let table = follower
+        .get("/_cat/recovery/copy?format=json&h=index,shard,type,stage,files_percent,bytes_percent")
+        .await;
+    let row = |shard: &str| json!({"index": "copy", "shard": shard, "type": "snapshot", "stage": "done", "files_percent": "100.0%", "bytes_percent": "100.0%"});
+    assert_eq!(table.expect(200), json!([row("0"), row("1")]));
+    follower.get("/none/_recovery").await.expect(404);
+    follower.get("/_recovery?detailed").await.expect(400);
+}
+
+#[tokio::test]
 async fn a_follower_s_own_settings_need_no_prefix() {
     let (_leader, follower) = connected().await;
     let own = r#"{"remote_cluster": "lisbon", "leader_index": "orders", "settings": {"number_of_replicas": 0, "priority": null}}"#;

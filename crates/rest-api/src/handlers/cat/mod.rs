@@ -5,6 +5,7 @@ mod count;
 mod health;
 mod indices;
 mod nodes;
+mod recovery;
 mod shards;
 mod table;
 
@@ -13,5 +14,6 @@ pub(crate) use count::count;
 pub(crate) use health::health;
 pub(crate) use indices::indices;
 pub(crate) use nodes::nodes;
+pub(crate) use recovery::recovery;
 pub(crate) use shards::shards;
 pub(crate) use table::CAT;
