@@ -69,6 +69,26 @@ pub(crate) fn config(parameters: RawFollowParameters) -> FollowTaskConfig {
     }
 }
 
+/// Parameters of a task of which reads matter.
+pub(crate) fn reads(count: i64, outstanding: i64) -> RawFollowParameters {
+    RawFollowParameters {
+        max_read_request_operation_count: Some(count),
+        max_outstanding_read_requests: Some(outstanding),
+        ..Default::default()
+    }
+}
+
+/// Parameters of a task of which writes matter.
+pub(crate) fn writes(count: i64, outstanding: i64) -> RawFollowParameters {
+    RawFollowParameters {
+        max_read_request_operation_count: Some(1000),
+        max_outstanding_read_requests: Some(1),
+        max_write_request_operation_count: Some(count),
+        max_outstanding_write_requests: Some(outstanding),
+        ..Default::default()
+    }
+}
+
 pub(crate) fn answer(range: std::ops::Range<u64>, checkpoint: i64) -> ReadResponse {
     ReadResponse {
         frames: frames(range),
