@@ -42,6 +42,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod answer;
 mod backoff;
 mod buffer;
 mod credit;
