@@ -87,7 +87,8 @@ impl Follower {
     /// Takes over a state that lies behind what is known, after the follower lost operations.
     pub(crate) fn fall_back_to(&mut self, state: &FollowerState) {
         self.max_seq_no = state.max_seq_no;
-        self.global_checkpoint = self.global_checkpoint.min(state.global_checkpoint);
+        let durable = state.global_checkpoint.min(state.max_seq_no);
+        self.global_checkpoint = self.global_checkpoint.min(durable);
     }
 
     /// Asks for the follower's state, unless it is being asked or has just failed to answer.

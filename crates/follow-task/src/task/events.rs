@@ -72,7 +72,7 @@ impl FollowTask {
         match self.follower.answered(now, id, result, pause) {
             StateAnswer::Unknown => return false,
             StateAnswer::Fatal(exception) => return self.fail(exception),
-            StateAnswer::Known { .. } | StateAnswer::Failed if !self.is_running() => {}
+            // Also of a stopped task: its numbers are shown.
             StateAnswer::Known {
                 purpose: Purpose::Start,
                 ..
@@ -81,19 +81,15 @@ impl FollowTask {
                 purpose: Purpose::Recovery,
                 state,
                 ..
-            } => self.reconcile(now, &state, actions),
+            } if self.is_running() => self.reconcile(now, &state, actions),
             // What batches under way will find is not known yet: ask again when they have ended.
             StateAnswer::Known {
                 purpose: Purpose::Checkpoint,
                 lost: true,
                 ..
-            } => self.writes.recover_not_before(now),
-            StateAnswer::Known {
-                purpose: Purpose::Checkpoint,
-                lost: false,
-                ..
-            }
-            | StateAnswer::Failed => {}
+            } if self.is_running() => self.writes.recover_not_before(now),
+            StateAnswer::Known { .. } => self.skip_to_applied(),
+            StateAnswer::Failed => {}
         }
         true
     }
@@ -222,10 +218,11 @@ impl FollowTask {
         }
     }
 
-    /// The follower may hold more than this task gave it, from attempts that counted as failed.
+    /// The follower may hold more than this task gave it, or even asked for: from attempts that counted as failed, and from a former task.
     fn skip_to_applied(&mut self) {
         if self.dispatched < self.follower.applied() {
             self.dispatched = self.follower.applied();
+            self.reads.raise_requested(self.dispatched);
             self.buffer.drop_below(self.dispatched);
         }
     }

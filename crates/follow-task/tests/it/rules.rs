@@ -4,5 +4,6 @@ mod lease;
 mod lifecycle;
 mod metadata;
 mod reads;
+mod recovery;
 mod retries;
 mod writes;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use es_exception::ExceptionKind;
-use follow_task::{Action, Event, FollowTaskPhase, FollowerState};
+use follow_task::{Action, BudgetId, Event, FollowTaskPhase, FollowerState, Timestamp};
+use oplog::ByteCount;
 
-use crate::harness::{Rig, answer, opt, reads, retryable, state};
+use crate::harness::{Rig, answer, fatal, opt, reads, retryable, seq, state};
 
 #[test]
 fn the_start_is_tried_again_and_another_history_is_fatal() {
@@ -117,5 +118,129 @@ fn superseded_completions_are_ignored_and_counted() {
     assert_eq!(
         (rig.core.ignored_events(), rig.status().operations_read),
         (2, buffered)
+    );
+}
+
+#[test]
+fn a_start_takes_over_where_the_follower_stands_and_assumes_the_leader_there() {
+    // (follower's checkpoint, its max_seq_no, lease, first read)
+    for (durable, last, retaining, from) in [(-1, -1, 0, 0), (5, 5, 6, 6), (2, 5, 3, 6), (-1, 5, 0, 6)] {
+        let mut rig = Rig::new(reads(8, 5));
+        let status = rig.status();
+        assert_eq!(
+            (status.phase, status.time_since_last_read),
+            (FollowTaskPhase::Starting, None)
+        );
+        rig.step(Event::Wake);
+        let id = rig.question();
+        assert_eq!(rig.take(), [], "the leader is not spoken to before");
+        let known = FollowerState {
+            global_checkpoint: opt(durable),
+            ..state(last)
+        };
+        rig.state_known(id, Ok(known));
+        assert_eq!(
+            rig.renewal().map(|(_, retaining)| retaining),
+            Some(seq(retaining))
+        );
+        for _ in 0..3 {
+            rig.sync(Ok(1));
+        }
+        let status = rig.status();
+        assert_eq!(
+            (status.leader_global_checkpoint, status.leader_max_seq_no),
+            (opt(durable), opt(last))
+        );
+        assert_eq!(
+            (status.follower_global_checkpoint, status.follower_max_seq_no),
+            (opt(durable), opt(last))
+        );
+        assert_eq!(
+            (status.last_requested_seq_no, status.phase),
+            (opt(last), FollowTaskPhase::Following)
+        );
+        rig.one_read(from, 8);
+    }
+}
+
+#[test]
+fn a_follower_that_is_gone_at_the_start_is_fatal() {
+    let mut rig = Rig::new(reads(8, 1));
+    rig.step(Event::Wake);
+    let id = rig.question();
+    rig.state_known(id, Err(fatal()));
+    let status = rig.status();
+    assert_eq!(
+        (status.phase, status.fatal_exception),
+        (FollowTaskPhase::Failed, Some(fatal()))
+    );
+    assert_eq!((rig.take(), rig.core.next_wake()), (vec![], None));
+}
+
+/// The answer may be on its way when the task is cancelled.
+#[test]
+fn an_answer_to_the_first_question_after_the_task_was_cancelled_starts_nothing() {
+    let mut rig = Rig::new(reads(8, 1));
+    rig.step(Event::Wake);
+    let id = rig.question();
+    rig.step(Event::Cancel);
+    rig.state_known(id, Ok(state(5)));
+    assert_eq!((rig.take(), rig.core.next_wake()), (vec![], None));
+    let status = rig.status();
+    assert_eq!(
+        (status.phase, status.follower_max_seq_no),
+        (FollowTaskPhase::Cancelled, opt(5))
+    );
+}
+
+#[test]
+fn a_grant_after_the_task_was_cancelled_is_given_back() {
+    let mut rig = Rig::started(reads(8, 5), -1);
+    let id = rig.one_read(0, 8);
+    let result = Ok(answer(0..8, 200));
+    let mut actions = Vec::new();
+    rig.core
+        .step(rig.now, Event::ReadFinished { id, result }, &mut actions);
+    let wished = |action: &Action| match action {
+        Action::RequestBudget { id, bytes } => Some((*id, *bytes)),
+        _ => None,
+    };
+    let (id, bytes): (BudgetId, ByteCount) = actions.iter().find_map(wished).unwrap();
+    let mut actions = Vec::new();
+    rig.core.step(rig.now, Event::Cancel, &mut actions);
+    rig.core
+        .step(rig.now, Event::BudgetGranted { id, bytes }, &mut actions);
+    assert_eq!(actions, [Action::ReleaseBudget { bytes }]);
+}
+
+#[test]
+fn cancelling_twice_and_waking_a_cancelled_task_do_nothing() {
+    let mut rig = Rig::started(reads(8, 5), -1);
+    rig.take();
+    for event in [Event::Cancel, Event::Cancel, Event::Wake] {
+        rig.step(event);
+        assert_eq!(
+            (rig.take(), rig.core.next_wake(), rig.status().phase),
+            (vec![], None, FollowTaskPhase::Cancelled)
+        );
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_counts_as_one_that_stands_still() {
+    let mut rig = Rig::started(reads(8, 1), -1);
+    let id = rig.one_read(0, 8);
+    let result = Err(retryable());
+    let mut actions = Vec::new();
+    rig.core.step(
+        Timestamp::default(),
+        Event::ReadFinished { id, result },
+        &mut actions,
+    );
+    assert!(rig.core.next_wake().is_none_or(|wake| wake >= rig.now));
+    assert_eq!(rig.status().total_read_time, Duration::ZERO);
+    assert_eq!(
+        rig.core.status(Timestamp::default()).time_since_last_read,
+        Some(Duration::ZERO)
     );
 }

@@ -1,8 +1,8 @@
-//! Batches to the follower, and what its answers lead to.
+//! Batches to the follower.
 
 use follow_task::{Action, AppendResponse, Event};
 
-use crate::harness::{Rig, answer, opt, reads, retryable, state, writes};
+use crate::harness::{Rig, answer, appended, opt, reads, size, state, writes};
 
 #[test]
 fn batches_respect_their_limits_and_keep_the_order() {
@@ -31,53 +31,6 @@ fn batches_respect_their_limits_and_keep_the_order() {
 }
 
 #[test]
-fn failed_writes_are_sent_again_in_order_after_the_follower_told_where_it_stands() {
-    // Elasticsearch repeats each batch on its own, in any order; our follower takes them in order only.
-    let mut rig = Rig::started(writes(8, 3), -1);
-    let id = rig.one_read(0, 1000);
-    rig.read_done(id, Ok(answer(0..64, 63)));
-    let mut appends = rig.appends();
-    for _ in 0..5 {
-        rig.take();
-        for (id, _) in &appends {
-            assert_eq!(rig.status().outstanding_write_requests, 3);
-            rig.step(Event::AppendFinished {
-                id: *id,
-                result: Err(retryable()),
-            });
-        }
-        while !rig
-            .actions
-            .iter()
-            .any(|action| matches!(action, Action::QueryFollowerState { .. }))
-        {
-            rig.wake();
-        }
-        let Some(Action::QueryFollowerState { id }) = rig.take().pop() else {
-            panic!("no question")
-        };
-        rig.step(Event::FollowerState {
-            id,
-            result: Ok(state(-1)),
-        });
-        let again = rig.appends();
-        let seq_nos = |appends: &[(_, Vec<u64>)]| {
-            appends
-                .iter()
-                .map(|(_, seq_nos)| seq_nos.clone())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(seq_nos(&again), seq_nos(&appends));
-        appends = again;
-    }
-    let status = rig.status();
-    assert_eq!(
-        (status.failed_write_requests, status.follower_max_seq_no),
-        (15, None)
-    );
-}
-
-#[test]
 fn an_acknowledgement_that_does_not_cover_its_batch_is_none() {
     let mut rig = Rig::started(writes(8, 3), -1);
     let id = rig.one_read(0, 1000);
@@ -93,86 +46,6 @@ fn an_acknowledgement_that_does_not_cover_its_batch_is_none() {
         (status.outstanding_write_requests, status.follower_max_seq_no),
         (1, None)
     );
-}
-
-#[test]
-fn what_the_follower_has_after_all_is_not_sent_again() {
-    let mut rig = Rig::started(writes(8, 3), -1);
-    let id = rig.one_read(0, 1000);
-    rig.read_done(id, Ok(answer(0..24, 23)));
-    let appends = rig.appends();
-    rig.take();
-    for (id, _) in &appends {
-        rig.step(Event::AppendFinished {
-            id: *id,
-            result: Err(retryable()),
-        });
-    }
-    while !rig
-        .actions
-        .iter()
-        .any(|action| matches!(action, Action::QueryFollowerState { .. }))
-    {
-        rig.wake();
-    }
-    let Some(Action::QueryFollowerState { id }) = rig.take().pop() else {
-        panic!("no question")
-    };
-    rig.step(Event::FollowerState {
-        id,
-        result: Ok(state(15)),
-    });
-    assert_eq!(rig.appends()[0].1, (16..24).collect::<Vec<_>>());
-    let status = rig.status();
-    assert_eq!(
-        (status.successful_write_requests, status.operations_written),
-        (2, 16)
-    );
-}
-
-#[test]
-fn operations_that_the_follower_lost_are_read_again() {
-    let mut rig = Rig::started(writes(8, 1), -1);
-    let id = rig.one_read(0, 1000);
-    rig.read_done(id, Ok(answer(0..24, 23)));
-    let poll = rig.one_read(24, 1000);
-    let first = rig.appends();
-    let written = AppendResponse {
-        global_checkpoint: opt(3),
-        max_seq_no: opt(7),
-    };
-    rig.step(Event::AppendFinished {
-        id: first[0].0,
-        result: Ok(written),
-    });
-    let second = rig.appends();
-    rig.take();
-    rig.step(Event::AppendFinished {
-        id: second[0].0,
-        result: Err(retryable()),
-    });
-    while !rig
-        .actions
-        .iter()
-        .any(|action| matches!(action, Action::QueryFollowerState { .. }))
-    {
-        rig.wake();
-    }
-    let Some(Action::QueryFollowerState { id }) = rig.take().pop() else {
-        panic!("no question")
-    };
-    rig.step(Event::FollowerState {
-        id,
-        result: Ok(state(3)),
-    });
-    // What was buffered above is read again as well: beside it, losses could pile up in the buffer.
-    assert_eq!(rig.status().write_buffer_operation_count, 0);
-    // Beside the poll, although only one read is allowed: the gap must not wait for the poll's end.
-    let again = rig.one_read(4, 20);
-    rig.read_done(again, Ok(answer(4..24, 23)));
-    assert_eq!(rig.appends()[0].1, (4..12).collect::<Vec<_>>());
-    rig.read_done(poll, Ok(answer(24..24, 23)));
-    assert_eq!(rig.status().follower_max_seq_no, opt(3));
 }
 
 #[test]
@@ -222,4 +95,96 @@ fn an_idle_follower_is_asked_until_everything_is_durable() {
         result: Ok(state(63)),
     });
     assert_eq!(rig.status().follower_global_checkpoint, opt(63));
+}
+
+/// A task with `count` operations of the leader read, that writes 8 at a time.
+fn writing(count: u64, outstanding: i64) -> Rig {
+    let mut rig = Rig::started(writes(8, outstanding), -1);
+    let id = rig.one_read(0, 1000);
+    rig.read_done(id, Ok(answer(0..count, count as i64 - 1)));
+    rig
+}
+
+fn seq_nos<Id>(appends: &[(Id, Vec<u64>)]) -> Vec<Vec<u64>> {
+    appends.iter().map(|(_, seq_nos)| seq_nos.clone()).collect()
+}
+
+#[test]
+fn a_batch_ends_after_the_operation_that_exceeds_its_size() {
+    // (limit in bytes, operations in the first batch)
+    let cases = [
+        (1, 1),
+        (size(0..1), 2),
+        (size(0..2) - 1, 2),
+        (size(0..2), 3),
+        (size(0..64), 64),
+    ];
+    for (limit, operations) in cases {
+        let mut raw = writes(1000, 1);
+        raw.max_write_request_size = Some(format!("{limit}b"));
+        let mut rig = Rig::started(raw, -1);
+        let id = rig.one_read(0, 1000);
+        rig.read_done(id, Ok(answer(0..64, 63)));
+        assert_eq!(rig.appends()[0].1, (0..operations).collect::<Vec<_>>(), "{limit}");
+    }
+}
+
+#[test]
+fn operations_leave_the_buffer_when_they_are_sent_and_a_freed_writer_takes_the_next() {
+    let mut rig = writing(28, 2);
+    let appends = rig.appends();
+    assert_eq!(appends.len(), 2);
+    let buffered = |rig: &Rig| {
+        let status = rig.status();
+        (
+            status.write_buffer_operation_count,
+            status.write_buffer_size_in_bytes,
+        )
+    };
+    assert_eq!(buffered(&rig), (12, size(16..28)));
+    rig.write_done(appends[0].0, 7);
+    assert_eq!(seq_nos(&rig.appends()), [(16..24).collect::<Vec<_>>()]);
+    assert_eq!(buffered(&rig), (4, size(24..28)));
+    assert_eq!(rig.status().outstanding_write_requests, 2);
+}
+
+#[test]
+fn acknowledgements_that_overtake_each_other_never_take_the_follower_back() {
+    let mut rig = writing(24, 3);
+    let appends = rig.appends();
+    // (batch, durable, last, follower's checkpoint, its max_seq_no, batches under way, operations written)
+    let cases = [
+        (1, 3, 15, 3, 15, 2, 8),
+        (0, -1, 7, 3, 15, 1, 16),
+        (2, 23, 23, 23, 23, 0, 24),
+    ];
+    for (batch, durable, last, checkpoint, max, outstanding, written) in cases {
+        rig.step(Event::AppendFinished {
+            id: appends[batch].0,
+            result: appended(durable, last),
+        });
+        let status = rig.status();
+        assert_eq!(
+            (status.follower_global_checkpoint, status.follower_max_seq_no),
+            (opt(checkpoint), opt(max))
+        );
+        assert_eq!(
+            (status.outstanding_write_requests, status.operations_written),
+            (outstanding, written)
+        );
+    }
+}
+
+#[test]
+fn a_durable_follower_is_not_asked() {
+    let mut rig = writing(8, 1);
+    let append = rig.appends()[0].0;
+    rig.write_done(append, 7);
+    rig.take();
+    for _ in 0..3 {
+        rig.now = rig.now.after(std::time::Duration::from_secs(5));
+        rig.step(Event::Wake);
+    }
+    let asked = |action: &Action| matches!(action, Action::QueryFollowerState { .. });
+    assert!(!rig.take().iter().any(asked));
 }
