@@ -215,4 +215,25 @@ mod tests {
             Some((MetadataKind::Mapping, 8))
         );
     }
+
+    #[test]
+    fn the_pauses_of_one_sync_grow_until_it_succeeds() {
+        let (mut metadata, mut ids, mut actions) = (Metadata::default(), IdSource::default(), Vec::new());
+        let now = Timestamp::default();
+        for _ in 0..ORDER.len() {
+            for expected in 1..=5 {
+                metadata.advance(now, &mut ids, &mut actions);
+                let (id, ..) = started(&mut actions).unwrap();
+                let busy = Exception::new(ExceptionKind::EsRejectedExecution, "busy");
+                metadata.finish(now, id, Err(busy), |failures| {
+                    assert_eq!(failures, expected);
+                    Duration::ZERO
+                });
+            }
+            metadata.advance(now, &mut ids, &mut actions);
+            let (id, ..) = started(&mut actions).unwrap();
+            metadata.finish(now, id, Ok(1), |_| unreachable!("it succeeded"));
+        }
+        assert!(metadata.is_initialised());
+    }
 }

@@ -452,6 +452,34 @@ fn count(from: SeqNo, end: SeqNo) -> u32 {
 mod tests {
     use super::*;
 
+    fn sent(actions: &mut Vec<Action>) -> ReadId {
+        match actions.pop() {
+            Some(Action::Read { id, .. }) => id,
+            other => panic!("no read: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_pauses_of_one_read_grow_over_all_its_attempts_and_those_of_the_next_begin_anew() {
+        let (mut reads, mut ids, mut actions) = (Reads::new(), IdSource::default(), Vec::new());
+        let now = Timestamp::default();
+        for _ in 0..2 {
+            let plan = reads.plan(now, SeqNo::ZERO, SeqNo::ZERO, 8).unwrap();
+            reads.send(now, plan, 1, 0, Duration::ZERO, &mut ids, &mut actions);
+            let mut id = sent(&mut actions);
+            for expected in 1..=5 {
+                let pause = |failures| {
+                    assert_eq!(failures, expected);
+                    Duration::ZERO
+                };
+                reads.failed(now, id, Exception::illegal_argument("made up"), 1, pause);
+                reads.retry_due(now, &mut ids, &mut actions);
+                id = sent(&mut actions);
+            }
+            reads.drop_answer(id);
+        }
+    }
+
     #[test]
     fn the_oldest_read_exception_makes_room() {
         let mut reads = Reads::new();

@@ -233,3 +233,39 @@ impl Batch {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_frames::frames;
+
+    #[test]
+    fn the_pauses_of_one_batch_grow_over_all_its_attempts_and_later_batches_do_not_add_to_them() {
+        let (mut writes, mut ids, mut actions) = (Writes::default(), IdSource::default(), Vec::new());
+        let at = |seconds| Timestamp::new(Duration::from_secs(seconds));
+        for range in [0..2, 2..4] {
+            let frames = frames(range);
+            let bytes = frames.iter().map(Frame::estimated_size).sum();
+            writes.send(at(0), &mut ids, TakenBatch { frames, bytes }, &mut actions);
+        }
+        for expected in 1..=5 {
+            let attempts = actions.drain(..).filter_map(|action| match action {
+                Action::Append { id, .. } => Some(id),
+                _ => None,
+            });
+            for (position, id) in (0..).zip(attempts) {
+                writes.fail(at(position), id, |failures| {
+                    assert_eq!(failures, expected);
+                    Duration::from_secs(10)
+                });
+            }
+            assert_eq!(
+                writes.recovery_due(),
+                Some(at(10)),
+                "the second batch failed one second later"
+            );
+            let next = SeqNo::ZERO;
+            writes.reconcile(at(10), next, SeqNo::new(4), &mut ids, &mut actions);
+        }
+    }
+}

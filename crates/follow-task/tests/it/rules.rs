@@ -1,9 +1,12 @@
 //! One rule per test. The scenarios are those of Elasticsearch's `ShardFollowNodeTaskTests`; a test says so where ours differs.
 
+mod buffer;
+mod fatal;
 mod lease;
 mod lifecycle;
 mod metadata;
 mod reads;
 mod recovery;
 mod retries;
+mod status;
 mod writes;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use follow_task::{Action, Event, FollowTaskPhase, LOWEST_READ_SIZE, RawFollowParameters};
+use follow_task::{Event, FollowTaskPhase, MetadataKind};
+use oplog::ByteCount;
 
-use crate::harness::{Rig, answer, frame, opt, reads, shape, writes};
+use crate::harness::{Rig, answer, frame, opt, reads, retryable, seq, shape, size};
 
 #[test]
 fn reads_fan_out_once_the_leaders_checkpoint_is_known() {
@@ -34,28 +35,6 @@ fn one_outstanding_read_means_one() {
     rig.read_done(id, Ok(answer(0..0, 64)));
     rig.one_read(0, 8);
     assert_eq!(rig.status().last_requested_seq_no, opt(7));
-}
-
-#[test]
-fn a_full_buffer_stops_reading() {
-    let small: [fn(&mut RawFollowParameters); 2] = [
-        |raw| raw.max_write_buffer_count = Some(32),
-        |raw| raw.max_write_buffer_size = Some("1kb".into()),
-    ];
-    for limit in small {
-        let mut raw = writes(1, 1);
-        raw.max_outstanding_read_requests = Some(5);
-        limit(&mut raw);
-        let mut rig = Rig::started(raw, -1);
-        let id = rig.one_read(0, 1000);
-        rig.read_done(id, Ok(answer(0..64, 128)));
-        assert_eq!(shape(&rig.reads()), []);
-        assert_eq!(
-            rig.status().write_buffer_operation_count,
-            63,
-            "one is being written"
-        );
-    }
 }
 
 #[test]
@@ -90,43 +69,6 @@ fn a_short_answer_is_continued() {
 }
 
 #[test]
-fn the_lowest_gap_is_read_however_full_the_buffer_is() {
-    // Elasticsearch writes 6..8 and 10..17 together and so has room for both leftovers; here 10..17 wait for 9.
-    let raw = RawFollowParameters {
-        max_read_request_operation_count: Some(10),
-        max_outstanding_read_requests: Some(2),
-        max_outstanding_write_requests: Some(1),
-        max_write_buffer_count: Some(3),
-        ..Default::default()
-    };
-    let mut rig = Rig::started(raw, -1);
-    let id = rig.one_read(0, 10);
-    rig.read_done(id, Ok(answer(0..0, 200)));
-    let both = rig.reads();
-    assert_eq!(shape(&both), [(0, 10), (10, 10)]);
-    rig.read_done(both[0].0, Ok(answer(0..6, 200)));
-    let six = rig.one_read(6, 4);
-    let first_write = rig.appends();
-    rig.read_done(both[1].0, Ok(answer(10..18, 200)));
-    assert_eq!(shape(&rig.reads()), [], "full");
-    rig.read_done(six, Ok(answer(6..9, 200)));
-    assert_eq!(
-        shape(&rig.reads()),
-        [],
-        "6..8 wait for the writer, so something moves without a read"
-    );
-    rig.write_done(first_write[0].0, 5);
-    let second_write = rig.appends();
-    assert_eq!(second_write[0].1, [6, 7, 8]);
-    let nine = rig.one_read(9, 1);
-    rig.read_done(nine, Ok(answer(9..10, 200)));
-    assert_eq!(shape(&rig.reads()), [], "full, and nothing is missing below");
-    rig.write_done(second_write[0].0, 8);
-    assert_eq!(rig.appends()[0].1, (9..18).collect::<Vec<_>>());
-    assert_eq!(shape(&rig.reads()), [(18, 2), (20, 10)]);
-}
-
-#[test]
 fn malformed_answers_are_retried_and_never_written() {
     let mut wrong_start = answer(1..9, 63);
     wrong_start.frames.truncate(3);
@@ -146,57 +88,178 @@ fn malformed_answers_are_retried_and_never_written() {
 }
 
 #[test]
-fn an_oversized_answer_is_cut_to_what_was_asked_for() {
-    let mut rig = Rig::started(reads(4, 1), -1);
-    let id = rig.one_read(0, 4);
-    rig.read_done(id, Ok(answer(0..9, 63)));
-    assert_eq!(rig.appends()[0].1, [0, 1, 2, 3]);
-    rig.one_read(4, 4);
-    let mut rig = Rig::started(reads(1000, 1), -1);
-    let id = rig.one_read(0, 1000);
-    let mut big = answer(0..0, 63);
-    big.frames = (0..5)
-        .map(|seq_no| frame(seq_no, &vec![b'x'; LOWEST_READ_SIZE.get() as usize]))
-        .collect();
-    rig.read_done(id, Ok(big));
-    assert_eq!(
-        rig.status().operations_read,
-        1,
-        "the first one passes the limit and is the last"
-    );
+fn ranges_reach_the_leaders_checkpoint_and_only_a_lone_read_asks_for_more() {
+    // (operations per read, reads at once, follower, leader's checkpoint, reads, last requested)
+    type Case<'a> = (i64, i64, i64, i64, &'a [(u64, u32)], i64);
+    let cases: [Case<'_>; 8] = [
+        (8, 5, -1, -1, &[(0, 8)], -1),
+        (8, 5, 9, 9, &[(10, 8)], 9),
+        (8, 5, -1, 2, &[(0, 8)], 2),
+        (8, 5, -1, 7, &[(0, 8)], 7),
+        (8, 5, -1, 8, &[(0, 8), (8, 1)], 8),
+        (8, 5, 9, 30, &[(10, 8), (18, 8), (26, 5)], 30),
+        (8, 3, -1, 63, &[(0, 8), (8, 8), (16, 8)], 23),
+        (1, 3, 4, 63, &[(5, 1), (6, 1), (7, 1)], 7),
+    ];
+    for (count, outstanding, follower, checkpoint, expected, last_requested) in cases {
+        let mut rig = Rig::started(reads(count, outstanding), follower);
+        let (poll, request) = rig.next_read();
+        let first = request.from.get();
+        assert_eq!(
+            rig.status().last_requested_seq_no,
+            opt(follower),
+            "a poll is no range"
+        );
+        rig.read_done(poll, Ok(answer(first..first, checkpoint)));
+        assert_eq!(shape(&rig.reads()), expected, "checkpoint {checkpoint}");
+        let status = rig.status();
+        assert_eq!(status.last_requested_seq_no, opt(last_requested));
+        assert_eq!(status.outstanding_read_requests as usize, expected.len());
+    }
 }
 
 #[test]
-fn without_budget_only_the_lowest_gap_is_read_and_small() {
+fn a_lone_read_that_brings_more_than_was_known_moves_the_next_range() {
     let mut rig = Rig::started(reads(8, 5), -1);
     let id = rig.one_read(0, 8);
-    let mut actions = Vec::new();
-    rig.core.step(
-        rig.now,
-        Event::ReadFinished {
-            id,
-            result: Ok(answer(0..8, 200)),
-        },
-        &mut actions,
-    );
-    assert!(!actions.iter().any(|action| matches!(action, Action::Read { .. })));
+    rig.read_done(id, Ok(answer(0..0, 2)));
+    let id = rig.one_read(0, 8);
+    rig.read_done(id, Ok(answer(0..8, 20)));
+    assert_eq!(shape(&rig.reads()), [(8, 8), (16, 5)]);
+    assert_eq!(rig.status().last_requested_seq_no, opt(20));
+}
+
+#[test]
+fn the_leaders_checkpoint_and_max_seq_no_never_go_back() {
+    // (reported checkpoint and max_seq_no, shown ones)
+    let cases = [
+        ((-1, -1), (5, 5)),
+        ((10, 12), (10, 12)),
+        ((8, 14), (10, 14)),
+        ((11, 9), (11, 14)),
+    ];
+    let mut rig = Rig::started(reads(8, 1), 5);
+    for ((checkpoint, max), (shown_checkpoint, shown_max)) in cases {
+        let (id, request) = rig.next_read();
+        let from = request.from.get();
+        let mut lagging = answer(from..from, checkpoint);
+        lagging.max_seq_no = opt(max);
+        rig.read_done(id, Ok(lagging));
+        let status = rig.status();
+        let shown = (status.leader_global_checkpoint, status.leader_max_seq_no);
+        assert_eq!(shown, (opt(shown_checkpoint), opt(shown_max)));
+    }
+}
+
+#[test]
+fn a_short_answer_of_many_is_continued_before_new_ranges() {
+    let mut rig = Rig::started(reads(10, 2), -1);
+    let id = rig.one_read(0, 10);
+    rig.read_done(id, Ok(answer(0..0, 99)));
+    let two = rig.reads();
+    assert_eq!(shape(&two), [(0, 10), (10, 10)]);
+    // (answer, the read that follows it)
+    let mut id = two[1].0;
+    for (answered, next) in [
+        (10..13, (13, 7)),
+        (13..13, (13, 7)),
+        (13..19, (19, 1)),
+        (19..20, (20, 10)),
+    ] {
+        rig.read_done(id, Ok(answer(answered, 99)));
+        let reads = rig.reads();
+        assert_eq!(shape(&reads), [next]);
+        id = reads[0].0;
+    }
+}
+
+#[test]
+fn answers_that_overtake_each_other_are_written_in_order() {
+    let mut rig = Rig::started(reads(10, 3), -1);
+    let id = rig.one_read(0, 10);
+    rig.read_done(id, Ok(answer(0..0, 29)));
+    let three = rig.reads();
+    rig.read_done(three[2].0, Ok(answer(20..30, 29)));
+    rig.read_done(three[1].0, Ok(answer(10..20, 29)));
+    assert_eq!(rig.appends(), []);
+    assert_eq!(rig.status().write_buffer_operation_count, 20);
+    rig.read_done(three[0].0, Ok(answer(0..10, 29)));
+    assert_eq!(rig.appends()[0].1, (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_read_keeps_its_slot_while_it_pauses_and_while_its_metadata_is_synced() {
+    let mut rig = Rig::started(reads(8, 1), -1);
+    let id = rig.one_read(0, 8);
+    rig.read_done(id, Err(retryable()));
+    assert_eq!(rig.status().outstanding_read_requests, 1);
+    let (id, _) = rig.next_read();
+    let mut newer = answer(0..8, 63);
+    newer.mapping_version = 2;
+    rig.read_done(id, Ok(newer));
+    let status = rig.status();
+    assert_eq!((rig.reads().len(), status.outstanding_read_requests), (0, 1));
     assert_eq!(
-        actions
-            .iter()
-            .filter(|action| matches!(action, Action::RequestBudget { .. }))
-            .count(),
-        1
+        (
+            status.leader_global_checkpoint,
+            status.write_buffer_operation_count
+        ),
+        (None, 0),
+        "an answer counts once its metadata is there"
     );
-    let wake = rig.core.next_wake().unwrap();
-    assert!(wake.since(rig.now) <= Duration::from_millis(10));
-    let mut actions = Vec::new();
-    rig.core.step(wake, Event::Wake, &mut actions);
-    let sent: Vec<_> = actions
-        .iter()
-        .filter_map(|action| match action {
-            Action::Read { request, .. } => Some((request.from.get(), request.max_batch_size)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(sent, [(8, LOWEST_READ_SIZE)]);
+    assert_eq!(rig.sync(Ok(2)), MetadataKind::Mapping);
+    rig.one_read(8, 8);
+    assert_eq!(rig.status().leader_global_checkpoint, opt(63));
+}
+
+#[test]
+fn a_read_carries_the_poll_timeout_and_one_that_failed_at_the_end_a_short_one() {
+    let mut raw = reads(8, 1);
+    raw.read_poll_timeout = Some("7s".into());
+    let mut rig = Rig::started(raw, -1);
+    let (id, poll) = rig.next_read();
+    assert_eq!(poll.poll_timeout, Duration::from_secs(7));
+    rig.read_done(id, Err(retryable()));
+    // Elasticsearch repeats the identical request; here a poll that failed is to tell soon whether the leader is back.
+    let (id, again) = rig.next_read();
+    assert_eq!((again.from, again.max_operation_count), (seq(0), 8));
+    assert_eq!(again.poll_timeout, Duration::from_secs(1));
+    rig.read_done(id, Ok(answer(0..0, 63)));
+    let (id, range) = rig.next_read();
+    assert_eq!(range.poll_timeout, Duration::from_secs(7));
+    rig.read_done(id, Err(retryable()));
+    assert_eq!(rig.next_read().1, range, "a range is repeated as it was");
+}
+
+#[test]
+fn a_read_asks_for_twice_what_its_operations_are_expected_to_take() {
+    let mib = 1 << 20;
+    // (max_read_request_size, size of the operations seen, of the poll, of the first range, of the next read, of 7)
+    let cases = [
+        (32 * mib, 10, mib, 32 * mib, mib),
+        (32 * mib, mib, mib, 32 * mib, 14 * mib),
+        // What the first range had been granted, without what it brought.
+        (8 * mib, mib, mib, 8 * mib, 7 * mib),
+        (1000, 10, 1000, 1000, 1000 - size(0..1)),
+    ];
+    for (most, operation, poll_size, first_size, next_size) in cases {
+        let mut raw = reads(8, 1);
+        raw.max_read_request_size = Some(format!("{most}b"));
+        let mut rig = Rig::started(raw, -1);
+        let (id, poll) = rig.next_read();
+        assert_eq!(poll.max_batch_size, ByteCount::new(poll_size));
+        rig.read_done(id, Ok(answer(0..0, 63)));
+        let (id, first) = rig.next_read();
+        assert_eq!(first.max_batch_size, ByteCount::new(first_size));
+        let overhead = size(0..1);
+        let mut one = answer(0..0, 63);
+        one.frames = vec![frame(
+            0,
+            &vec![b'x'; (operation - overhead.min(operation)) as usize],
+        )];
+        rig.read_done(id, Ok(one));
+        let (_, next) = rig.next_read();
+        assert_eq!((next.from, next.max_operation_count), (seq(1), 7));
+        assert_eq!(next.max_batch_size, ByteCount::new(next_size));
+    }
 }
