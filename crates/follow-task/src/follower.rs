@@ -24,6 +24,7 @@ pub(crate) struct Follower {
     not_before: Timestamp,
     poll_at: Option<Timestamp>,
     failures: u32,
+    last_failure: Option<Exception>,
 }
 
 /// Why the follower is asked.
@@ -76,6 +77,11 @@ impl Follower {
     /// Whether a question is open.
     pub(crate) fn is_asked(&self) -> bool {
         self.question.is_some()
+    }
+
+    /// Why the last question failed, if it did.
+    pub(crate) fn last_failure(&self) -> Option<&Exception> {
+        self.last_failure.as_ref()
     }
 
     /// Raises what is known; an older answer changes nothing.
@@ -150,6 +156,7 @@ impl Follower {
                 }
                 _ => {
                     self.failures = 0;
+                    self.last_failure = None;
                     self.history_uuid = Some(state.history_uuid.clone());
                     let lost = after(state.max_seq_no) < applied;
                     if !lost {
@@ -161,6 +168,7 @@ impl Follower {
             Err(exception) if exception.is_retryable() => {
                 self.failures = self.failures.saturating_add(1);
                 self.not_before = now.after(pause(purpose, self.failures));
+                self.last_failure = Some(exception);
                 StateAnswer::Failed
             }
             Err(exception) => StateAnswer::Fatal(exception),

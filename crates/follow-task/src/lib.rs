@@ -55,6 +55,7 @@ mod ids;
 mod inflight_budget;
 mod lag;
 mod lease;
+mod log;
 mod metadata;
 mod parameters;
 mod ports;

@@ -23,6 +23,7 @@ pub(crate) struct Metadata {
     current: Option<Current>,
     not_before: Timestamp,
     failures: u32,
+    last_failure: Option<Exception>,
 }
 
 /// Versions are the leader's; both only go up.
@@ -79,6 +80,11 @@ impl Metadata {
         self.components[index(kind)].held
     }
 
+    /// Why the last sync failed, if it did and is tried again.
+    pub(crate) fn last_failure(&self) -> Option<&Exception> {
+        self.last_failure.as_ref()
+    }
+
     /// Whether each kind was synced at least once; before that nothing is read.
     pub(crate) fn is_initialised(&self) -> bool {
         self.components.iter().all(|component| component.synced)
@@ -132,10 +138,14 @@ impl Metadata {
             Err(exception) => Some(exception),
         };
         match failure {
-            None => self.failures = 0,
+            None => {
+                self.failures = 0;
+                self.last_failure = None;
+            }
             Some(exception) if exception.is_retryable() => {
                 self.failures = self.failures.saturating_add(1);
                 self.not_before = now.after(delay(self.failures));
+                self.last_failure = Some(exception);
             }
             Some(exception) => return SyncEnd::Fatal(exception),
         }

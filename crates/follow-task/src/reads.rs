@@ -131,6 +131,11 @@ impl Reads {
         self.exceptions.iter().cloned().collect()
     }
 
+    /// Why the read that has failed for longest failed last.
+    pub(crate) fn last_failure(&self) -> Option<&Exception> {
+        self.exceptions.front().map(|entry| &entry.exception)
+    }
+
     /// Whether an attempt failed and no later one has succeeded.
     pub(crate) fn is_failing(&self) -> bool {
         self.outstanding

@@ -18,6 +18,7 @@ use crate::follower::Follower;
 use crate::ids::IdSource;
 use crate::lag::Lag;
 use crate::lease::LeaseRenewal;
+use crate::log::Work;
 use crate::metadata::Metadata;
 use crate::parameters::FollowParameters;
 use crate::reads::Reads;
@@ -170,6 +171,25 @@ impl FollowTask {
     #[must_use]
     pub fn fatal_exception(&self) -> Option<&Exception> {
         self.fatal_exception.as_ref()
+    }
+
+    /// The identity that the task was made with.
+    pub(crate) fn identity(&self) -> &FollowTaskIdentity {
+        &self.identity
+    }
+
+    /// What is tried again after a failure, and why it failed; the first in the order in which a task needs them.
+    pub(crate) fn retried(&self) -> Option<(Work, &Exception)> {
+        let failures = [
+            (Work::FollowerState, self.follower.last_failure()),
+            (Work::MetadataSync, self.metadata.last_failure()),
+            (Work::Read, self.reads.last_failure()),
+            (Work::Write, self.writes.last_failure()),
+            (Work::RetentionLease, self.lease.last_failure()),
+        ];
+        failures
+            .into_iter()
+            .find_map(|(work, failure)| failure.map(|exception| (work, exception)))
     }
 
     /// Completions that came for work the task did not wait for.

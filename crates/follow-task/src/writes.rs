@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use es_exception::Exception;
 use oplog::{Frame, SeqNo};
 
 use crate::buffer::TakenBatch;
@@ -19,6 +20,7 @@ use crate::time::Timestamp;
 pub(crate) struct Writes {
     batches: VecDeque<Batch>,
     recovery: Recovery,
+    last_failure: Option<Exception>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,12 @@ impl Writes {
         self.batches.iter().map(|batch| batch.bytes).sum()
     }
 
+    /// Why a batch failed that the follower still lacks.
+    pub(crate) fn last_failure(&self) -> Option<&Exception> {
+        let lacking = self.batches.iter().any(|batch| batch.failures > 0);
+        self.last_failure.as_ref().filter(|_| lacking)
+    }
+
     /// Whether a new batch may be sent.
     pub(crate) fn may_send(&self, max_outstanding: u32) -> bool {
         self.recovery == Recovery::NotNeeded && self.outstanding() < max_outstanding
@@ -126,7 +134,13 @@ impl Writes {
     }
 
     /// An attempt failed; `delay` gives the pause for a number of failures.
-    pub(crate) fn fail(&mut self, now: Timestamp, id: WriteId, delay: impl FnOnce(u32) -> Duration) {
+    pub(crate) fn fail(
+        &mut self,
+        now: Timestamp,
+        id: WriteId,
+        exception: Exception,
+        delay: impl FnOnce(u32) -> Duration,
+    ) {
         if let Some(batch) = self
             .batches
             .iter_mut()
@@ -135,6 +149,10 @@ impl Writes {
             batch.under_way = false;
             batch.failures = batch.failures.saturating_add(1);
             let until = now.after(delay(batch.failures));
+            // Those behind it fail for want of it: its own reason is the one that tells something.
+            if self.recovery == Recovery::NotNeeded {
+                self.last_failure = Some(exception);
+            }
             self.recover_not_before(until);
         }
     }
@@ -238,6 +256,7 @@ impl Batch {
 mod tests {
     use super::*;
     use crate::test_frames::frames;
+    use es_exception::ExceptionKind;
 
     #[test]
     fn the_pauses_of_one_batch_grow_over_all_its_attempts_and_later_batches_do_not_add_to_them() {
@@ -254,7 +273,8 @@ mod tests {
                 _ => None,
             });
             for (position, id) in (0..).zip(attempts) {
-                writes.fail(at(position), id, |failures| {
+                let busy = Exception::new(ExceptionKind::EsRejectedExecution, format!("batch {position}"));
+                writes.fail(at(position), id, busy, |failures| {
                     assert_eq!(failures, expected);
                     Duration::from_secs(10)
                 });
@@ -264,8 +284,11 @@ mod tests {
                 Some(at(10)),
                 "the second batch failed one second later"
             );
+            assert_eq!(writes.last_failure().map(Exception::reason), Some("batch 0"));
             let next = SeqNo::ZERO;
             writes.reconcile(at(10), next, SeqNo::new(4), &mut ids, &mut actions);
         }
+        writes.reconcile(at(10), SeqNo::new(4), SeqNo::new(4), &mut ids, &mut actions);
+        assert_eq!(writes.last_failure(), None, "the follower has both");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use es_exception::Exception;
+use es_exception::{Exception, ExceptionKind};
 use oplog::Frame;
 
 use super::FollowTask;
@@ -197,10 +197,12 @@ impl FollowTask {
                 self.counters.failed_writes += 1;
                 return self.fail(exception);
             }
-            Ok(_) | Err(_) => {
+            result => {
                 self.counters.failed_writes += 1;
                 if self.is_running() {
-                    self.writes.fail(now, id, |failures| self.backoff.delay(failures));
+                    let exception = result.err().unwrap_or_else(not_covered);
+                    self.writes
+                        .fail(now, id, exception, |failures| self.backoff.delay(failures));
                 }
             }
         }
@@ -240,4 +242,9 @@ impl FollowTask {
         self.reads.forget_answers();
         self.writes.forget_frames();
     }
+}
+
+fn not_covered() -> Exception {
+    let reason = "the follower acknowledged a batch without its last operation";
+    Exception::new(ExceptionKind::IllegalState, reason)
 }

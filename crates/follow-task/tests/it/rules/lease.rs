@@ -220,3 +220,19 @@ fn a_stopped_task_renews_no_more_and_adds_nothing() {
         }
     }
 }
+
+#[test]
+fn a_failure_is_shown_until_the_leader_holds_a_good_lease() {
+    let (mut rig, id) = renewing();
+    rig.lease_done(id, Err(of_kind(ExceptionKind::NoSuchRemoteCluster)));
+    rig.until(|action| matches!(action, Action::RenewRetentionLease { .. }));
+    let (id, _) = rig.renewal().unwrap();
+    rig.lease_done(id, Err(of_kind(ExceptionKind::RetentionLeaseNotFound)));
+    let shown = |rig: &Rig| rig.status().retention_lease_exception.is_some();
+    assert!(shown(&rig), "the lease is being added, and may not be");
+    let Some(Action::AddRetentionLease { id, .. }) = rig.take().pop() else {
+        panic!("not added")
+    };
+    rig.lease_done(id, Ok(()));
+    assert!(!shown(&rig));
+}
