@@ -222,3 +222,53 @@ fn metadata_is_not_synced_again_while_nothing_newer_is_known() {
     }
     assert_eq!(syncs(&rig), []);
 }
+
+#[test]
+fn versions_in_any_order_end_at_the_highest_and_never_go_back() {
+    let mut rig = Rig::started(reads(1, 100), -1);
+    let id = rig.one_read(0, 1);
+    rig.read_done(id, Ok(answer(0..0, 1999)));
+    let held = |rig: &Rig| {
+        let status = rig.status();
+        [
+            status.follower_aliases_version,
+            status.follower_settings_version,
+            status.follower_mapping_version,
+        ]
+    };
+    let (mut last, mut highest) = (held(&rig), [1; 3]);
+    for step in 0..2000_u64 {
+        if let Some((kind, required)) = syncs(&rig).pop() {
+            assert_eq!(rig.sync(Ok(required)), kind);
+        }
+        // Any one of those under way, not the first.
+        let mut under_way = rig.reads();
+        if !under_way.is_empty() {
+            let (id, request) = under_way.swap_remove((step as usize * 7) % under_way.len());
+            let from = request.from.get();
+            let mut newer = answer(from..from + 1, 1999);
+            let versions = [step * 7919 % 101, step * 104_729 % 211, step * 1_299_709 % 307];
+            [
+                newer.aliases_version,
+                newer.settings_version,
+                newer.mapping_version,
+            ] = versions;
+            rig.read_done(id, Ok(newer));
+            for (highest, version) in highest.iter_mut().zip(versions) {
+                *highest = version.max(*highest);
+            }
+        }
+        let reads = |(id, request)| Action::Read { id, request };
+        rig.actions.extend(under_way.into_iter().map(reads));
+        let now = held(&rig);
+        assert!(
+            now.iter().zip(last).all(|(now, last)| *now >= last),
+            "{now:?} after {last:?}"
+        );
+        last = now;
+    }
+    while let Some((_, required)) = syncs(&rig).pop() {
+        rig.sync(Ok(required));
+    }
+    assert_eq!(held(&rig), highest);
+}

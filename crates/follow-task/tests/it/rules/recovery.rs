@@ -3,7 +3,7 @@
 use es_exception::ExceptionKind;
 use follow_task::{Action, AppendResponse, Event, FollowTaskPhase, FollowerState};
 
-use crate::harness::{Rig, answer, appended, fatal, opt, retryable, seq, state, writes};
+use crate::harness::{Rig, answer, appended, fatal, opt, retryable, seq, shape, state, writes};
 
 #[test]
 fn failed_writes_are_sent_again_in_order_after_the_follower_told_where_it_stands() {
@@ -211,6 +211,36 @@ fn another_history_of_the_follower_after_a_failed_write_is_fatal() {
         assert!(exception.reason().contains(part), "{exception}");
     }
     assert_eq!(rig.appends(), []);
+}
+
+#[test]
+fn a_long_range_that_was_lost_is_read_again_in_reads_of_the_usual_size() {
+    let mut raw = writes(100, 1);
+    raw.max_read_request_operation_count = Some(8);
+    raw.max_outstanding_read_requests = Some(4);
+    let mut rig = Rig::started(raw, -1);
+    let id = rig.one_read(0, 8);
+    rig.read_done(id, Ok(answer(0..0, 23)));
+    // The highest first, so that all are written together.
+    let mut three = rig.reads();
+    while let Some((id, request)) = three.pop() {
+        let from = request.from.get();
+        rig.read_done(id, Ok(answer(from..from + 8, 23)));
+    }
+    let poll = rig.one_read(24, 8);
+    let append = rig.appends()[0].0;
+    rig.step(Event::AppendFinished {
+        id: append,
+        result: appended(1, 23),
+    });
+    rig.read_done(poll, Ok(answer(24..25, 24)));
+    let append = rig.appends()[0].0;
+    rig.take();
+    rig.write_failed(append, retryable());
+    let id = rig.question();
+    rig.state_known(id, Ok(state(1)));
+    let three = rig.reads();
+    assert_eq!(shape(&three), [(2, 8), (10, 8), (18, 7)]);
 }
 
 /// A batch of a former task, on a node that has not noticed that the task was moved, can land between ours.

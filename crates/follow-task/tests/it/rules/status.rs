@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use follow_task::{Event, ShardFollowTaskStatus};
+use follow_task::{Action, Event, ShardFollowTaskStatus};
 use oplog::ShardNumber;
 
 use crate::harness::{Rig, answer, appended, opt, reads, retryable, size, state, writes};
@@ -116,6 +116,20 @@ fn the_time_since_the_last_read_counts_from_any_attempt() {
     assert_eq!(since(&rig), Some(millis(0)), "a poll");
     rig.step(Event::Cancel);
     assert_eq!(since(&rig), Some(millis(20)));
+}
+
+#[test]
+fn a_read_that_waits_for_the_budget_counts_as_not_sent() {
+    let mut rig = Rig::started(reads(8, 5), -1);
+    let id = rig.one_read(0, 8);
+    let later = rig.now.after(millis(50));
+    let result = Ok(answer(0..8, 200));
+    let mut actions = Vec::new();
+    rig.core
+        .step(later, Event::ReadFinished { id, result }, &mut actions);
+    let asked = |action: &Action| matches!(action, Action::RequestBudget { .. });
+    assert!(actions.iter().any(asked), "{actions:?}");
+    assert_eq!(rig.core.status(later).time_since_last_read, Some(millis(50)));
 }
 
 #[test]
