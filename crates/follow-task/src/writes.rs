@@ -62,11 +62,12 @@ impl Batch {
 
 /// What the follower's answer means for the batches.
 #[derive(Debug)]
-pub(crate) enum Reconciled {
-    /// The batches that it has after all; the others were sent again.
-    Resent(Vec<Batch>),
-    /// It lost operations that it had acknowledged. All batches are dropped; everything from its position on must be read again.
-    Lost,
+pub(crate) struct Reconciled {
+    /// The batches that it has after all.
+    pub(crate) had: Vec<Batch>,
+    /// It lost operations that it had acknowledged. The other batches are dropped, and everything from its position on must be read again;
+    /// otherwise they were sent again.
+    pub(crate) lost: bool,
 }
 
 impl Writes {
@@ -181,17 +182,28 @@ impl Writes {
         ids: &mut IdSource,
         actions: &mut Vec<Action>,
     ) -> Reconciled {
-        self.recovery = Recovery::NotNeeded;
         if next < self.batches.front().map_or(dispatched, |batch| batch.first) {
-            self.batches.clear();
-            return Reconciled::Lost;
+            return self.give_up(next);
         }
-        let had = self.batches.iter().take_while(|batch| batch.end <= next).count();
-        let had = self.batches.drain(..had).collect();
+        self.recovery = Recovery::NotNeeded;
+        let had = self.take_had(next);
         for batch in &mut self.batches {
             batch.start(now, ids, actions);
         }
-        Reconciled::Resent(had)
+        Reconciled { had, lost: false }
+    }
+
+    /// The follower, whose next operation is `next`, lost some that no batch holds: those behind would leave a gap.
+    pub(crate) fn give_up(&mut self, next: SeqNo) -> Reconciled {
+        self.recovery = Recovery::NotNeeded;
+        let had = self.take_had(next);
+        self.batches.clear();
+        Reconciled { had, lost: true }
+    }
+
+    fn take_had(&mut self, next: SeqNo) -> Vec<Batch> {
+        let had = self.batches.iter().take_while(|batch| batch.end <= next).count();
+        self.batches.drain(..had).collect()
     }
 
     /// The operation `seq_no`, if a batch holds it.

@@ -80,8 +80,8 @@ impl FollowTask {
             StateAnswer::Known {
                 purpose: Purpose::Recovery,
                 state,
-                ..
-            } if self.is_running() => self.reconcile(now, &state, actions),
+                lost,
+            } if self.is_running() => self.reconcile(now, &state, lost, actions),
             // What batches under way will find is not known yet: ask again when they have ended.
             StateAnswer::Known {
                 purpose: Purpose::Checkpoint,
@@ -103,29 +103,29 @@ impl FollowTask {
         self.lag.start(now, self.dispatched);
     }
 
-    /// A write failed, nothing is under way, and the follower has told where it stands.
-    fn reconcile(&mut self, now: Timestamp, state: &FollowerState, actions: &mut Vec<Action>) {
+    /// A write failed, nothing is under way, and the follower has told where it stands; `lost` if that is before what it had acknowledged.
+    fn reconcile(&mut self, now: Timestamp, state: &FollowerState, lost: bool, actions: &mut Vec<Action>) {
         let next = after(state.max_seq_no);
-        match self
-            .writes
-            .reconcile(now, next, self.dispatched, &mut self.ids, actions)
-        {
-            Reconciled::Resent(had) => {
-                for batch in had {
-                    self.wrote(&batch);
-                }
-                self.skip_to_applied();
-            }
-            Reconciled::Lost => {
-                self.follower.fall_back_to(state);
-                self.reads.leave_over(next, self.dispatched);
-                // Read again as well: beside what was lost, and what may be lost next, the buffer could outgrow its limit (FT-2).
-                for (first, end) in self.buffer.drain() {
-                    self.reads.leave_over(first, end);
-                }
-                self.dispatched = next;
-            }
+        let Reconciled { had, lost } = if lost {
+            self.writes.give_up(next)
+        } else {
+            self.writes
+                .reconcile(now, next, self.dispatched, &mut self.ids, actions)
+        };
+        for batch in had {
+            self.wrote(&batch);
         }
+        if !lost {
+            self.skip_to_applied();
+            return;
+        }
+        self.follower.fall_back_to(state);
+        self.reads.leave_over(next, self.dispatched);
+        // Read again as well: beside what was lost, and what may be lost next, the buffer could outgrow its limit (FT-2).
+        for (first, end) in self.buffer.drain() {
+            self.reads.leave_over(first, end);
+        }
+        self.dispatched = next;
     }
 
     fn on_read(&mut self, now: Timestamp, id: ReadId, result: Result<ReadResponse, Exception>) -> bool {

@@ -213,6 +213,34 @@ fn another_history_of_the_follower_after_a_failed_write_is_fatal() {
     assert_eq!(rig.appends(), []);
 }
 
+/// The follower lost a batch that it had acknowledged, and one before it, whose acknowledgement failed, is still to be settled.
+#[test]
+fn what_was_lost_behind_a_failed_batch_is_read_again_at_once() {
+    // (the last operation that the follower still has, operations written by then)
+    for (last, written) in [(3, 8), (7, 16), (11, 16)] {
+        let mut rig = writing(24, 3);
+        let appends = rig.appends();
+        rig.take();
+        rig.write_failed(appends[0].0, retryable());
+        rig.step(Event::AppendFinished {
+            id: appends[1].0,
+            result: appended(3, 15),
+        });
+        rig.write_failed(appends[2].0, retryable());
+        let id = rig.question();
+        rig.state_known(id, Ok(state(last)));
+        assert_eq!(rig.appends(), [], "they would leave a gap");
+        let next = last.unsigned_abs() + 1;
+        rig.one_read(next, 24 - next as u32);
+        let status = rig.status();
+        assert_eq!(
+            (status.follower_max_seq_no, status.outstanding_write_requests),
+            (opt(last), 0)
+        );
+        assert_eq!(status.operations_written, written);
+    }
+}
+
 #[test]
 fn a_long_range_that_was_lost_is_read_again_in_reads_of_the_usual_size() {
     let mut raw = writes(100, 1);
