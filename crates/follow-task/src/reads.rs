@@ -384,18 +384,25 @@ impl Reads {
         })
     }
 
-    /// Notes what was left open: everything from `next` to `end`. Ranges that touch become one.
+    /// Notes what was left open: everything from `next` to `end`. Ranges that touch or overlap become one: beside a poll, and after the follower
+    /// lost operations, two reads may have asked for the same.
     pub(crate) fn leave_over(&mut self, next: SeqNo, end: SeqNo) {
         if next >= end {
             return;
         }
-        let end = self.leftovers.remove(&end).unwrap_or(end);
-        match self.leftovers.range_mut(..next).next_back() {
-            Some((_, before)) if *before == next => *before = end,
-            _ => {
-                self.leftovers.insert(next, end);
+        let (mut next, mut end) = (next, end);
+        loop {
+            let below = self.leftovers.range(..=end).next_back();
+            let Some((from, until)) = below.map(|(from, until)| (*from, *until)) else {
+                break;
+            };
+            if until < next {
+                break;
             }
+            self.leftovers.remove(&from);
+            (next, end) = (next.min(from), end.max(until));
         }
+        self.leftovers.insert(next, end);
     }
 
     /// Notes an empty answer to a read sent at `sent_at`; the next read comes not too soon after that one.
@@ -482,6 +489,37 @@ mod tests {
                 id = sent(&mut actions);
             }
             reads.drop_answer(id);
+        }
+    }
+
+    #[test]
+    fn ranges_left_over_that_touch_or_overlap_become_one() {
+        type Ranges<'a> = &'a [(u64, u64)];
+        // (ranges left over in this order, what is left)
+        let cases: [(Ranges<'_>, Ranges<'_>); 9] = [
+            (&[(5, 5)], &[]),
+            (&[(5, 7), (9, 12)], &[(5, 7), (9, 12)]),
+            (&[(5, 7), (7, 9)], &[(5, 9)]),
+            (&[(7, 9), (5, 7)], &[(5, 9)]),
+            (&[(5, 7), (9, 12), (7, 9)], &[(5, 12)]),
+            (&[(5, 20), (8, 12)], &[(5, 20)]),
+            (&[(8, 12), (5, 20)], &[(5, 20)]),
+            (&[(5, 9), (12, 15), (7, 13)], &[(5, 15)]),
+            (&[(2, 4), (6, 8), (10, 12), (5, 9)], &[(2, 4), (5, 9), (10, 12)]),
+        ];
+        for (left_over, expected) in cases {
+            let mut reads = Reads::new();
+            reads.raise_requested(SeqNo::new(20));
+            for (next, end) in left_over {
+                reads.leave_over(SeqNo::new(*next), SeqNo::new(*end));
+                reads.check_invariants(1);
+            }
+            let shown: Vec<_> = reads
+                .leftovers
+                .iter()
+                .map(|(next, end)| (next.get(), end.get()))
+                .collect();
+            assert_eq!(shown, expected, "{left_over:?}");
         }
     }
 
