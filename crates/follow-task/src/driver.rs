@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::event::{Action, Event, MetadataKind};
 use crate::handle::FollowTaskHandle;
 use crate::inflight_budget::{BudgetMember, InflightBudget};
+use crate::log::{Line, TaskLog};
 use crate::ports::{FollowerShard, LeaderShard, MetadataSync};
 use crate::status::FollowTaskPhase;
 use crate::task::FollowTask;
@@ -45,6 +46,7 @@ pub struct FollowTaskDriver {
     token: CancellationToken,
     phase: watch::Sender<FollowTaskPhase>,
     work: JoinSet<Option<Event>>,
+    log: TaskLog,
     /// Tells the handle that the driver is gone, however it went.
     _ended: DropGuard,
 }
@@ -58,6 +60,7 @@ impl FollowTaskDriver {
         token: CancellationToken,
     ) -> (Self, FollowTaskHandle) {
         let (phase, watched) = watch::channel(core.phase());
+        let log = TaskLog::new(core.identity().clone());
         let core = Arc::new(Mutex::new(core));
         let ended = CancellationToken::new();
         let handle = FollowTaskHandle::new(
@@ -77,6 +80,7 @@ impl FollowTaskDriver {
                 token,
                 phase,
                 work,
+                log,
                 _ended: ended.drop_guard(),
             },
             handle,
@@ -99,6 +103,7 @@ impl FollowTaskDriver {
     ///
     /// A task with a fatal failure keeps its driver, so that its state stays visible until someone cancels it.
     pub async fn run(mut self) {
+        self.log.tell(&Line::Started);
         self.step(Event::Wake);
         let mut cancelled = false;
         while !(cancelled && self.work.is_empty()) {
@@ -117,18 +122,22 @@ impl FollowTaskDriver {
                 self.step(event);
             }
         }
+        self.log.tell(&Line::Stopped);
     }
 
     fn step(&mut self, event: Event) {
         let mut actions = Vec::new();
         let now = Timestamp::new(self.ports.clock.monotonic());
-        let phase = {
+        let (phase, line) = {
             let mut core = self.core.lock();
             core.step(now, event, &mut actions);
-            core.phase()
+            (core.phase(), self.log.observe(now, &core))
         };
         for action in actions {
             self.perform(action);
+        }
+        if let Some(line) = line {
+            self.log.tell(&line);
         }
         self.phase
             .send_if_modified(|shown| std::mem::replace(shown, phase) != phase);

@@ -24,6 +24,7 @@ pub(crate) struct Follower {
     not_before: Timestamp,
     poll_at: Option<Timestamp>,
     failures: u32,
+    last_failure: Option<Exception>,
 }
 
 /// Why the follower is asked.
@@ -78,6 +79,11 @@ impl Follower {
         self.question.is_some()
     }
 
+    /// Why the last question failed, if it did.
+    pub(crate) fn last_failure(&self) -> Option<&Exception> {
+        self.last_failure.as_ref()
+    }
+
     /// Raises what is known; an older answer changes nothing.
     pub(crate) fn advance_to(&mut self, global_checkpoint: Option<SeqNo>, max_seq_no: Option<SeqNo>) {
         self.max_seq_no = self.max_seq_no.max(max_seq_no);
@@ -87,7 +93,8 @@ impl Follower {
     /// Takes over a state that lies behind what is known, after the follower lost operations.
     pub(crate) fn fall_back_to(&mut self, state: &FollowerState) {
         self.max_seq_no = state.max_seq_no;
-        self.global_checkpoint = self.global_checkpoint.min(state.global_checkpoint);
+        let durable = state.global_checkpoint.min(state.max_seq_no);
+        self.global_checkpoint = self.global_checkpoint.min(durable);
     }
 
     /// Asks for the follower's state, unless it is being asked or has just failed to answer.
@@ -149,6 +156,7 @@ impl Follower {
                 }
                 _ => {
                     self.failures = 0;
+                    self.last_failure = None;
                     self.history_uuid = Some(state.history_uuid.clone());
                     let lost = after(state.max_seq_no) < applied;
                     if !lost {
@@ -160,6 +168,7 @@ impl Follower {
             Err(exception) if exception.is_retryable() => {
                 self.failures = self.failures.saturating_add(1);
                 self.not_before = now.after(pause(purpose, self.failures));
+                self.last_failure = Some(exception);
                 StateAnswer::Failed
             }
             Err(exception) => StateAnswer::Fatal(exception),

@@ -73,8 +73,10 @@ impl LeaseRenewal {
             return false;
         };
         self.due = now.after(self.interval);
-        self.last_failure = None;
-        let Err(exception) = result else { return true };
+        let Err(exception) = result else {
+            self.last_failure = None;
+            return true;
+        };
         match exception.kind() {
             ExceptionKind::RetentionLeaseNotFound if !current.adding && may_add => {
                 let id = ids.next();
@@ -90,7 +92,7 @@ impl LeaseRenewal {
             }
             // Both mean that the leader holds a lease which keeps enough.
             ExceptionKind::RetentionLeaseInvalidRetainingSeqNo
-            | ExceptionKind::RetentionLeaseAlreadyExists => {}
+            | ExceptionKind::RetentionLeaseAlreadyExists => self.last_failure = None,
             _ => self.last_failure = Some(exception),
         }
         true

@@ -15,7 +15,11 @@
 //! - Pauses are capped by `max_retry_delay`. The retention lease is renewed at the start too, not only 30 s later.
 //! - A stopped task gives its memory back; counters and the reason stay.
 //! - Answers are checked and cut to what was asked for. Malformed ones are retried.
+//! - A poll that failed is sent again with a short timeout, so that the lag is soon known again; other reads are repeated as they were.
 //! - A node-wide byte budget limits all tasks together, and lag is shown as a time.
+//!
+//! The driver tells the log its start and stop, a fatal failure, and once each time that something begins to fail, fails for another reason, or
+//! recovers; warnings of one task come at least 30 s apart.
 //!
 //! Invariants kept (`docs/architecture.md`): FT-1 an operation is applied once, in order, none skipped; FT-2 memory is bounded by the
 //! configured bytes; FT-3 an operation is applied only under a mapping new enough; FT-4 after faults end, lag returns to 0; FT-5 a fatal
@@ -42,6 +46,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod answer;
 mod backoff;
 mod buffer;
 mod credit;
@@ -54,6 +59,7 @@ mod ids;
 mod inflight_budget;
 mod lag;
 mod lease;
+mod log;
 mod metadata;
 mod parameters;
 mod ports;

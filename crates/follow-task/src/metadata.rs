@@ -23,6 +23,7 @@ pub(crate) struct Metadata {
     current: Option<Current>,
     not_before: Timestamp,
     failures: u32,
+    last_failure: Option<Exception>,
 }
 
 /// Versions are the leader's; both only go up.
@@ -79,6 +80,11 @@ impl Metadata {
         self.components[index(kind)].held
     }
 
+    /// Why the last sync failed, if it did and is tried again.
+    pub(crate) fn last_failure(&self) -> Option<&Exception> {
+        self.last_failure.as_ref()
+    }
+
     /// Whether each kind was synced at least once; before that nothing is read.
     pub(crate) fn is_initialised(&self) -> bool {
         self.components.iter().all(|component| component.synced)
@@ -132,10 +138,14 @@ impl Metadata {
             Err(exception) => Some(exception),
         };
         match failure {
-            None => self.failures = 0,
+            None => {
+                self.failures = 0;
+                self.last_failure = None;
+            }
             Some(exception) if exception.is_retryable() => {
                 self.failures = self.failures.saturating_add(1);
                 self.not_before = now.after(delay(self.failures));
+                self.last_failure = Some(exception);
             }
             Some(exception) => return SyncEnd::Fatal(exception),
         }
@@ -214,5 +224,26 @@ mod tests {
             started(&mut actions).map(|(_, kind, required)| (kind, required)),
             Some((MetadataKind::Mapping, 8))
         );
+    }
+
+    #[test]
+    fn the_pauses_of_one_sync_grow_until_it_succeeds() {
+        let (mut metadata, mut ids, mut actions) = (Metadata::default(), IdSource::default(), Vec::new());
+        let now = Timestamp::default();
+        for _ in 0..ORDER.len() {
+            for expected in 1..=5 {
+                metadata.advance(now, &mut ids, &mut actions);
+                let (id, ..) = started(&mut actions).unwrap();
+                let busy = Exception::new(ExceptionKind::EsRejectedExecution, "busy");
+                metadata.finish(now, id, Err(busy), |failures| {
+                    assert_eq!(failures, expected);
+                    Duration::ZERO
+                });
+            }
+            metadata.advance(now, &mut ids, &mut actions);
+            let (id, ..) = started(&mut actions).unwrap();
+            metadata.finish(now, id, Ok(1), |_| unreachable!("it succeeded"));
+        }
+        assert!(metadata.is_initialised());
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use es_exception::{Exception, ExceptionKind};
-use oplog::{ByteCount, Frame, SeqNo};
+use es_exception::Exception;
+use oplog::{ByteCount, SeqNo};
 
 use crate::LOWEST_READ_SIZE;
+use crate::answer::check_answer;
 use crate::cursor::{distance, plus};
 use crate::event::Action;
 use crate::ids::{IdSource, ReadId};
@@ -128,6 +129,11 @@ impl Reads {
     /// The reads that keep failing.
     pub(crate) fn exceptions(&self) -> Vec<ReadException> {
         self.exceptions.iter().cloned().collect()
+    }
+
+    /// Why the read that has failed for longest failed last.
+    pub(crate) fn last_failure(&self) -> Option<&Exception> {
+        self.exceptions.front().map(|entry| &entry.exception)
     }
 
     /// Whether an attempt failed and no later one has succeeded.
@@ -378,18 +384,25 @@ impl Reads {
         })
     }
 
-    /// Notes what was left open: everything from `next` to `end`. Ranges that touch become one.
+    /// Notes what was left open: everything from `next` to `end`. Ranges that touch or overlap become one: beside a poll, and after the follower
+    /// lost operations, two reads may have asked for the same.
     pub(crate) fn leave_over(&mut self, next: SeqNo, end: SeqNo) {
         if next >= end {
             return;
         }
-        let end = self.leftovers.remove(&end).unwrap_or(end);
-        match self.leftovers.range_mut(..next).next_back() {
-            Some((_, before)) if *before == next => *before = end,
-            _ => {
-                self.leftovers.insert(next, end);
+        let (mut next, mut end) = (next, end);
+        loop {
+            let below = self.leftovers.range(..=end).next_back();
+            let Some((from, until)) = below.map(|(from, until)| (*from, *until)) else {
+                break;
+            };
+            if until < next {
+                break;
             }
+            self.leftovers.remove(&from);
+            (next, end) = (next.min(from), end.max(until));
         }
+        self.leftovers.insert(next, end);
     }
 
     /// Notes an empty answer to a read sent at `sent_at`; the next read comes not too soon after that one.
@@ -447,95 +460,66 @@ fn count(from: SeqNo, end: SeqNo) -> u32 {
     u32::try_from(distance(from, end)).unwrap_or(u32::MAX)
 }
 
-/// The predicate behind FT-1 and TR-1 for an answer. A wrong one is the failure of an attempt: another copy may answer well.
-fn check_answer(
-    request: &ReadRequest,
-    known_checkpoint: Option<SeqNo>,
-    response: &mut ReadResponse,
-) -> Result<(), Exception> {
-    let mut size = 0_u64;
-    let mut keep = 0;
-    for (frame, expected) in response.frames.iter().zip(request.from.get()..) {
-        if frame.seq_no().get() != expected {
-            return Err(malformed(format!(
-                "operation [{}] where [{expected}] was due",
-                frame.seq_no()
-            )));
-        }
-        if keep == request.max_operation_count as usize || size > request.max_batch_size.get() {
-            break;
-        }
-        size = size.saturating_add(frame.estimated_size());
-        keep += 1;
-    }
-    response.frames.truncate(keep);
-    let last = response.frames.last().map(Frame::seq_no);
-    let checkpoint = response.global_checkpoint.max(known_checkpoint);
-    if last > checkpoint {
-        return Err(malformed(format!(
-            "operation {last:?} above the global checkpoint {checkpoint:?}"
-        )));
-    }
-    Ok(())
-}
-
-/// Retryable, unlike the leader's own failures of this kind.
-fn malformed(what: String) -> Exception {
-    Exception::new(
-        ExceptionKind::IllegalState,
-        format!("malformed answer of the leader: {what}"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_frames::frames;
-    use oplog::UnixMillis;
 
-    fn response(range: std::ops::Range<u64>, checkpoint: u64) -> ReadResponse {
-        ReadResponse {
-            frames: frames(range),
-            global_checkpoint: Some(SeqNo::new(checkpoint)),
-            max_seq_no: Some(SeqNo::new(checkpoint)),
-            max_seq_no_of_updates_or_deletes: None,
-            mapping_version: 1,
-            settings_version: 1,
-            aliases_version: 1,
-            took: Duration::ZERO,
-            leader_now: UnixMillis::new(0),
+    fn sent(actions: &mut Vec<Action>) -> ReadId {
+        match actions.pop() {
+            Some(Action::Read { id, .. }) => id,
+            other => panic!("no read: {other:?}"),
         }
     }
 
     #[test]
-    fn answers_are_checked_and_cut_to_the_limits() {
-        let size = frames(0..1)[0].estimated_size();
-        let mut holey = response(5..9, 99);
-        holey.frames.remove(1);
-        // (answer, operations allowed, bytes allowed, operations kept)
-        let cases = [
-            (response(5..9, 8), 9, 10_000, Some(4)),
-            (response(5..9, 8), 3, 10_000, Some(3)),
-            (response(5..9, 8), 9, 2 * size, Some(3)),
-            (response(5..9, 8), 9, 2 * size - 1, Some(2)),
-            (response(5..9, 8), 9, 1, Some(1)),
-            (response(5..5, 8), 9, 1, Some(0)),
-            (response(5..9, 7), 9, 10_000, None),
-            (response(4..9, 8), 9, 10_000, None),
-            (response(6..9, 8), 9, 10_000, None),
-            (holey, 9, 10_000, None),
+    fn the_pauses_of_one_read_grow_over_all_its_attempts_and_those_of_the_next_begin_anew() {
+        let (mut reads, mut ids, mut actions) = (Reads::new(), IdSource::default(), Vec::new());
+        let now = Timestamp::default();
+        for _ in 0..2 {
+            let plan = reads.plan(now, SeqNo::ZERO, SeqNo::ZERO, 8).unwrap();
+            reads.send(now, plan, 1, 0, Duration::ZERO, &mut ids, &mut actions);
+            let mut id = sent(&mut actions);
+            for expected in 1..=5 {
+                let pause = |failures| {
+                    assert_eq!(failures, expected);
+                    Duration::ZERO
+                };
+                reads.failed(now, id, Exception::illegal_argument("made up"), 1, pause);
+                reads.retry_due(now, &mut ids, &mut actions);
+                id = sent(&mut actions);
+            }
+            reads.drop_answer(id);
+        }
+    }
+
+    #[test]
+    fn ranges_left_over_that_touch_or_overlap_become_one() {
+        type Ranges<'a> = &'a [(u64, u64)];
+        // (ranges left over in this order, what is left)
+        let cases: [(Ranges<'_>, Ranges<'_>); 9] = [
+            (&[(5, 5)], &[]),
+            (&[(5, 7), (9, 12)], &[(5, 7), (9, 12)]),
+            (&[(5, 7), (7, 9)], &[(5, 9)]),
+            (&[(7, 9), (5, 7)], &[(5, 9)]),
+            (&[(5, 7), (9, 12), (7, 9)], &[(5, 12)]),
+            (&[(5, 20), (8, 12)], &[(5, 20)]),
+            (&[(8, 12), (5, 20)], &[(5, 20)]),
+            (&[(5, 9), (12, 15), (7, 13)], &[(5, 15)]),
+            (&[(2, 4), (6, 8), (10, 12), (5, 9)], &[(2, 4), (5, 9), (10, 12)]),
         ];
-        for (position, (mut answer, count, bytes, kept)) in cases.into_iter().enumerate() {
-            let request = ReadRequest {
-                from: SeqNo::new(5),
-                max_operation_count: count,
-                max_batch_size: ByteCount::new(bytes),
-                poll_timeout: Duration::ZERO,
-            };
-            let result = check_answer(&request, None, &mut answer)
-                .ok()
-                .map(|()| answer.frames.len());
-            assert_eq!(result, kept, "case {position}");
+        for (left_over, expected) in cases {
+            let mut reads = Reads::new();
+            reads.raise_requested(SeqNo::new(20));
+            for (next, end) in left_over {
+                reads.leave_over(SeqNo::new(*next), SeqNo::new(*end));
+                reads.check_invariants(1);
+            }
+            let shown: Vec<_> = reads
+                .leftovers
+                .iter()
+                .map(|(next, end)| (next.get(), end.get()))
+                .collect();
+            assert_eq!(shown, expected, "{left_over:?}");
         }
     }
 
@@ -543,9 +527,14 @@ mod tests {
     fn the_oldest_read_exception_makes_room() {
         let mut reads = Reads::new();
         for from in 0..4 {
-            reads.record(SeqNo::new(from), 1, malformed(from.to_string()), 3);
+            reads.record(
+                SeqNo::new(from),
+                1,
+                Exception::illegal_argument(from.to_string()),
+                3,
+            );
         }
-        reads.record(SeqNo::new(2), 2, malformed("again".into()), 3);
+        reads.record(SeqNo::new(2), 2, Exception::illegal_argument("again"), 3);
         let shown: Vec<_> = reads
             .exceptions()
             .iter()

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use es_exception::Exception;
 use oplog::{Frame, SeqNo};
 
 use crate::buffer::TakenBatch;
@@ -19,6 +20,7 @@ use crate::time::Timestamp;
 pub(crate) struct Writes {
     batches: VecDeque<Batch>,
     recovery: Recovery,
+    last_failure: Option<Exception>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +62,12 @@ impl Batch {
 
 /// What the follower's answer means for the batches.
 #[derive(Debug)]
-pub(crate) enum Reconciled {
-    /// The batches that it has after all; the others were sent again.
-    Resent(Vec<Batch>),
-    /// It lost operations that it had acknowledged. All batches are dropped; everything from its position on must be read again.
-    Lost,
+pub(crate) struct Reconciled {
+    /// The batches that it has after all.
+    pub(crate) had: Vec<Batch>,
+    /// It lost operations that it had acknowledged. The other batches are dropped, and everything from its position on must be read again;
+    /// otherwise they were sent again.
+    pub(crate) lost: bool,
 }
 
 impl Writes {
@@ -75,6 +78,12 @@ impl Writes {
     /// Estimated bytes held.
     pub(crate) fn bytes(&self) -> u64 {
         self.batches.iter().map(|batch| batch.bytes).sum()
+    }
+
+    /// Why a batch failed that the follower still lacks.
+    pub(crate) fn last_failure(&self) -> Option<&Exception> {
+        let lacking = self.batches.iter().any(|batch| batch.failures > 0);
+        self.last_failure.as_ref().filter(|_| lacking)
     }
 
     /// Whether a new batch may be sent.
@@ -126,7 +135,13 @@ impl Writes {
     }
 
     /// An attempt failed; `delay` gives the pause for a number of failures.
-    pub(crate) fn fail(&mut self, now: Timestamp, id: WriteId, delay: impl FnOnce(u32) -> Duration) {
+    pub(crate) fn fail(
+        &mut self,
+        now: Timestamp,
+        id: WriteId,
+        exception: Exception,
+        delay: impl FnOnce(u32) -> Duration,
+    ) {
         if let Some(batch) = self
             .batches
             .iter_mut()
@@ -135,6 +150,10 @@ impl Writes {
             batch.under_way = false;
             batch.failures = batch.failures.saturating_add(1);
             let until = now.after(delay(batch.failures));
+            // Those behind it fail for want of it: its own reason is the one that tells something.
+            if self.recovery == Recovery::NotNeeded {
+                self.last_failure = Some(exception);
+            }
             self.recover_not_before(until);
         }
     }
@@ -163,17 +182,28 @@ impl Writes {
         ids: &mut IdSource,
         actions: &mut Vec<Action>,
     ) -> Reconciled {
-        self.recovery = Recovery::NotNeeded;
         if next < self.batches.front().map_or(dispatched, |batch| batch.first) {
-            self.batches.clear();
-            return Reconciled::Lost;
+            return self.give_up(next);
         }
-        let had = self.batches.iter().take_while(|batch| batch.end <= next).count();
-        let had = self.batches.drain(..had).collect();
+        self.recovery = Recovery::NotNeeded;
+        let had = self.take_had(next);
         for batch in &mut self.batches {
             batch.start(now, ids, actions);
         }
-        Reconciled::Resent(had)
+        Reconciled { had, lost: false }
+    }
+
+    /// The follower, whose next operation is `next`, lost some that no batch holds: those behind would leave a gap.
+    pub(crate) fn give_up(&mut self, next: SeqNo) -> Reconciled {
+        self.recovery = Recovery::NotNeeded;
+        let had = self.take_had(next);
+        self.batches.clear();
+        Reconciled { had, lost: true }
+    }
+
+    fn take_had(&mut self, next: SeqNo) -> Vec<Batch> {
+        let had = self.batches.iter().take_while(|batch| batch.end <= next).count();
+        self.batches.drain(..had).collect()
     }
 
     /// The operation `seq_no`, if a batch holds it.
@@ -231,5 +261,46 @@ impl Batch {
             id: self.id,
             frames: self.frames.clone(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_frames::frames;
+    use es_exception::ExceptionKind;
+
+    #[test]
+    fn the_pauses_of_one_batch_grow_over_all_its_attempts_and_later_batches_do_not_add_to_them() {
+        let (mut writes, mut ids, mut actions) = (Writes::default(), IdSource::default(), Vec::new());
+        let at = |seconds| Timestamp::new(Duration::from_secs(seconds));
+        for range in [0..2, 2..4] {
+            let frames = frames(range);
+            let bytes = frames.iter().map(Frame::estimated_size).sum();
+            writes.send(at(0), &mut ids, TakenBatch { frames, bytes }, &mut actions);
+        }
+        for expected in 1..=5 {
+            let attempts = actions.drain(..).filter_map(|action| match action {
+                Action::Append { id, .. } => Some(id),
+                _ => None,
+            });
+            for (position, id) in (0..).zip(attempts) {
+                let busy = Exception::new(ExceptionKind::EsRejectedExecution, format!("batch {position}"));
+                writes.fail(at(position), id, busy, |failures| {
+                    assert_eq!(failures, expected);
+                    Duration::from_secs(10)
+                });
+            }
+            assert_eq!(
+                writes.recovery_due(),
+                Some(at(10)),
+                "the second batch failed one second later"
+            );
+            assert_eq!(writes.last_failure().map(Exception::reason), Some("batch 0"));
+            let next = SeqNo::ZERO;
+            writes.reconcile(at(10), next, SeqNo::new(4), &mut ids, &mut actions);
+        }
+        writes.reconcile(at(10), SeqNo::new(4), SeqNo::new(4), &mut ids, &mut actions);
+        assert_eq!(writes.last_failure(), None, "the follower has both");
     }
 }

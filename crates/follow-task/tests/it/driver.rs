@@ -154,15 +154,26 @@ impl MetadataSync for Metadata {
     }
 }
 
-struct Running {
+pub(crate) struct Running {
     tracker: TaskTracker,
-    handle: FollowTaskHandle,
+    pub(crate) handle: FollowTaskHandle,
     leader: Arc<Leader>,
     follower: Arc<Follower>,
     budget: Arc<InflightBudget>,
 }
 
-fn start(operations: u64, flaky: bool, panics: bool, budget: ByteCount) -> Running {
+pub(crate) fn start(operations: u64, flaky: bool, panics: bool, budget: ByteCount) -> Running {
+    start_polling(operations, flaky, panics, budget, None)
+}
+
+/// The same with a poll timeout of one's own.
+pub(crate) fn start_polling(
+    operations: u64,
+    flaky: bool,
+    panics: bool,
+    budget: ByteCount,
+    read_poll_timeout: Option<String>,
+) -> Running {
     let leader = Arc::new(Leader {
         history: frames(0..operations),
         flaky,
@@ -183,6 +194,7 @@ fn start(operations: u64, flaky: bool, panics: bool, budget: ByteCount) -> Runni
     let raw = RawFollowParameters {
         max_read_request_operation_count: Some(50),
         max_write_request_operation_count: Some(20),
+        read_poll_timeout,
         ..Default::default()
     };
     let tracker = TaskTracker::new();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use es_exception::{Exception, ExceptionKind};
 use follow_task::{
     Action, AppendResponse, DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, Event, FollowParameters, FollowTask,
-    FollowTaskConfig, FollowTaskIdentity, FollowerState, MetadataKind, RawFollowParameters, ReadId,
-    ReadRequest, ReadResponse, ShardFollowTaskStatus, Timestamp, WriteId,
+    FollowTaskConfig, FollowTaskIdentity, FollowerState, LeaseRequestId, MetadataKind, RawFollowParameters,
+    ReadId, ReadRequest, ReadResponse, ShardFollowTaskStatus, StateId, Timestamp, WriteId,
 };
 use oplog::{
     DocumentVersion, Frame, HistoryUuid, Operation, OperationKind, PrimaryTerm, SeqNo, ShardNumber,
@@ -66,6 +66,26 @@ pub(crate) fn config(parameters: RawFollowParameters) -> FollowTaskConfig {
         parameters: FollowParameters::try_from(parameters).unwrap(),
         seed: 42,
         retention_lease_renew_interval: DEFAULT_RETENTION_LEASE_RENEW_INTERVAL,
+    }
+}
+
+/// Parameters of a task of which reads matter.
+pub(crate) fn reads(count: i64, outstanding: i64) -> RawFollowParameters {
+    RawFollowParameters {
+        max_read_request_operation_count: Some(count),
+        max_outstanding_read_requests: Some(outstanding),
+        ..Default::default()
+    }
+}
+
+/// Parameters of a task of which writes matter.
+pub(crate) fn writes(count: i64, outstanding: i64) -> RawFollowParameters {
+    RawFollowParameters {
+        max_read_request_operation_count: Some(1000),
+        max_outstanding_read_requests: Some(1),
+        max_write_request_operation_count: Some(count),
+        max_outstanding_write_requests: Some(outstanding),
+        ..Default::default()
     }
 }
 
@@ -146,6 +166,61 @@ impl Rig {
         self.step(Event::Wake);
     }
 
+    /// Lets time pass until something `wanted` is asked for.
+    pub(crate) fn until(&mut self, wanted: impl Fn(&Action) -> bool) {
+        for _ in 0..1000 {
+            if self.actions.iter().any(&wanted) {
+                return;
+            }
+            self.wake();
+        }
+        panic!("never asked for");
+    }
+
+    /// Lets time pass until a read is asked for, and takes out the only one.
+    pub(crate) fn next_read(&mut self) -> (ReadId, ReadRequest) {
+        self.until(|action| matches!(action, Action::Read { .. }));
+        let mut reads = self.reads();
+        assert_eq!(reads.len(), 1, "{reads:?}");
+        reads.remove(0)
+    }
+
+    /// Lets time pass until the follower is asked for its state, and takes out the question.
+    pub(crate) fn question(&mut self) -> StateId {
+        let wanted = |action: &Action| matches!(action, Action::QueryFollowerState { .. });
+        self.until(wanted);
+        let at = self.actions.iter().position(wanted);
+        match self.actions.remove(at.unwrap()) {
+            Action::QueryFollowerState { id } => id,
+            _ => unreachable!(),
+        }
+    }
+
+    /// Takes out the renewal of the lease, if one is asked for.
+    pub(crate) fn renewal(&mut self) -> Option<(LeaseRequestId, SeqNo)> {
+        let wanted = |action: &Action| matches!(action, Action::RenewRetentionLease { .. });
+        let at = self.actions.iter().position(wanted)?;
+        match self.actions.remove(at) {
+            Action::RenewRetentionLease { id, retaining } => Some((id, retaining)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn state_known(&mut self, id: StateId, result: Result<FollowerState, Exception>) {
+        self.step(Event::FollowerState { id, result });
+    }
+
+    pub(crate) fn lease_done(&mut self, id: LeaseRequestId, result: Result<(), Exception>) {
+        self.step(Event::LeaseFinished { id, result });
+    }
+
+    pub(crate) fn write_failed(&mut self, id: WriteId, exception: Exception) {
+        self.step(Event::AppendFinished {
+            id,
+            result: Err(exception),
+        });
+    }
+
     pub(crate) fn take(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
@@ -224,6 +299,19 @@ pub(crate) fn state(follower: i64) -> FollowerState {
         global_checkpoint: opt(follower),
         max_seq_no: opt(follower),
     }
+}
+
+/// What the follower answers to an append: all up to `durable` is on disk, all up to `last` is there.
+pub(crate) fn appended(durable: i64, last: i64) -> Result<AppendResponse, Exception> {
+    Ok(AppendResponse {
+        global_checkpoint: opt(durable),
+        max_seq_no: opt(last),
+    })
+}
+
+/// Estimated size of the operations of [`frames`].
+pub(crate) fn size(range: std::ops::Range<u64>) -> u64 {
+    frames(range).iter().map(Frame::estimated_size).sum()
 }
 
 /// First operation and count of each read.

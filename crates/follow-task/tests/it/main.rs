@@ -6,5 +6,6 @@
 
 mod driver;
 mod harness;
+mod log;
 mod model;
 mod rules;

@@ -445,6 +445,41 @@ impl World {
         );
     }
 
+    /// Cancels in the middle of faults, then answers what was under way, in any order.
+    fn run_and_cancel(mut self, steps: usize) {
+        for _ in 0..steps {
+            self.misfortune();
+            self.go_on();
+        }
+        self.step(Event::Cancel);
+        self.check_stopped();
+        while !self.pending.is_empty() {
+            let at = self.random.random_range(0..self.pending.len());
+            let pending = self.pending.swap_remove(at);
+            let (event, left) = (self.answer(pending), self.pending.len());
+            self.step(event);
+            assert_eq!(self.pending.len(), left, "a cancelled task asks for something");
+            self.check_stopped();
+        }
+        assert_eq!(
+            self.budget_free, self.budget_limit as i64,
+            "budget is not given back"
+        );
+    }
+
+    fn check_stopped(&self) {
+        assert_eq!(self.task.phase(), FollowTaskPhase::Cancelled);
+        assert_eq!((self.task.used_bytes(), self.task.next_wake()), (0, None));
+        let status = self.task.status(self.now);
+        assert_eq!(
+            (
+                status.write_buffer_operation_count,
+                status.write_buffer_size_in_bytes
+            ),
+            (0, 0)
+        );
+    }
+
     fn is_converged(&self) -> bool {
         let status = self.task.status(self.now);
         let last = Some(seq(OPERATIONS - 1));
@@ -502,6 +537,20 @@ proptest! {
         budget in prop_oneof![Just(1_u64), 1_u64..5000, Just(1 << 30)],
     ) {
         World::new(seed, raw, budget).run();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_task_can_be_cancelled_at_any_moment(
+        seed in any::<u64>(),
+        raw in any_parameters(),
+        budget in prop_oneof![Just(1_u64), 1_u64..5000, Just(1 << 30)],
+        steps in 0_usize..120,
+    ) {
+        World::new(seed, raw, budget).run_and_cancel(steps);
     }
 }
 
