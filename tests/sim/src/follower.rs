@@ -213,7 +213,7 @@ impl World {
                     copy,
                     Purpose::Lease(id),
                     Request::AddLease { lease, retaining },
-                    2 * CALL_MARGIN,
+                    self.lease_timeout(),
                 );
             }
             Action::RequestBudget { id, bytes } => {
@@ -228,6 +228,11 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Leases live for seconds here, not for hours: a lost answer must not outlast one.
+    fn lease_timeout(&self) -> u64 {
+        micros(self.plan.renew_interval)
     }
 
     fn renew(&mut self, copy: CopyId, id: follow_task::LeaseRequestId, retaining: SeqNo) {
@@ -267,7 +272,7 @@ impl World {
             copy,
             Purpose::Lease(id),
             Request::RenewLease { lease, retaining },
-            2 * CALL_MARGIN,
+            self.lease_timeout(),
         );
     }
 

@@ -1,9 +1,10 @@
 //! The events of the simulation, in the order of their time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use follow_task::Event;
-use oplog::Frame;
+use oplog::{Frame, Log, SeqNo};
 
 use crate::copies::{CopyId, NodeId};
 use crate::faults::Repair;
@@ -65,9 +66,11 @@ pub(crate) enum Happening {
 }
 
 /// What a leader noted when it read the operations.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct ReadFacts {
-    pub(crate) checkpoint: Option<oplog::SeqNo>,
+    /// What was read; by now it may be closed, or another one in its place.
+    pub(crate) log: Arc<Log>,
+    pub(crate) checkpoint: Option<SeqNo>,
     /// Aliases, settings, mapping; for a mutant that takes them too early.
     pub(crate) versions: [u64; 3],
     pub(crate) started: u64,

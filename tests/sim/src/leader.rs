@@ -159,30 +159,32 @@ impl World {
         };
         let envelope = waiters.remove(place).envelope;
         let boot = self.nodes[self.copies[copy.0].node.0].boot;
-        let facts = self.facts(copy);
         let checked = self.find_shard(copy, &envelope.index).and_then(|log| {
-            let Request::Read { history, .. } = &envelope.request else {
-                return Ok(());
-            };
-            if self.plan.is(Mutant::ComparesTheHistoryOnlyWithOperations) {
-                return Ok(());
+            if let Request::Read { history, .. } = &envelope.request
+                && !self.plan.is(Mutant::ComparesTheHistoryOnlyWithOperations)
+            {
+                self.check_history(&log, history)?;
             }
-            self.check_history(&log, history)
+            Ok(self.facts(copy, log))
         });
         match checked {
-            Ok(()) => self.answer_stage(boot, &envelope, Vec::new(), facts),
+            Ok(facts) => self.answer_stage(boot, &envelope, Vec::new(), facts),
             Err(error) => self.answer(&envelope, Err(error)),
         }
     }
 
-    fn facts(&self, copy: CopyId) -> ReadFacts {
-        let state = &self.copies[copy.0];
-        let meta = state.meta;
+    fn facts(&self, copy: CopyId, log: Arc<Log>) -> ReadFacts {
         ReadFacts {
-            checkpoint: state.log.as_ref().and_then(|log| self.visible(log)),
-            versions: [meta.aliases.version, meta.settings.version, meta.mapping.version],
+            checkpoint: self.visible(&log),
+            log,
+            versions: self.versions(copy),
             started: self.now,
         }
+    }
+
+    fn versions(&self, copy: CopyId) -> [u64; 3] {
+        let meta = self.copies[copy.0].meta;
+        [meta.aliases.version, meta.settings.version, meta.mapping.version]
     }
 
     /// The operations are read; what else the answer says is found out later.
@@ -191,15 +193,19 @@ impl World {
         if self.nodes[node.0].boot != boot {
             return;
         }
-        let facts = self.facts(envelope.copy);
-        let frames = if self.plan.is(Mutant::TakesVersionsBeforeOperations) {
-            Ok(Vec::new())
-        } else {
-            self.read_frames(&envelope)
-        };
-        match frames {
+        let read = self.find_shard(envelope.copy, &envelope.index).and_then(|log| {
+            let facts = self.facts(envelope.copy, log.clone());
+            let late = self.plan.is(Mutant::TakesVersionsBeforeOperations);
+            let frames = if late {
+                Vec::new()
+            } else {
+                self.read_frames(&envelope, &log)?
+            };
+            Ok((frames, facts))
+        });
+        match read {
             Err(error) => self.answer(&envelope, Err(error)),
-            Ok(frames) if self.random.chance(0.3) => {
+            Ok((frames, facts)) if self.random.chance(0.3) => {
                 let wait = self.random.below(3 * MILLI);
                 self.after(
                     wait,
@@ -211,20 +217,16 @@ impl World {
                     },
                 );
             }
-            Ok(frames) => self.answer_stage(boot, &envelope, frames, facts),
+            Ok((frames, facts)) => self.answer_stage(boot, &envelope, frames, facts),
         }
     }
 
-    fn read_frames(&mut self, envelope: &Envelope) -> Result<Vec<Frame>, Exception> {
+    fn read_frames(&mut self, envelope: &Envelope, log: &Log) -> Result<Vec<Frame>, Exception> {
         let Request::Read { history, request } = &envelope.request else {
             return Ok(Vec::new());
         };
-        let log = self.find_shard(envelope.copy, &envelope.index)?;
-        self.check_history(&log, history)?;
-        let Some(checkpoint) = self
-            .visible(&log)
-            .filter(|checkpoint| *checkpoint >= request.from)
-        else {
+        self.check_history(log, history)?;
+        let Some(checkpoint) = self.visible(log).filter(|checkpoint| *checkpoint >= request.from) else {
             return Ok(Vec::new());
         };
         let count = u64::from(request.max_operation_count);
@@ -263,20 +265,26 @@ impl World {
         if self.nodes[self.copies[copy.0].node.0].boot != boot {
             return;
         }
-        let log = match self.find_shard(copy, &envelope.index) {
-            Ok(log) => log,
-            Err(error) => return self.answer(envelope, Err(error)),
-        };
-        let mut later = self.facts(copy);
+        let state = &self.copies[copy.0];
+        let is_it = state.uuid == envelope.index || self.plan.is(Mutant::FindsTheLeaderByName);
+        if !(state.exists && is_it) {
+            let gone = Exception::index_not_found(&envelope.index.to_string());
+            return self.answer(envelope, Err(gone));
+        }
+        let log = &facts.log;
+        let mut versions = self.versions(copy);
         if self.plan.is(Mutant::TakesVersionsBeforeOperations) {
-            frames = self.read_frames(envelope).unwrap_or_default();
-            later.versions = facts.versions;
+            frames = match self.read_frames(envelope, log) {
+                Ok(frames) => frames,
+                Err(error) => return self.answer(envelope, Err(error)),
+            };
+            versions = facts.versions;
         }
         let last = frames.last().map(Frame::seq_no);
         if last > log.durable_checkpoint() {
             self.violate("TR-1", format!("operation {last:?} leaves copy {}", copy.0));
         }
-        let [aliases_version, settings_version, mapping_version] = later.versions;
+        let [aliases_version, settings_version, mapping_version] = versions;
         let response = ReadResponse {
             frames,
             global_checkpoint: facts.checkpoint.max(last),
