@@ -3,7 +3,7 @@
 use std::fmt;
 
 use es_exception::{Exception, ExceptionKind};
-use follow_task::{FollowTaskPhase, LOWEST_READ_SIZE};
+use follow_task::{FollowTaskPhase, LOWEST_READ_SIZE, Timestamp};
 use oplog::{Clock as _, Frame, LeaseId, Log, ReadError, ReadLimits, RetentionLease, SeqNo};
 
 use crate::copies::{CopyId, FollowState, KnownLease, TaskRun, Work};
@@ -229,14 +229,14 @@ impl World {
     /// FT-2 and FT-5 for a task that has just taken a step.
     pub(crate) fn check_task(&mut self, copy: CopyId) {
         let limits = Limits::of(&self.plan, self.largest_operation);
-        let largest = self.largest_operation;
+        let now = Timestamp::new(std::time::Duration::from_micros(self.now));
         let Some(following) = &mut self.copies[copy.0].following else {
             return;
         };
         let Some(Work::Task(run)) = &mut following.work else {
             return;
         };
-        let mut wrong = limits.exceeded_by(run, largest).map(|what| ("FT-2", what));
+        let mut wrong = limits.exceeded_by(run, now).map(|what| ("FT-2", what));
         let failed = run.task.phase() == FollowTaskPhase::Failed;
         match (run.fatal.clone(), run.task.fatal_exception()) {
             (Some(first), now) if now != Some(&first) => {
@@ -291,7 +291,7 @@ struct Limits {
 impl Limits {
     /// Reads that were allowed while the buffer had room all land; each overshoots by one operation at most.
     fn of(plan: &Plan, largest: u64) -> Self {
-        let parameters = plan.parsed_parameters();
+        let parameters = &plan.limits;
         let read_size = parameters.max_read_request_size().get();
         let reads = u64::from(parameters.max_outstanding_read_requests());
         let one_read = read_size + largest;
@@ -303,13 +303,18 @@ impl Limits {
         }
     }
 
-    fn exceeded_by(&self, run: &TaskRun, _largest: u64) -> Option<String> {
+    fn exceeded_by(&self, run: &TaskRun, now: Timestamp) -> Option<String> {
         let used = run.task.used_bytes();
         let granted = run.member.held().get();
         let most = granted + self.reads + self.small + self.batches + self.buffer;
         if used > most {
             return Some(format!("the task holds {used} bytes, {most} are allowed"));
         }
-        None
+        if used <= self.buffer {
+            return None;
+        }
+        let buffered = run.task.status(now).write_buffer_size_in_bytes;
+        (buffered > self.buffer)
+            .then(|| format!("the task buffers {buffered} bytes, {} are allowed", self.buffer))
     }
 }

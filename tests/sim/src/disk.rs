@@ -16,9 +16,6 @@ use crate::happening::Happening;
 use crate::mutant::Mutant;
 use crate::world::{MILLI, SECOND, World};
 
-/// How often leases expire and logs are compacted.
-const MAINTENANCE_INTERVAL: u64 = SECOND;
-
 /// Compaction without a search index: every reader has passed everything that is durable.
 struct Compactor<'a>(&'a Log);
 
@@ -125,7 +122,7 @@ impl World {
     // ---- maintenance ----------------------------------------------------------------------------------------
 
     pub(crate) fn maintain(&mut self, node: NodeId) {
-        self.after(MAINTENANCE_INTERVAL, Happening::Maintain { node });
+        self.after(micros(self.plan.maintenance), Happening::Maintain { node });
         if !self.nodes[node.0].up {
             return;
         }

@@ -3,7 +3,7 @@
 use es_exception::{Exception, ExceptionKind};
 use follow_task::{
     Action, Event, FollowParameters, FollowTask, FollowTaskConfig, FollowTaskIdentity, FollowTaskPhase,
-    FollowerState, MetadataId, MetadataKind, RawFollowParameters, Timestamp, WriteId,
+    FollowerState, MetadataId, MetadataKind, Timestamp, WriteId,
 };
 use futures::FutureExt;
 use oplog::{AppendTicket, Durability, Frame, IndexUuid, SeqNo, ShardNumber};
@@ -12,6 +12,7 @@ use crate::copies::{AppendWaits, CopyId, FollowState, Meta, NodeId, PendingAppen
 use crate::disk::{broken, micros, not_started};
 use crate::happening::Happening;
 use crate::mutant::Mutant;
+use crate::plan::parsed;
 use crate::wire::{Answer, Request, Response};
 use crate::world::{MILLI, SECOND, World};
 
@@ -577,10 +578,6 @@ impl World {
             Work::Bootstrap(bootstrap) => bootstrap.failed.as_ref(),
         }
     }
-}
-
-pub(crate) fn parsed(raw: RawFollowParameters) -> FollowParameters {
-    FollowParameters::try_from(raw).expect("plans draw valid parameters")
 }
 
 fn unexpected() -> Exception {

@@ -43,6 +43,8 @@ pub struct Plan {
     pub(crate) fault_pause: Duration,
     pub(crate) faults: BTreeSet<FaultKind>,
     pub(crate) parameters: RawFollowParameters,
+    /// The same, checked.
+    pub(crate) limits: FollowParameters,
     /// Bytes that all tasks of a node share.
     pub(crate) budget: ByteCount,
     pub(crate) lease_period: Duration,
@@ -55,6 +57,10 @@ pub struct Plan {
     pub(crate) largest_write: u64,
     pub(crate) largest_source: u64,
     pub(crate) chunk: u64,
+    /// How likely an operation brings a field that the mapping lacks.
+    pub(crate) new_fields: f64,
+    /// How often leases expire and logs are compacted.
+    pub(crate) maintenance: Duration,
 }
 
 impl Plan {
@@ -69,8 +75,9 @@ impl Plan {
         let faults = faults.filter(|_| random.chance(share)).collect();
         let renew_interval = Duration::from_millis(random.spread(500..4000));
         let chaos = Duration::from_millis(random.spread(8_000..60_000));
-        let (operations, largest_write) = (random.spread(60..1500), random.spread(2..40));
+        let (operations, largest_write) = (random.spread(50..800), random.spread(2..40));
         let batches = u32::try_from(operations / largest_write.div_ceil(2)).unwrap_or(1);
+        let parameters = parameters(&mut random);
         Self {
             seed,
             topology,
@@ -78,7 +85,8 @@ impl Plan {
             chaos,
             fault_pause: Duration::from_millis(random.spread(500..6000)),
             faults,
-            parameters: parameters(&mut random),
+            limits: parsed(parameters.clone()),
+            parameters,
             budget: ByteCount::new(random.spread(2_000..10_000_000)),
             lease_period: renew_interval * random.between(4..10) as u32,
             renew_interval,
@@ -87,25 +95,63 @@ impl Plan {
             documents: random.spread(3..300),
             write_pause: chaos / batches.max(1),
             largest_write,
-            largest_source: random.spread(40..4000),
+            largest_source: random.spread(40..2000),
             chunk: random.spread(500..50_000),
+            new_fields: 0.02,
+            maintenance: Duration::from_millis(random.spread(500..3000)),
         }
     }
 
-    /// This plan with a rule broken.
+    /// This plan with a rule broken, and made such that it matters soon.
     #[must_use]
     pub fn with_mutant(mut self, mutant: Mutant) -> Self {
         self.mutant = Some(mutant);
+        match mutant {
+            Mutant::OverrunsTheBuffer => {
+                self.parameters.max_write_buffer_size = Some("200b".to_owned());
+                self.parameters.max_read_request_size = Some("2000b".to_owned());
+                self.parameters.max_outstanding_read_requests = Some(2);
+                self.parameters.max_write_request_operation_count = Some(1);
+                self.parameters.max_outstanding_write_requests = Some(1);
+                self.limits = parsed(self.parameters.clone());
+                self.faults.extend([FaultKind::LongPause]);
+            }
+            Mutant::BatchesByCountOnly => {
+                self.parameters.max_read_request_size = Some("500b".to_owned());
+                self.parameters.max_outstanding_read_requests = Some(1);
+                self.parameters.max_read_request_operation_count = Some(500);
+                self.parameters.max_write_buffer_size = Some("500b".to_owned());
+                self.parameters.max_outstanding_write_requests = Some(1);
+                self.limits = parsed(self.parameters.clone());
+                self.largest_source = 2_000;
+            }
+            Mutant::TakesVersionsBeforeOperations => self.new_fields = 0.3,
+            Mutant::CopiesWithoutALease => {
+                self.chunk = 300;
+                self.documents = 4;
+                self.retention_operations = 0;
+                self.faults
+                    .extend([FaultKind::LongPause, FaultKind::FollowedAnew]);
+            }
+            Mutant::RenewsAtNothingAfterRestart => self.faults.extend([FaultKind::Pause]),
+            Mutant::ComparesTheHistoryOnlyWithOperations => {
+                self.faults.extend([FaultKind::LeaderRestored]);
+            }
+            Mutant::FindsTheLeaderByName => self.faults.extend([FaultKind::LeaderRecreated]),
+            Mutant::LeavesTheCycleHalfDone => self.faults.extend([FaultKind::Kill]),
+            _ => {}
+        }
         self
-    }
-
-    pub(crate) fn parsed_parameters(&self) -> FollowParameters {
-        crate::follower::parsed(self.parameters.clone())
     }
 
     pub(crate) fn is(&self, mutant: Mutant) -> bool {
         self.mutant == Some(mutant)
     }
+}
+
+/// Plans draw valid parameters only.
+pub(crate) fn parsed(raw: RawFollowParameters) -> FollowParameters {
+    FollowParameters::try_from(raw).expect("plans draw valid parameters")
 }
 
 fn parameters(random: &mut Random) -> RawFollowParameters {
@@ -129,7 +175,7 @@ fn parameters(random: &mut Random) -> RawFollowParameters {
 
 fn log_options(random: &mut Random) -> LogOptions {
     LogOptions {
-        segment_bytes: ByteCount::new(random.spread(1_000..60_000)),
+        segment_bytes: ByteCount::new(random.spread(2_000..100_000)),
         max_pending_bytes: ByteCount::new(random.spread(5_000..1_000_000)),
         sync_interval: Duration::from_millis(random.spread(100..3000)),
         async_sync_bytes: ByteCount::new(random.spread(1_000..200_000)),

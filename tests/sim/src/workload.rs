@@ -103,7 +103,7 @@ impl World {
         let mut frames = Vec::new();
         for seq_no in first..first + count {
             // A document may bring a field with it: the mapping is changed before the operation is logged.
-            if self.random.chance(0.02) {
+            if self.random.chance(self.plan.new_fields) {
                 self.copies[copy.0].meta.mapping.change();
             }
             frames.push(self.operation(copy, seq_no, log.primary_term(), now, &mut documents));
