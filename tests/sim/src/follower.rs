@@ -396,7 +396,7 @@ impl World {
     }
 
     /// What the mutants do to operations.
-    fn damage(&mut self, frames: &mut Vec<Frame>) {
+    fn damage(&mut self, frames: &mut [Frame]) {
         let mutant = self.plan.mutant;
         let relevant = matches!(
             mutant,

@@ -67,7 +67,7 @@ impl Plan {
     /// The plan of a seed. Neighbouring seeds have different topologies.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        let mut random = Random::new(seed ^ 0x5eed_0f_91a2);
+        let mut random = Random::new(seed ^ 0x5eed_0f91);
         let topology = Topology::ALL[(seed % 4) as usize];
         // Each run has some kinds of fault only: what one kind does is not hidden behind another.
         let share = [0.0, 0.15, 0.3, 0.6][random.below(4) as usize];
@@ -125,10 +125,15 @@ impl Plan {
                 self.limits = parsed(self.parameters.clone());
                 self.largest_source = 2_000;
             }
-            Mutant::TakesVersionsBeforeOperations => self.new_fields = 0.3,
+            Mutant::TakesVersionsBeforeOperations => {
+                self.new_fields = 0.3;
+                self.write_fast();
+            }
             Mutant::CopiesWithoutALease => {
                 self.chunk = 300;
                 self.documents = 4;
+                self.maintenance = Duration::from_millis(50);
+                self.write_fast();
                 self.retention_operations = 0;
                 self.faults
                     .extend([FaultKind::LongPause, FaultKind::FollowedAnew]);
@@ -142,6 +147,12 @@ impl Plan {
             _ => {}
         }
         self
+    }
+
+    fn write_fast(&mut self) {
+        self.chaos = Duration::from_secs(6);
+        self.write_pause = Duration::from_millis(15);
+        self.largest_write = 3;
     }
 
     pub(crate) fn is(&self, mutant: Mutant) -> bool {
