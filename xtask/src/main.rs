@@ -7,6 +7,7 @@ mod cargo;
 mod e2e;
 mod fuzz;
 mod report;
+mod sim;
 mod sweep;
 mod tidy;
 mod verify;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
-    about = "Repository automation: verify, test, tidy, fix, sweep, fuzz, e2e, bench"
+    about = "Repository automation: verify, test, tidy, fix, sweep, sim, mutants, fuzz, e2e, bench"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -39,6 +40,10 @@ enum Command {
     Fix,
     /// Try crash schedules of the operation log with fresh seeds for some minutes.
     Sweep(sweep::SweepArgs),
+    /// Simulate following with fresh seeds: leaders, followers, network and disks, with faults.
+    Sim(sim::SimArgs),
+    /// Break one rule of the simulation at a time, and list which check notices.
+    Mutants(sim::MutantsArgs),
     /// Run the fuzz targets; needs cargo-fuzz and a nightly toolchain.
     Fuzz(fuzz::FuzzArgs),
     /// Run the end-to-end scenarios over real processes.
@@ -76,6 +81,8 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(&root),
         Command::Fix => verify::fix(&root),
         Command::Sweep(args) => sweep::run(&root, &args),
+        Command::Sim(args) => sim::sweep(&root, &args),
+        Command::Mutants(args) => sim::mutants(&root, &args),
         Command::Fuzz(args) => fuzz::run(&root, &args),
         Command::E2e(args) => e2e::run(&root, &args).map(|_| ()),
         Command::Bench(args) => e2e::bench(&root, &args),

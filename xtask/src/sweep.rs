@@ -164,7 +164,7 @@ fn now() -> Instant {
     clippy::disallowed_methods,
     reason = "a sweep is to try what no run tried before; it prints the seed"
 )]
-fn seed_of_the_clock() -> u64 {
+pub(crate) fn seed_of_the_clock() -> u64 {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
