@@ -3,17 +3,17 @@
 use es_exception::{Exception, ExceptionKind};
 use follow_task::{
     Action, Event, FollowParameters, FollowTask, FollowTaskConfig, FollowTaskIdentity, FollowTaskPhase,
-    FollowerState, MetadataId, MetadataKind, Timestamp, WriteId,
+    FollowerState, Timestamp, WriteId,
 };
 use futures::FutureExt;
-use oplog::{AppendTicket, Durability, Frame, IndexUuid, SeqNo, ShardNumber};
+use oplog::{AppendTicket, Durability, Frame, SeqNo, ShardNumber};
 
-use crate::copies::{AppendWaits, CopyId, FollowState, Meta, NodeId, PendingAppend, Purpose, TaskRun, Work};
+use crate::copies::{AppendWaits, CopyId, FollowState, PendingAppend, Purpose, TaskRun, Work};
 use crate::disk::{broken, micros, not_started};
 use crate::happening::Happening;
 use crate::mutant::Mutant;
 use crate::plan::parsed;
-use crate::wire::{Answer, Request, Response};
+use crate::wire::Request;
 use crate::world::{MILLI, SECOND, World};
 
 /// Beyond the poll timeout, for the way there and back.
@@ -27,7 +27,7 @@ impl World {
         }
     }
 
-    fn is_current(&self, copy: CopyId, epoch: u64) -> bool {
+    pub(crate) fn is_current(&self, copy: CopyId, epoch: u64) -> bool {
         let following = self.copies[copy.0].following.as_ref();
         following.is_some_and(|following| following.epoch == epoch && following.work.is_some())
     }
@@ -146,7 +146,7 @@ impl World {
     }
 
     /// Lets the task take an event in, and does what it asks for.
-    fn step(&mut self, copy: CopyId, event: Event) {
+    pub(crate) fn step(&mut self, copy: CopyId, event: Event) {
         let now = Timestamp::new(self.time_now());
         let Some(run) = self.run_of(copy) else { return };
         let mut actions = Vec::new();
@@ -424,152 +424,6 @@ impl World {
         }
     }
 
-    // ---- answers --------------------------------------------------------------------------------------------
-
-    pub(crate) fn on_answer(&mut self, to: NodeId, boot: u64, rpc: u64, answer: Answer) {
-        let node = &self.nodes[to.0];
-        if node.boot != boot || !node.up {
-            return;
-        }
-        // Kept until its timeout: the same answer may come twice.
-        let Some(call) = node.calls.get(&rpc).cloned() else {
-            return;
-        };
-        if !self.is_current(call.copy, call.epoch) {
-            return;
-        }
-        self.note(
-            if answer.is_ok() { "answered" } else { "refused" },
-            [call.copy.0 as u64, rpc, 0],
-        );
-        let answer = match answer {
-            Err(error)
-                if error.kind() == ExceptionKind::Security && self.plan.is(Mutant::TreatsRefusalAsFatal) =>
-            {
-                Err(Exception::new(ExceptionKind::IllegalState, "refused"))
-            }
-            answer => answer,
-        };
-        let copy = call.copy;
-        match call.purpose {
-            Purpose::Read(id) => {
-                let result = answer.and_then(|response| match response {
-                    Response::Read(read) => Ok(*read),
-                    _ => Err(unexpected()),
-                });
-                self.step(copy, Event::ReadFinished { id, result });
-            }
-            Purpose::Lease(id) => {
-                let result = answer.map(|_| ());
-                self.step(copy, Event::LeaseFinished { id, result });
-            }
-            Purpose::Sync { id, kind, required } => {
-                let answer = answer.and_then(|response| match response {
-                    Response::Metadata { index, meta } => Ok((index, meta)),
-                    _ => Err(unexpected()),
-                });
-                match answer {
-                    Ok((index, meta)) => self.apply_metadata(copy, (id, kind, required), &index, meta),
-                    Err(error) => self.step(
-                        copy,
-                        Event::MetadataSynced {
-                            id,
-                            result: Err(error),
-                        },
-                    ),
-                }
-            }
-            Purpose::Boot => {
-                self.nodes[to.0].calls.remove(&rpc);
-                self.on_copy_answer(copy, answer);
-            }
-            Purpose::Courtesy => {}
-        }
-    }
-
-    fn apply_metadata(
-        &mut self,
-        copy: CopyId,
-        (id, kind, required): (MetadataId, MetadataKind, u64),
-        index: &IndexUuid,
-        meta: Meta,
-    ) {
-        let Some(following) = &self.copies[copy.0].following else {
-            return;
-        };
-        if following.leader_uuid != *index && !self.plan.is(Mutant::FindsTheLeaderByName) {
-            let result = Err(Exception::index_not_found("leader"));
-            return self.step(copy, Event::MetadataSynced { id, result });
-        }
-        let part = match kind {
-            MetadataKind::Aliases => meta.aliases,
-            MetadataKind::Settings => meta.settings,
-            MetadataKind::Mapping => meta.mapping,
-        };
-        if part.version < required {
-            let result = Err(Exception::new(
-                ExceptionKind::UnavailableShards,
-                "metadata is too old",
-            ));
-            return self.step(copy, Event::MetadataSynced { id, result });
-        }
-        let mine = &mut self.copies[copy.0].meta;
-        match kind {
-            MetadataKind::Aliases => mine.aliases.take_over(part.content),
-            MetadataKind::Mapping if self.plan.is(Mutant::PretendsToSyncTheMapping) => {}
-            MetadataKind::Mapping => mine.mapping.take_over(part.content),
-            MetadataKind::Settings => {
-                // Each third change is of settings that need a closed index.
-                let needs_cycle = part.content / 3 > mine.settings.content / 3;
-                mine.settings.take_over(part.content);
-                if needs_cycle && self.begin_cycle(copy, id, part.version) {
-                    return;
-                }
-            }
-        }
-        let result = Ok(part.version);
-        self.step(copy, Event::MetadataSynced { id, result });
-    }
-
-    /// Closes the follower for settings that are not dynamic; false when it is closed already.
-    fn begin_cycle(&mut self, copy: CopyId, id: MetadataId, version: u64) -> bool {
-        if !self.copies[copy.0].open {
-            return false;
-        }
-        self.note("cycle begins", [copy.0 as u64, version, 0]);
-        self.close_log(copy);
-        let state = &mut self.copies[copy.0];
-        (state.open, state.in_cycle) = (false, true);
-        let boot = self.nodes[state.node.0].boot;
-        if let Some(run) = self.run_of(copy) {
-            run.cycle = Some((id, version));
-        }
-        let takes = self.random.between(5 * MILLI..300 * MILLI);
-        self.after(takes, Happening::EndCycle { copy, boot });
-        true
-    }
-
-    pub(crate) fn end_cycle(&mut self, copy: CopyId, boot: u64) {
-        let state = &mut self.copies[copy.0];
-        if self.nodes[state.node.0].boot != boot || !state.in_cycle {
-            return;
-        }
-        (state.open, state.in_cycle) = (true, false);
-        self.open_log(copy);
-        if let Some((id, version)) = self.run_of(copy).and_then(|run| run.cycle.take()) {
-            let result = Ok(version);
-            self.step(copy, Event::MetadataSynced { id, result });
-        }
-    }
-
-    /// The process ended between close and reopen: what closed the index has to see to it.
-    pub(crate) fn end_broken_cycle(&mut self, copy: CopyId) {
-        let state = &mut self.copies[copy.0];
-        if state.in_cycle && !self.plan.is(Mutant::LeavesTheCycleHalfDone) {
-            (state.open, state.in_cycle) = (true, false);
-        }
-    }
-
     /// Why following stopped for good, if it did.
     pub(crate) fn fatal(&self, copy: CopyId) -> Option<&Exception> {
         match self.copies[copy.0].following.as_ref()?.work.as_ref()? {
@@ -578,8 +432,4 @@ impl World {
             Work::Bootstrap(bootstrap) => bootstrap.failed.as_ref(),
         }
     }
-}
-
-fn unexpected() -> Exception {
-    Exception::new(ExceptionKind::IllegalState, "an answer to another question")
 }

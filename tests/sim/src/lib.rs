@@ -2,7 +2,7 @@
 //!
 //! The cores are the real ones: each follower runs a [`follow_task::FollowTask`] and shares a real [`follow_task::InflightBudget`]; every
 //! shard copy is a real [`oplog::Log`] on storage that fails and loses power. What lies between them in the product (connections, drivers,
-//! index life cycle, the leader's services) is asynchronous and is stated again here as thin rules, in `leader.rs`, `follower.rs` and
+//! index life cycle, the leader's services) is asynchronous and is stated again here as thin rules, in `leader.rs`, `follower.rs`, `answers.rs` and
 //! `bootstrap.rs`. So the simulation finds faults of the cores and of the rules, not of the code that carries the rules out.
 //!
 //! It deliberately has no search index, no REST, no real network, no threads, no wall clock and no randomness but the seed's: two runs of one
@@ -20,6 +20,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod answers;
 mod bootstrap;
 mod checkers;
 mod clock;
