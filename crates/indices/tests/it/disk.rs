@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::node::{Node, delete, index};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A disk of 100 MiB.
 #[derive(Debug, Default)]
@@ -49,17 +49,17 @@ impl Disk {
     }
 }
 
-fn one_shard() -> Value {
+pub(crate) fn one_shard() -> Value {
     json!({"number_of_shards": 1, "number_of_replicas": 0})
 }
 
-async fn write(node: &Node, id: &str) -> Result<(), Exception> {
+pub(crate) async fn write(node: &Node, id: &str) -> Result<(), Exception> {
     let item = index("orders", id, &json!({"text": "x".repeat(2000)}));
     node.indices.write(item, RefreshPolicy::None).await.map(|_| ())
 }
 
 #[track_caller]
-fn is_blocked<T>(result: Result<T, Exception>, name: &str) {
+pub(crate) fn is_blocked<T>(result: Result<T, Exception>, name: &str) {
     let error = result.err().expect("refused");
     let reason = format!(
         "index [{name}] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];"
@@ -146,7 +146,7 @@ async fn above_the_flood_stage_an_index_can_be_read_and_deleted_only() {
 }
 
 /// Whatever was acknowledged can be read, once the shard serves again.
-async fn all_are_there(node: &Node, acknowledged: &[String]) {
+pub(crate) async fn all_are_there(node: &Node, acknowledged: &[String]) {
     let state = node.cluster.state();
     let uuid = state.index("orders").unwrap().uuid.clone();
     assert!(node.indices.wait_shards_active(&uuid, DEADLINE).await);

@@ -9,4 +9,5 @@ mod failure;
 mod follower;
 mod life_cycle;
 mod node;
+mod read_only;
 mod search;
