@@ -3,6 +3,7 @@
 use crate::dataset::Dataset;
 use crate::pair::{self, Connection, Pair};
 use anyhow::{Context as _, Result};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// The official clients, where they were installed.
@@ -35,6 +36,16 @@ impl Context<'_> {
     /// Starts a leader and a follower in the scenario's folder.
     pub(crate) async fn pair(&self, connection: Connection) -> Result<Pair> {
         Pair::start(self.binary, &self.home, connection).await
+    }
+
+    /// Starts a leader with the index `orders` of two shards, and a follower that follows it with `orders-copy`.
+    pub(crate) async fn following_orders(&self, connection: Connection) -> Result<Pair> {
+        let pair = self.pair(connection).await?;
+        let settings = json!({ "settings": { "number_of_shards": 2, "number_of_replicas": 0 } });
+        pair.leader.rest().put("/orders", &settings).await?;
+        let parameters = json!({ "read_poll_timeout": "1s" });
+        pair.follow("orders", "orders-copy", parameters).await?;
+        Ok(pair)
     }
 
     /// What a node of that name is started with.

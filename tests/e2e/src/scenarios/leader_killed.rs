@@ -7,21 +7,11 @@ use crate::context::Context;
 use crate::load::{Load, LoadConfig};
 use crate::pair::{Connection, Pair};
 use anyhow::Result;
-use serde_json::json;
 use std::time::Duration;
 
 /// See the module.
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
-    let mut pair = context.pair(Connection::Direct).await?;
-    pair.leader
-        .rest()
-        .put(
-            "/orders",
-            &json!({ "settings": { "number_of_shards": 2, "number_of_replicas": 0 } }),
-        )
-        .await?;
-    pair.follow("orders", "orders-copy", json!({ "read_poll_timeout": "1s" }))
-        .await?;
+    let mut pair = context.following_orders(Connection::Direct).await?;
     let config = LoadConfig {
         seed: context.seed,
         writers: 4,

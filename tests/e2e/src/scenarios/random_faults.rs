@@ -10,7 +10,6 @@ use anyhow::{Context as _, Result};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use serde_json::json;
 use std::time::Duration;
 
 /// What can happen.
@@ -41,16 +40,7 @@ const ROUNDS: u32 = 10;
 
 /// See the module.
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
-    let mut pair = context.pair(Connection::ThroughLink).await?;
-    pair.leader
-        .rest()
-        .put(
-            "/orders",
-            &json!({ "settings": { "number_of_shards": 2, "number_of_replicas": 0 } }),
-        )
-        .await?;
-    pair.follow("orders", "orders-copy", json!({ "read_poll_timeout": "1s" }))
-        .await?;
+    let mut pair = context.following_orders(Connection::ThroughLink).await?;
     let mut random = StdRng::seed_from_u64(context.seed);
     let config = LoadConfig {
         seed: context.seed,
