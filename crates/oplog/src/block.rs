@@ -8,7 +8,7 @@
 //! Everything lies in one file, so that one rename puts a compacted segment in place. `docs/formats/oplog.md` has every byte.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -303,9 +303,9 @@ pub(crate) struct ContentBlock {
 }
 
 /// Writes a block segment, frame by frame.
-pub(crate) struct BlockWriter<'a> {
+pub(crate) struct BlockWriter {
     file: Arc<dyn StorageFile>,
-    path: &'a Path,
+    path: PathBuf,
     header: SegmentHeader,
     compressor: zstd::bulk::Compressor<'static>,
     /// Content of the block that is being filled.
@@ -318,11 +318,11 @@ pub(crate) struct BlockWriter<'a> {
     table: Vec<Block>,
 }
 
-impl<'a> BlockWriter<'a> {
+impl BlockWriter {
     /// Creates the file.
     pub(crate) fn create(
         storage: &dyn Storage,
-        path: &'a Path,
+        path: &Path,
         first: SeqNo,
         level: i32,
     ) -> Result<Self, LogError> {
@@ -334,7 +334,7 @@ impl<'a> BlockWriter<'a> {
         };
         Ok(Self {
             file: storage.create(path).map_err(io)?,
-            path,
+            path: path.to_owned(),
             header,
             compressor: zstd::bulk::Compressor::new(level).map_err(io)?,
             block: Vec::with_capacity(2 * BLOCK_BYTES),
@@ -349,6 +349,11 @@ impl<'a> BlockWriter<'a> {
     /// Bytes of the file so far.
     pub(crate) fn length(&self) -> u64 {
         self.written + self.out.len() as u64
+    }
+
+    /// Bytes of the frames so far.
+    pub(crate) const fn content_length(&self) -> u64 {
+        self.content_length
     }
 
     /// Adds the next frame.
@@ -373,7 +378,7 @@ impl<'a> BlockWriter<'a> {
         let compressed = self
             .compressor
             .compress(&self.block)
-            .map_err(|source| LogError::io("compress", self.path, source))?;
+            .map_err(|source| LogError::io("compress", &self.path, source))?;
         self.table.push(Block {
             start: u32::try_from(self.content_length - self.block.len() as u64).map_err(too_long)?,
             offset: u32::try_from(self.length()).map_err(too_long)?,
@@ -390,7 +395,7 @@ impl<'a> BlockWriter<'a> {
     fn write_out(&mut self) -> Result<(), LogError> {
         self.file
             .write_at(self.written, &self.out)
-            .map_err(|source| LogError::io("write", self.path, source))?;
+            .map_err(|source| LogError::io("write", &self.path, source))?;
         self.written += self.out.len() as u64;
         self.out.clear();
         Ok(())
@@ -427,7 +432,7 @@ impl<'a> BlockWriter<'a> {
         self.write_out()?;
         self.file
             .sync_data()
-            .map_err(|source| LogError::io("sync", self.path, source))?;
+            .map_err(|source| LogError::io("sync", &self.path, source))?;
         debug_assert!(
             trailer.fits(self.header, self.written),
             "what is written can be opened"

@@ -1,15 +1,17 @@
 //! Verifying the files of a log that is not open, without changing any of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::atomic_file::TEMPORARY_SUFFIX;
 use crate::checkpoint::{CHECKPOINT_NAME, Checkpoint};
+use crate::heal::{JOURNAL_NAME, Journal, staged_name};
+use crate::healed::{HEALED_NAME, Healed};
 use crate::lease_file::{self, LEASES_NAME};
 use crate::live_file::{LIVE_NAME, LiveFile};
 use crate::scan::{Item, Scanner, read_header};
 use crate::sealed::SealedSegment;
-use crate::segment::{Encoding, HEADER_LENGTH, index_name, log_name, log_path, parse_log_name};
+use crate::segment::{Encoding, HEADER_LENGTH, index_name, log_name, parse_log_name};
 use crate::{
     Digest, Frame, HistoryUuid, LiveSet, LogError, OperationKind, PrimaryTerm, RetentionLeases, SeqNo,
     Storage,
@@ -41,6 +43,8 @@ pub enum Problem {
     },
     /// Left over from an interrupted write; removed when the log opens.
     Leftover,
+    /// A heal was decided and not finished; that is done when the log opens. The report is of the log after it.
+    UnfinishedHeal,
 }
 
 impl Problem {
@@ -85,6 +89,7 @@ impl std::fmt::Display for Problem {
                 )
             }
             Self::Leftover => f.write_str("left over, will be removed"),
+            Self::UnfinishedHeal => f.write_str("a heal was decided and will be finished"),
         }
     }
 }
@@ -154,6 +159,9 @@ struct Check<'a> {
     dir: &'a Path,
     files: BTreeMap<String, FileCheck>,
     min_retained: SeqNo,
+    healed: Option<Healed>,
+    /// The segments of a heal that is to be finished, and the names that they have until then.
+    staged: BTreeMap<SeqNo, String>,
     /// The operation that comes next.
     next: SeqNo,
     live: LiveSet,
@@ -195,6 +203,8 @@ impl<'a> Check<'a> {
             dir,
             files,
             min_retained: SeqNo::ZERO,
+            healed: None,
+            staged: BTreeMap::new(),
             next: SeqNo::ZERO,
             live: LiveSet::new(),
             live_then: None,
@@ -240,6 +250,8 @@ impl<'a> Check<'a> {
     }
 
     fn run(mut self) -> Result<CheckReport, LogError> {
+        let journal = Journal::load(self.storage, self.dir);
+        let journal = self.loaded(JOURNAL_NAME, journal, Problem::damaged)?;
         let checkpoint = Checkpoint::load(self.storage, self.dir);
         let checkpoint = self.loaded(CHECKPOINT_NAME, checkpoint, Problem::damaged)?;
         if checkpoint.is_none() && !self.files.contains_key(CHECKPOINT_NAME) {
@@ -249,6 +261,13 @@ impl<'a> Check<'a> {
         self.report.retention_leases = self.loaded(LEASES_NAME, leases, Problem::damaged)?;
         let live = LiveFile::load(self.storage, self.dir);
         let live = self.loaded(LIVE_NAME, live, |_, _, reason| Problem::rebuilt(reason))?;
+        let is_healed = checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.is_healed);
+        let healed = Healed::load_expected(self.storage, self.dir, is_healed);
+        self.healed = self.loaded(HEALED_NAME, healed, Problem::damaged)?;
+        let (checkpoint, live) = match journal {
+            Some(journal) => self.after_heal(journal),
+            None => (checkpoint, live),
+        };
         self.report.checkpoint = checkpoint.as_ref().map(|checkpoint| CheckedCheckpoint {
             durable: checkpoint.durable,
             min_retained: checkpoint.min_retained,
@@ -267,12 +286,38 @@ impl<'a> Check<'a> {
         Ok(self.report)
     }
 
+    /// Looks at the log as it will be when the heal is finished.
+    fn after_heal(&mut self, journal: Journal) -> (Option<Checkpoint>, Option<LiveFile>) {
+        self.note(JOURNAL_NAME, Problem::UnfinishedHeal);
+        for first in journal.staged {
+            let staged = staged_name(first);
+            let name = match self.files.contains_key(&staged) {
+                true => staged,
+                false => log_name(first),
+            };
+            self.staged.insert(first, name);
+        }
+        self.healed = Some(journal.healed);
+        (Some(journal.checkpoint), Some(journal.live))
+    }
+
     fn firsts(&self) -> Vec<SeqNo> {
-        // Names sort like numbers.
-        self.files
-            .keys()
-            .filter_map(|name| parse_log_name(name))
-            .collect()
+        let named = self.files.keys().filter_map(|name| parse_log_name(name));
+        let firsts: BTreeSet<SeqNo> = named.chain(self.staged.keys().copied()).collect();
+        firsts.into_iter().collect()
+    }
+
+    /// The file of a segment.
+    fn name_of(&self, first: SeqNo) -> String {
+        self.staged
+            .get(&first)
+            .cloned()
+            .unwrap_or_else(|| log_name(first))
+    }
+
+    /// Whether the segment is the one that is written, given the last of all: a staged one is not.
+    fn is_open(&self, first: SeqNo, last_first: SeqNo) -> bool {
+        first == last_first && !self.staged.contains_key(&first)
     }
 
     fn segments(&mut self, known_durable: Option<SeqNo>, live: Option<&LiveFile>) -> Result<(), LogError> {
@@ -286,7 +331,7 @@ impl<'a> Check<'a> {
         };
         let mut expected = SeqNo::ZERO;
         for first in firsts {
-            let name = log_name(first);
+            let name = self.name_of(first);
             if first < expected {
                 self.note(&name, Problem::Leftover);
                 self.leftover_index(first);
@@ -299,9 +344,14 @@ impl<'a> Check<'a> {
                 );
                 self.next = self.next.max(first);
             }
-            let end = self.segment(first, first == last_first, known_durable, &mut |check, frame| {
-                check.visit(frame, first, live);
-            });
+            let end = self.segment(
+                first,
+                self.is_open(first, last_first),
+                known_durable,
+                &mut |check, frame| {
+                    check.visit(frame, first, live);
+                },
+            );
             expected = match end {
                 Ok(after) => {
                     self.pass_to(after, first);
@@ -338,7 +388,7 @@ impl<'a> Check<'a> {
                 self.min_retained
             );
             self.note(
-                &log_name(segment),
+                &self.name_of(segment),
                 Problem::damaged(0, Some(first_missing), reason),
             );
         }
@@ -368,7 +418,8 @@ impl<'a> Check<'a> {
         known_durable: Option<SeqNo>,
         visit: &mut dyn FnMut(&mut Self, &Frame),
     ) -> Result<SeqNo, LogError> {
-        let path = log_path(self.dir, first);
+        let name = self.name_of(first);
+        let path = self.dir.join(&name);
         let io = |source| LogError::io("read", path.clone(), source);
         let file = self.storage.open(&path).map_err(io)?;
         let length = file.len().map_err(io)?;
@@ -380,7 +431,7 @@ impl<'a> Check<'a> {
                     && first > SeqNo::ZERO =>
             {
                 self.note(
-                    &log_name(first),
+                    &name,
                     Problem::TornTail {
                         offset: 0,
                         bytes: length,
@@ -426,7 +477,7 @@ impl<'a> Check<'a> {
         }
         if is_open && end < length {
             let bytes = length - end;
-            self.note(&log_name(first), Problem::TornTail { offset: end, bytes });
+            self.note(&name, Problem::TornTail { offset: end, bytes });
         }
         if is_open {
             self.leftover_index(first);
@@ -474,7 +525,7 @@ impl<'a> Check<'a> {
         length: u64,
         visit: &mut dyn FnMut(&mut Self, &Frame),
     ) -> Result<SeqNo, LogError> {
-        let segment = SealedSegment::open(self.storage, self.dir, first)?;
+        let segment = SealedSegment::open_staged(self.storage, self.dir, path, first)?;
         debug_assert_eq!(segment.file_length(), length);
         let mut position = 0;
         while position < segment.count() as usize {
@@ -489,7 +540,10 @@ impl<'a> Check<'a> {
             }
         }
         if !segment.has_good_entries() {
-            self.note(&log_name(first), Problem::rebuilt("a page of entries is damaged"));
+            self.note(
+                &self.name_of(first),
+                Problem::rebuilt("a page of entries is damaged"),
+            );
         }
         self.leftover_index(first);
         segment
@@ -516,8 +570,15 @@ impl<'a> Check<'a> {
 
     /// Computes the digest by a second reading, and compares the live file with what the operations say.
     fn digests(&mut self, live: Option<&LiveFile>) -> Result<(), LogError> {
-        let now = std::mem::take(&mut self.live);
-        let then = self.live_then.take().unwrap_or_else(|| now.clone());
+        let mut now = std::mem::take(&mut self.live);
+        let mut then = self.live_then.take().unwrap_or_else(|| now.clone());
+        if let Some(healed) = &self.healed {
+            healed.bury(&mut now);
+            // A live file of before the heal knows nothing of it.
+            if live.is_none_or(|live| live.valid_through >= Some(healed.through())) {
+                healed.bury(&mut then);
+            }
+        }
         let (mut digest, mut digest_then) = (Digest::EMPTY, Digest::EMPTY);
         let damaged = self
             .files
@@ -530,7 +591,7 @@ impl<'a> Check<'a> {
                 if first < expected {
                     continue;
                 }
-                let is_open = Some(&first) == firsts.last();
+                let is_open = firsts.last().is_some_and(|last| self.is_open(first, *last));
                 let end = self.segment(first, is_open, None, &mut |_, frame| {
                     let (seq_no, checksum) = (frame.seq_no(), frame.checksum());
                     if now.contains(seq_no) {

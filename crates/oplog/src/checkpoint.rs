@@ -12,7 +12,10 @@ use crate::{HistoryUuid, LogError, PrimaryTerm, SeqNo, Storage};
 
 pub(crate) const CHECKPOINT_NAME: &str = "checkpoint";
 const MAGIC: &[u8; 8] = b"CCRCHECK";
+/// Of a log that was never healed.
 const FORMAT_VERSION: u16 = 1;
+/// The same bytes, and the log has a `healed` file, without which its live set cannot be told.
+const HEALED_FORMAT_VERSION: u16 = 2;
 const FIXED_LENGTH: usize = 48;
 
 /// What the checkpoint file holds. Written at seal, at flush, and at most each second after a sync.
@@ -25,6 +28,8 @@ pub(crate) struct Checkpoint {
     pub(crate) primary_term: PrimaryTerm,
     pub(crate) history_uuid: HistoryUuid,
     pub(crate) terms: Vec<TermStart>,
+    /// Whether the log has a `healed` file.
+    pub(crate) is_healed: bool,
 }
 
 impl Checkpoint {
@@ -32,7 +37,10 @@ impl Checkpoint {
         let uuid = self.history_uuid.as_str().as_bytes();
         let mut bytes = Vec::with_capacity(FIXED_LENGTH + uuid.len() + 16 * self.terms.len() + 8);
         bytes.put_slice(MAGIC);
-        bytes.put_u16_le(FORMAT_VERSION);
+        bytes.put_u16_le(match self.is_healed {
+            true => HEALED_FORMAT_VERSION,
+            false => FORMAT_VERSION,
+        });
         bytes.put_u16_le(0);
         bytes.put_u32_le(
             u32::try_from(self.terms.len()).expect("terms change by hand, not four billion times"),
@@ -61,17 +69,18 @@ impl Checkpoint {
             return Err(corrupt("checksum mismatch"));
         }
         let version = u16::from_le_bytes([bytes[8], bytes[9]]);
-        if version != FORMAT_VERSION {
+        if !(FORMAT_VERSION..=HEALED_FORMAT_VERSION).contains(&version) {
             return Err(LogError::UnsupportedFormat {
                 file: path.to_owned(),
                 version,
-                supported: FORMAT_VERSION,
+                supported: HEALED_FORMAT_VERSION,
             });
         }
-        Self::decode_fields(content).ok_or_else(|| corrupt("a field is not valid"))
+        let is_healed = version == HEALED_FORMAT_VERSION;
+        Self::decode_fields(content, is_healed).ok_or_else(|| corrupt("a field is not valid"))
     }
 
-    fn decode_fields(content: &[u8]) -> Option<Self> {
+    fn decode_fields(content: &[u8], is_healed: bool) -> Option<Self> {
         let term_count = u32_at(content, 12) as usize;
         let uuid_length = usize::try_from(u64_at(content, 40)).ok()?;
         let rest = &content[FIXED_LENGTH..];
@@ -92,6 +101,7 @@ impl Checkpoint {
             primary_term: PrimaryTerm::new(u64_at(content, 32))?,
             history_uuid: std::str::from_utf8(uuid).ok()?.parse().ok()?,
             terms: terms.chunks_exact(16).map(term_start).collect::<Option<_>>()?,
+            is_healed,
         })
     }
 
@@ -118,11 +128,18 @@ mod tests {
 
     #[test]
     fn a_checkpoint_survives_and_every_damage_is_found() {
+        for is_healed in [false, true] {
+            check_damage(is_healed);
+        }
+    }
+
+    fn check_damage(is_healed: bool) {
         let start = |term, first| TermStart {
             term: PrimaryTerm::new(term).unwrap(),
             first_seq_no: SeqNo::new(first),
         };
         let checkpoint = Checkpoint {
+            is_healed,
             durable: Some(SeqNo::new(41)),
             min_retained: SeqNo::new(7),
             primary_term: PrimaryTerm::new(3).unwrap(),

@@ -198,6 +198,7 @@ fn example_blocks() -> Vec<u8> {
 
 fn example_checkpoint() -> Checkpoint {
     Checkpoint {
+        is_healed: false,
         durable: None,
         min_retained: SeqNo::ZERO,
         primary_term: PrimaryTerm::FIRST,

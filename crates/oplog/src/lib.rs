@@ -8,15 +8,16 @@
 //! It deliberately knows no network, no async runtime, no search and no mappings, and it does not decide who may write, what a document's version
 //! is, or which checkpoint may be exposed to whom: that is the business of the crates above.
 //!
-//! Sealed segments are compressed, and rewritten without dead operations that nobody needs any more, by [`Log::compact`].
+//! Sealed segments are compressed, and rewritten without dead operations that nobody needs any more, by [`Log::compact`]. A log that lacks operations which its
+//! leader has removed so is brought up to it by a [`HealStage`].
 //!
 //! Reading order: [`Operation`] and [`Frame`]; [`Log`], with [`AppendTicket`] and [`GroupCommitter`]; [`LiveSet`], [`Digest`] and [`RetentionLease`];
 //! then, for what is on disk and after a crash, the modules `recovery`, `writer` and `compaction`, and `docs/formats/oplog.md`, which lists
 //! every file byte by byte. [`Storage`] is where tests put their faults.
 //!
 //! Invariants (`docs/architecture.md`):
-//! - OL-1: a log is ordered and complete: operation n + 1 follows n, and an append that would leave a hole is refused; what is missing later is dead and below
-//!   the minimum retained seq_no.
+//! - OL-1: a log is ordered and complete: operation n + 1 follows n, and an append that would leave a hole is refused; what is missing later, or never came by a
+//!   heal, is dead and below the minimum retained seq_no.
 //! - OL-2: what a ticket acknowledged survives any crash.
 //! - OL-3: reopening yields a prefix that holds everything acknowledged; damage below the durable checkpoint is an error.
 //! - OL-4: no operation at or above a live lease's retaining seq_no is removed; that and the minimum retained seq_no never go down.
@@ -78,6 +79,8 @@ mod error;
 mod frame;
 #[cfg(feature = "testing")]
 pub mod fuzzing;
+mod heal;
+mod healed;
 mod ids;
 mod lease;
 mod lease_file;
@@ -109,6 +112,8 @@ pub use committer::GroupCommitter;
 pub use compaction::{CompactionContext, CompactionError, CompactionGoal, CompactionReport};
 pub use error::{AppendError, LeaseError, LogError, ReadError};
 pub use frame::{FRAME_HEADER_LENGTH, Frame, FrameError, MAX_FRAME_LENGTH};
+pub use heal::{HealError, HealStage, LiveSnapshot};
+pub use healed::Healed;
 pub use ids::{
     ByteCount, DocumentVersion, HistoryUuid, IdError, IndexUuid, LeaseId, PrimaryTerm, SeqNo, SeqNoRange,
     ShardId, ShardNumber, UnixMillis,

@@ -97,6 +97,20 @@ impl LiveSet {
     pub fn remove(&mut self, seq_no: SeqNo) -> bool {
         self.bitmap.remove(seq_no.get())
     }
+
+    /// Removes all of `others`.
+    pub(crate) fn subtract(&mut self, others: &RoaringTreemap) {
+        self.bitmap -= others;
+    }
+
+    /// What is in this set and not in `other`.
+    pub(crate) fn without(&self, other: &Self) -> RoaringTreemap {
+        &self.bitmap - &other.bitmap
+    }
+
+    pub(crate) fn into_bitmap(self) -> RoaringTreemap {
+        self.bitmap
+    }
 }
 
 impl FromIterator<SeqNo> for LiveSet {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::MutexGuard;
 
+use crate::healed::HEALED_NAME;
 use crate::live::{LiveTracker, is_update_or_delete};
 use crate::pinned::PinnedFile;
 use crate::read::{checksum_in_memory, checksum_in_sealed};
@@ -300,7 +301,10 @@ impl Log {
     pub fn recompute_live_summary(&self) -> Result<LiveSummary, ReadError> {
         // What is read twice must not be rewritten in between.
         let _unchanged = self.shared.compaction_lock.lock();
-        let max_seq_no = self.max_seq_no();
+        let (max_seq_no, healed) = {
+            let state = self.shared.state.lock();
+            (state.max_seq_no, state.healed.clone())
+        };
         let mut live = LiveSet::new();
         self.for_each(max_seq_no, |frame| {
             if let Some(superseded) = frame.superseded() {
@@ -310,6 +314,9 @@ impl Log {
                 live.insert(frame.seq_no());
             }
         })?;
+        if let Some(healed) = healed {
+            healed.bury(&mut live);
+        }
         let mut digest = Digest::EMPTY;
         self.for_each(max_seq_no, |frame| {
             if live.contains(frame.seq_no()) {
@@ -394,7 +401,11 @@ impl Log {
             },
             file,
         ));
-        for name in [checkpoint::CHECKPOINT_NAME, live_file::LIVE_NAME] {
+        let healed = shared.state.lock().healed.is_some().then_some(HEALED_NAME);
+        for name in [checkpoint::CHECKPOINT_NAME, live_file::LIVE_NAME]
+            .into_iter()
+            .chain(healed)
+        {
             let path = shared.dir.join(name);
             let file = shared
                 .storage

@@ -25,6 +25,8 @@ use crate::block::BlockWriter;
 use crate::checkpoint::{CHECKPOINT_NAME, Checkpoint};
 use crate::committer::CommitterHandle;
 use crate::entries::{Entry, entry_of};
+use crate::heal::{JOURNAL_NAME, Journal, discard, parse_staged_name};
+use crate::healed::{HEALED_NAME, Healed};
 use crate::lease::LeaseTable;
 use crate::lease_file::{self, LEASES_NAME};
 use crate::live::{LiveTracker, is_update_or_delete};
@@ -65,8 +67,10 @@ pub(crate) fn create(storage: &dyn Storage, dir: &Path, new: NewLog) -> Result<(
         .create_dir_all(dir)
         .map_err(|source| LogError::io("create", dir, source))?;
     for name in list(storage, dir)? {
-        let ours =
-            name.ends_with(".log") || name.ends_with(".idx") || name == LIVE_NAME || name == LEASES_NAME;
+        let ours = name.ends_with(".log")
+            || name.ends_with(".idx")
+            || parse_staged_name(&name).is_some()
+            || [LIVE_NAME, LEASES_NAME, HEALED_NAME, JOURNAL_NAME].contains(&name.as_str());
         if ours {
             remove(storage, &dir.join(name))?;
         }
@@ -78,6 +82,7 @@ pub(crate) fn create(storage: &dyn Storage, dir: &Path, new: NewLog) -> Result<(
         primary_term: new.primary_term,
         history_uuid: new.history_uuid,
         terms: Vec::new(),
+        is_healed: false,
     };
     sync_dir(storage, dir)?;
     checkpoint.save(storage, dir, NameSync::Now)
@@ -110,7 +115,12 @@ impl OpenSegment {
 pub(crate) fn open(env: Environment) -> Result<Arc<Shared>, LogError> {
     env.options.check()?;
     let (storage, dir) = (&*env.storage, env.dir.as_path());
+    if let Some(journal) = Journal::load(storage, dir)? {
+        tracing::info!(dir = %dir.display(), through = %journal.healed.through(), "finishing a heal that was decided before");
+        journal.carry_out(storage, dir)?;
+    }
     let checkpoint = load_checkpoint(storage, dir)?;
+    let healed = Healed::load_expected(storage, dir, checkpoint.is_healed)?;
     let live = load_live(storage, dir)?;
     let known_durable = checkpoint
         .durable
@@ -126,7 +136,7 @@ pub(crate) fn open(env: Environment) -> Result<Arc<Shared>, LogError> {
     open.file
         .sync_data()
         .map_err(|source| LogError::io("sync", &open.path, source))?;
-    let shared = build(env, &checkpoint, live.as_ref(), segments, leases);
+    let shared = build(env, &checkpoint, healed, live.as_ref(), segments, leases);
     replay(&shared, &checkpoint, live.as_ref())?;
     if shared.durable_checkpoint() != checkpoint.durable {
         shared.writer.lock().save_checkpoint(&shared, NameSync::Now)?;
@@ -315,6 +325,7 @@ fn write_again(open: &OpenSegment, known_durable: Option<SeqNo>) -> Result<(), L
 fn build(
     env: Environment,
     checkpoint: &Checkpoint,
+    healed: Option<Healed>,
     live: Option<&LiveFile>,
     segments: Segments,
     leases: LeaseTable,
@@ -364,6 +375,7 @@ fn build(
         terms: checkpoint.terms.clone(),
         primary_term: checkpoint.primary_term,
         min_retained: checkpoint.min_retained,
+        healed: healed.map(Arc::new),
     };
     let plus_one = SeqNo::to_plus_one(last);
     let sync_interval = u64::try_from(env.options.sync_interval.as_millis()).unwrap_or(u64::MAX);
@@ -413,6 +425,27 @@ struct Replayed {
     terms: Vec<TermStart>,
 }
 
+impl Replayed {
+    /// Takes out what heals have made dead.
+    fn bury(&mut self, shared: &Shared, healed: &Healed) -> Result<(), LogError> {
+        let tracker = &mut self.tracker;
+        let dead = healed.dead().filter(|seq_no| tracker.live.contains(*seq_no));
+        for seq_no in dead.collect::<Vec<_>>() {
+            let checksum = shared.checksum_of(seq_no)?.ok_or_else(|| {
+                LogError::corrupt(
+                    &shared.dir,
+                    0,
+                    Some(seq_no),
+                    "it is live, but the log does not hold it",
+                )
+            })?;
+            tracker.live.remove(seq_no);
+            tracker.digest = tracker.digest.without(seq_no, checksum);
+        }
+        Ok(())
+    }
+}
+
 fn replay_from(
     shared: &Shared,
     checkpoint: &Checkpoint,
@@ -443,6 +476,10 @@ fn replay_from(
             }
         }
         next = SeqNo::new(last.get() + 1);
+    }
+    let healed = shared.state.lock().healed.clone();
+    if let Some(healed) = healed {
+        replayed.bury(shared, &healed)?;
     }
     if live.is_none() && !shared.is_dense() {
         // An update or delete may be among the operations that are gone; saying too much is safe.
@@ -496,6 +533,8 @@ pub(crate) fn adopt(
 ) -> Result<(), LogError> {
     let checkpoint = load_checkpoint(storage, dir)?;
     remove_if_exists(storage, &dir.join(LEASES_NAME))?;
+    discard(storage, dir)?;
+    check_healed(storage, dir, checkpoint.is_healed, up_to)?;
     if load_live(storage, dir)?.is_none_or(|live| live.valid_through > up_to) {
         remove_if_exists(storage, &dir.join(LIVE_NAME))?;
     } else {
@@ -529,8 +568,30 @@ pub(crate) fn adopt(
             .filter(|start| start.first_seq_no.get() < next)
             .collect(),
         primary_term,
+        is_healed: checkpoint.is_healed,
     };
     adopted.save(storage, dir, NameSync::Now)
+}
+
+/// What heals left behind is part of the history; a copy that ends before the last of them cannot be one.
+fn check_healed(
+    storage: &dyn Storage,
+    dir: &Path,
+    is_healed: bool,
+    up_to: Option<SeqNo>,
+) -> Result<(), LogError> {
+    let Some(healed) = Healed::load_expected(storage, dir, is_healed)? else {
+        return Ok(());
+    };
+    let path = dir.join(HEALED_NAME);
+    if Some(healed.through()) > up_to {
+        let reason = format!(
+            "it is of a heal up to operation {}, and the copy ends before",
+            healed.through()
+        );
+        return Err(LogError::corrupt(path, 0, up_to, reason));
+    }
+    sync_file(storage, &path)
 }
 
 /// Cuts the last segment behind `up_to` and makes it the open one.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::healed::{HEALED_NAME, Healed};
 use crate::live::LiveTracker;
 use crate::shared::Shared;
 use crate::{
@@ -118,7 +119,10 @@ impl Scrubber {
     /// Compares what the log says about itself with what was read.
     fn finish(&mut self, shared: &Shared) -> Result<(), ReadError> {
         let _unchanged = shared.compaction_lock.lock();
-        let tracker = shared.state.lock().tracker.clone();
+        let (tracker, healed) = {
+            let state = shared.state.lock();
+            (state.tracker.clone(), state.healed.clone())
+        };
         let begin = self.begin.get_or_insert_with(|| Begin::now(shared));
         for seq_no in begin.live.iter() {
             // One that died since may have been compacted away before it was read.
@@ -132,7 +136,8 @@ impl Scrubber {
         }
         for seq_no in self.live.iter() {
             // What was read and compacted away since is gone together with what superseded it.
-            if !begin.live.contains(seq_no) && shared.checksum_of(seq_no)?.is_some() {
+            let healed = healed.as_ref().is_some_and(|healed| healed.is_dead(seq_no));
+            if !begin.live.contains(seq_no) && !healed && shared.checksum_of(seq_no)?.is_some() {
                 return Err(inconsistent(
                     shared,
                     seq_no,
@@ -155,7 +160,7 @@ impl Begin {
 }
 
 impl Log {
-    /// Reads the small files of the log again: checkpoint, live set, leases. One that is damaged is written anew from memory.
+    /// Reads the small files of the log again: checkpoint, live set, leases, what heals left behind. One that is damaged is written anew from memory.
     /// Answers which ones were.
     ///
     /// # Errors
@@ -185,6 +190,11 @@ impl Log {
                 live_file::LIVE_NAME,
             )?;
             note(lease_file::load(storage, dir).map(drop), lease_file::LEASES_NAME)?;
+            let is_healed = self.shared.state.lock().healed.is_some();
+            note(
+                Healed::load_expected(storage, dir, is_healed).map(drop),
+                HEALED_NAME,
+            )?;
         }
         if !damaged.is_empty() {
             self.rewrite_small_files()?;

@@ -200,6 +200,26 @@ impl SealedSegment {
         Self::seal(storage, dir, file, segment, &entries, length)
     }
 
+    /// Opens a block segment under another name than the one that it will have in `dir`.
+    pub(crate) fn open_staged(
+        storage: &dyn Storage,
+        dir: &Path,
+        path: &Path,
+        first: SeqNo,
+    ) -> Result<Self, LogError> {
+        let file = storage
+            .open(path)
+            .map_err(|source| LogError::io("open", path, source))?;
+        let length = file.len().map_err(|source| LogError::io("read", path, source))?;
+        let header = read_header(&*file, path, first, length)?;
+        if header.encoding != Encoding::Blocks {
+            return Err(LogError::corrupt(path, 0, Some(first), "it has no blocks"));
+        }
+        let trailer =
+            Trailer::read(&*file, header, length).map_err(|error| error.into_log_error(path, first))?;
+        Ok(Self::blocks(dir, file, trailer))
+    }
+
     /// Opens a plain segment by its index file; `None` when there is none that belongs to it. Changes nothing.
     pub(crate) fn open_by_index(
         storage: &dyn Storage,

@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::committer::CommitterHandle;
 use crate::entries::Entry;
+use crate::healed::Healed;
 use crate::lease::LeaseTable;
 use crate::live::LiveTracker;
 use crate::log::TermStart;
@@ -72,11 +73,18 @@ pub(crate) struct State {
     pub(crate) terms: Vec<TermStart>,
     pub(crate) primary_term: PrimaryTerm,
     pub(crate) min_retained: SeqNo,
+    /// What heals have left behind. Also in its own file, which is as durable as the frames.
+    pub(crate) healed: Option<Arc<Healed>>,
 }
 
 impl State {
     pub(crate) fn next_seq_no(&self) -> u64 {
         SeqNo::to_plus_one(self.max_seq_no)
+    }
+
+    /// The operation after the last one.
+    pub(crate) fn next(&self) -> SeqNo {
+        SeqNo::new(self.next_seq_no())
     }
 
     /// The frame in memory, if it is not in the file yet.

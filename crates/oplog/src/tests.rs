@@ -3,6 +3,7 @@
 mod damage;
 mod damage_matrix;
 mod group_commit;
+mod heal;
 mod model;
 mod rules;
 

@@ -167,9 +167,13 @@ impl Writer {
         }
     }
 
-    /// Writes checkpoint and live set durably, whether they changed or not.
+    /// Writes checkpoint, live set and what heals left behind durably, whether they changed or not.
     pub(crate) fn rewrite_small_files(&mut self, shared: &Arc<Shared>) -> Result<(), LogError> {
         self.commit(shared, true)?;
+        let healed = shared.state.lock().healed.clone();
+        if let Some(healed) = healed {
+            healed.save(&*shared.storage, &shared.dir)?;
+        }
         self.save_live(shared)?;
         self.save_checkpoint(shared, NameSync::Now)
     }
@@ -183,6 +187,7 @@ impl Writer {
                 durable,
                 min_retained: state.min_retained,
                 primary_term: state.primary_term,
+                is_healed: state.healed.is_some(),
                 history_uuid: shared.history_uuid.clone(),
                 terms: state
                     .terms
@@ -215,6 +220,13 @@ impl Writer {
             self.save_checkpoint(shared, NameSync::Later)?;
         }
         self.sync_dir(shared)
+    }
+
+    /// Goes on behind a heal.
+    pub(crate) fn restart(&mut self, start: WriterStart) {
+        let wake_at = self.wake_at;
+        *self = Self::new(start);
+        self.wake_at = wake_at;
     }
 
     /// Memory kept for frames that are still to come.
