@@ -3,7 +3,8 @@
 use es_exception::{Exception, ExceptionKind};
 use index_meta::{DocumentError, MappingUpdate};
 use oplog::{
-    AppendError, CompactionError, DocumentVersion, EncodeError, LogError, PrimaryTerm, ReadError, SeqNo,
+    AppendError, CompactionError, DocumentVersion, EncodeError, HealError, LogError, PrimaryTerm, ReadError,
+    SeqNo,
 };
 
 use crate::{ShardFailure, ShardFailureKind};
@@ -46,6 +47,9 @@ pub enum ShardError {
     /// Compacting the log failed; the log is as it was.
     #[error("compaction of the operation log failed")]
     Compaction(#[from] CompactionError),
+    /// A delta heal cannot go on.
+    #[error("delta heal failed")]
+    Heal(#[source] HealError),
     /// An operation is above the format's limits.
     #[error("operation cannot be encoded")]
     Encode(#[from] EncodeError),
@@ -73,8 +77,12 @@ impl ShardError {
         let kind = match self {
             Self::Failed(failure) => return Some(failure.clone()),
             Self::Log(error) | Self::Append(AppendError::Log(error)) => of_log(error)?,
+            // What cannot be staged leaves the log as it was; an installation that fails poisons it, which the next call meets.
+            Self::Heal(HealError::Log(LogError::Io { .. })) => return None,
+            Self::Heal(HealError::Log(error)) => of_log(error)?,
             Self::Read(error)
             | Self::Append(AppendError::Read(error))
+            | Self::Heal(HealError::Read(error))
             | Self::Compaction(CompactionError::Read(error)) => of_read(error)?,
             // A compaction that cannot write leaves the log as it was.
             Self::Compaction(CompactionError::Log(LogError::Io { .. })) => return None,
@@ -110,6 +118,16 @@ impl From<tantivy::TantivyError> for ShardError {
     }
 }
 
+impl From<HealError> for ShardError {
+    fn from(error: HealError) -> Self {
+        match error {
+            HealError::Log(error @ LogError::Closed) => Self::Log(error),
+            HealError::Read(error @ ReadError::Closed) => Self::Read(error),
+            error => Self::Heal(error),
+        }
+    }
+}
+
 impl From<&ShardError> for Exception {
     fn from(error: &ShardError) -> Self {
         let reason = describe(error);
@@ -136,6 +154,17 @@ impl From<&ShardError> for Exception {
             ShardError::Gap { .. } | ShardError::TailFull { .. } | ShardError::View { .. } => {
                 Exception::new(ExceptionKind::EsRejectedExecution, reason)
             }
+            // A full disk, or what a newer live set or another fetch mends.
+            ShardError::Heal(HealError::Log(LogError::Io { .. })) => {
+                Exception::new(ExceptionKind::EsRejectedExecution, reason)
+            }
+            ShardError::Heal(error) if error.is_retryable() => {
+                Exception::new(ExceptionKind::EsRejectedExecution, reason)
+            }
+            ShardError::Heal(HealError::Diverged { .. }) => {
+                Exception::new(ExceptionKind::IllegalState, reason)
+            }
+            ShardError::Heal(_) => Exception::new(ExceptionKind::Engine, reason),
             ShardError::Compaction(CompactionError::Log(LogError::Closed)) => {
                 Exception::new(ExceptionKind::IndexShardClosed, reason)
             }

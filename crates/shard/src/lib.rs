@@ -31,6 +31,7 @@ mod error;
 mod failure;
 mod follower;
 mod get;
+mod heal;
 mod maintenance;
 mod primary;
 mod query;

@@ -7,17 +7,15 @@ use std::time::Duration;
 
 use index_meta::{IndexSettings, Mapping, TranslogDurability};
 use oplog::{
-    Clock, Durability, Frame, HistoryUuid, Log, LogError, LogOptions, NewLog, PrimaryTerm, ReadLimits, SeqNo,
-    ShardId,
+    Clock, Durability, Frame, HealStage, HistoryUuid, Log, LogError, LogOptions, NewLog, PrimaryTerm,
+    ReadLimits, SeqNo, ShardId,
 };
 use parking_lot::{Mutex, RwLock};
 
 use crate::failure::{Health, check_marker};
 use crate::scrub::ScrubPass;
 use crate::tail::{Tail, TailOperation};
-use crate::view::{
-    Metadata, RefreshTicket, STEP_LIMITS, ViewCore, ViewParts, ViewPool, next_of, read_with_holes,
-};
+use crate::view::{Metadata, RefreshTicket, STEP_LIMITS, ViewCore, ViewParts, ViewPool, next_of, read_held};
 use crate::{ShardConfig, ShardError, ShardFailure, ShardRole, ShardServices, ShardStats};
 
 /// Operations read at a time while opening and scanning.
@@ -54,6 +52,8 @@ pub struct Shard {
     pub(crate) counters: Counters,
     /// The pass over the copy's files that is under way.
     pub(crate) scrub: Mutex<Option<ScrubPass>>,
+    /// The operations that a delta heal under way has fetched.
+    pub(crate) heal: Mutex<Option<HealStage>>,
     closed: AtomicBool,
     /// Kept so that the threads outlive their shards.
     _pool: Arc<ViewPool>,
@@ -205,6 +205,7 @@ impl Shard {
             writer: Mutex::new(()),
             counters: Counters::default(),
             scrub: Mutex::new(None),
+            heal: Mutex::new(None),
             closed: AtomicBool::new(false),
             _pool: services.view_pool,
         };
@@ -216,6 +217,7 @@ impl Shard {
     fn recover_tail(&self, capacity: usize) -> Result<(), ShardError> {
         let capacity = u64::try_from(capacity.max(1)).unwrap_or(u64::MAX);
         let log_next = next_of(self.log.max_seq_no());
+        self.pass_heal()?;
         loop {
             let next = self.view.published().next;
             if log_next - next.min(log_next) <= capacity {
@@ -229,7 +231,7 @@ impl Shard {
                 operations: SCAN_OPERATIONS,
                 ..ReadLimits::NONE
             };
-            let (frames, after) = self.note(read_with_holes(&self.log, next, log_next - 1, limits))?;
+            let (frames, after) = self.note(read_held(&self.log, next, log_next - 1, limits))?;
             self.tail.insert(frames.iter().map(TailOperation::of).collect());
             next = after;
         }
@@ -380,7 +382,7 @@ impl Shard {
     fn verify_operations(&self, mut next: u64, end: u64) -> Result<(), ShardError> {
         while next < end {
             self.check_open()?;
-            let (_, following) = self.note(read_with_holes(&self.log, next, end - 1, STEP_LIMITS))?;
+            let (_, following) = self.note(read_held(&self.log, next, end - 1, STEP_LIMITS))?;
             next = following;
         }
         Ok(())
@@ -440,7 +442,7 @@ impl Shard {
                 operations: SCAN_OPERATIONS,
                 ..ReadLimits::NONE
             };
-            let (frames, following) = self.note(read_with_holes(&self.log, next, end - 1, limits))?;
+            let (frames, following) = self.note(read_held(&self.log, next, end - 1, limits))?;
             live.extend(
                 frames
                     .into_iter()

@@ -13,7 +13,7 @@ use tantivy::IndexMeta;
 use tantivy::directory::Directory;
 use twox_hash::XxHash3_64;
 
-use crate::view::{MANAGED_FILE, META_FILE, STEP_LIMITS, ViewCore, next_of, read_with_holes, sealed};
+use crate::view::{MANAGED_FILE, META_FILE, STEP_LIMITS, ViewCore, next_of, read_held, sealed};
 use crate::{Shard, ShardError};
 
 /// Looks at the commit so often before giving up; each time a merge or commit came in between.
@@ -244,7 +244,7 @@ impl ShardSnapshot {
         let end = next_of(self.log.checkpoint()).min(following.unwrap_or(u64::MAX));
         let mut next = first;
         while next < end {
-            let read = read_with_holes(&self.operations, next, end - 1, STEP_LIMITS);
+            let read = read_held(&self.operations, next, end - 1, STEP_LIMITS);
             (_, next) = self.view.health().note(read)?;
         }
         verified.insert(log_name.to_owned());

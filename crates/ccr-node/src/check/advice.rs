@@ -40,6 +40,8 @@ pub(super) fn for_log(file: &str, problem: &Problem, is_follower: bool) -> &'sta
     match problem {
         Problem::Damaged { .. } if file == LEASES_FILE => RESTORE_LEASES,
         Problem::Damaged { .. } => for_lost_operations(is_follower),
-        Problem::Rebuilt { .. } | Problem::TornTail { .. } | Problem::Leftover | Problem::UnfinishedHeal => NOTHING_TO_DO,
+        Problem::Rebuilt { .. } | Problem::TornTail { .. } | Problem::Leftover | Problem::UnfinishedHeal => {
+            NOTHING_TO_DO
+        }
     }
 }

@@ -347,7 +347,9 @@ fn problem_of_log(name: &str, problem: &Problem, advice: &str) -> ProblemReport 
             reason,
         } => (Some(*offset), *seq_no, reason.clone()),
         Problem::TornTail { offset, .. } => (Some(*offset), None, problem.to_string()),
-        Problem::Rebuilt { .. } | Problem::Leftover | Problem::UnfinishedHeal => (None, None, problem.to_string()),
+        Problem::Rebuilt { .. } | Problem::Leftover | Problem::UnfinishedHeal => {
+            (None, None, problem.to_string())
+        }
     };
     ProblemReport {
         file: format!("oplog/{name}"),

@@ -5,6 +5,7 @@ mod damage;
 mod errors;
 mod failure;
 mod follower;
+mod heal;
 mod model;
 mod query;
 mod scrub;

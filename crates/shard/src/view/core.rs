@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use event_listener::{Event, EventListener};
-use oplog::{ByteCount, Clock, Frame, Log, ReadError, ReadLimits, SeqNo};
+use oplog::{ByteCount, Clock, Frame, Healed, Log, ReadLimits, SeqNo};
 use parking_lot::Mutex;
 use tantivy::index::SegmentId;
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
@@ -348,7 +348,9 @@ impl ViewCore {
     fn try_step(self: &Arc<Self>, work: &mut Work, now: Duration) -> Result<Step, ShardError> {
         let published = self.published.load().next;
         if work.goal.is_none_or(|goal| goal <= published) {
-            work.goal = self.next_goal(published, now);
+            work.goal = self
+                .next_goal(published, now)
+                .map(|goal| self.past_heal(published, goal));
         }
         let Some(goal) = work.goal else {
             return Ok(self.rest(work, published, now));
@@ -364,6 +366,18 @@ impl ViewCore {
             work.failed_in_a_row = 0;
         }
         Ok(Step::Again)
+    }
+
+    /// The heal whose operations the view has yet to take in, wholly or in part.
+    fn heal_ahead(&self, published: u64) -> Option<Arc<Healed>> {
+        let healed = self.log.healed()?;
+        (published < next_of(Some(healed.through()))).then_some(healed)
+    }
+
+    /// A round never ends within a heal: what lies between is a state that the leader never had.
+    fn past_heal(&self, published: u64, goal: u64) -> u64 {
+        let heal = self.heal_ahead(published);
+        heal.map_or(goal, |heal| goal.max(next_of(Some(heal.through()))))
     }
 
     /// Where the next round ends, if there is reason for one.
@@ -435,7 +449,11 @@ impl ViewCore {
         if work.writer.is_none() {
             return Some(false);
         }
-        if work.indexed > self.published.load().next
+        let published = self.published.load().next;
+        if self.past_heal(published, work.indexed) > work.indexed && work.indexed > published {
+            return None;
+        }
+        if work.indexed > published
             && let Err(error) = self.commit(&mut work)
         {
             self.fail(&mut work, self.pool.now(), &error);
@@ -447,7 +465,7 @@ impl ViewCore {
 
     fn index_some(&self, work: &mut Work, goal: u64) -> Result<(), ShardError> {
         let Some(writer) = &work.writer else { return Ok(()) };
-        let (frames, next) = read_with_holes(&self.log, work.indexed, goal - 1, STEP_LIMITS)?;
+        let (frames, next) = read_held(&self.log, work.indexed, goal - 1, STEP_LIMITS)?;
         let mapping = self.metadata.mapping();
         for frame in &frames {
             writer.apply(&self.schema, &mapping, frame)?;
@@ -469,6 +487,9 @@ impl ViewCore {
         let Some(writer) = &mut work.writer else {
             return Ok(());
         };
+        if let Some(heal) = self.heal_ahead(self.published.load().next) {
+            writer.bury(&self.schema, &heal);
+        }
         let mapping_version = self.metadata.mapping_version();
         writer.commit(CommitPayload {
             format: CommitPayload::FORMAT,
@@ -649,33 +670,15 @@ impl ViewCore {
     }
 }
 
-/// Frames from `from` to `last` within the limits, and the position after them. Operations that compaction removed are dead and skipped.
-pub(crate) fn read_with_holes(
+/// Frames from `from` to `last` within the limits, and the position after them. Operations that are gone are dead and skipped.
+pub(crate) fn read_held(
     log: &Log,
     from: u64,
     last: u64,
     limits: ReadLimits,
 ) -> Result<(Vec<Frame>, u64), ShardError> {
-    let (mut from, mut to) = (from, last);
-    loop {
-        if from > last {
-            return Ok((Vec::new(), from));
-        }
-        match log.read(SeqNo::new(from), SeqNo::new(to), limits) {
-            Ok(frames) => {
-                let next = frames.last().map_or(to + 1, |frame| frame.seq_no().get() + 1);
-                return Ok((frames, next));
-            }
-            Err(ReadError::Missing { range, .. }) if range.first().get() > from => {
-                to = range.first().get() - 1
-            }
-            Err(ReadError::Missing { range, .. }) if range.last().get() < last => {
-                (from, to) = (range.last().get() + 1, last);
-            }
-            Err(ReadError::Missing { .. }) => return Ok((Vec::new(), last + 1)),
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let (frames, next) = log.read_held(SeqNo::new(from), SeqNo::new(last), limits)?;
+    Ok((frames, next.get()))
 }
 
 fn millis(duration: Duration) -> u64 {

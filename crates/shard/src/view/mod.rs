@@ -17,7 +17,7 @@ mod tokenizer;
 mod verification;
 mod writer;
 
-pub(crate) use self::core::{Published, STEP_LIMITS, ViewCore, ViewParts, next_of, read_with_holes};
+pub(crate) use self::core::{Published, STEP_LIMITS, ViewCore, ViewParts, next_of, read_held};
 pub(crate) use check::check_view;
 pub use check::{ViewCheck, ViewFileCheck};
 pub(crate) use document::{ip_of_term, ip_term};

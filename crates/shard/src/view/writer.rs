@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use index_meta::Mapping;
-use oplog::{Frame, OperationKind, SeqNo};
+use oplog::{Frame, Healed, OperationKind, SeqNo};
 use serde::{Deserialize, Serialize};
 use tantivy::index::SegmentId;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
@@ -108,6 +108,13 @@ impl ViewWriter {
     fn delete(&self, schema: &ViewSchema, seq_no: SeqNo) {
         self.writer
             .delete_term(Term::from_field_u64(schema.seq_no, seq_no.get()));
+    }
+
+    /// Drops the documents that heals have made dead; those that are gone already cost a look-up each.
+    pub(super) fn bury(&self, schema: &ViewSchema, healed: &Healed) {
+        for seq_no in healed.dead() {
+            self.delete(schema, seq_no);
+        }
     }
 
     /// Makes everything applied durable and visible to new searchers.

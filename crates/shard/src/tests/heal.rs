@@ -1,0 +1,224 @@
+//! Delta heal of a copy: what searches, gets and restarts see before, meanwhile and afterwards.
+
+use oplog::{LiveSnapshot, ReadLimits};
+use serde_json::json;
+
+use super::*;
+use crate::{ForceMergeRequest, ShardError, Unthrottled};
+
+/// A leader that has removed much of its history, and a follower that ends before that.
+struct Pair {
+    leader: Fixture,
+    follower: Fixture,
+}
+
+impl Pair {
+    fn behind(pool: ViewPoolConfig, padding: usize) -> Self {
+        let leader = Fixture::primary();
+        let follower = Fixture::with(ShardRole::Follower, pool);
+        let round = |round: u64, ids: std::ops::Range<u64>| {
+            let writes = ids
+                .map(|id| {
+                    index(
+                        &format!("d{id}"),
+                        &json!({"n": round, "title": "x".repeat(padding)}),
+                    )
+                })
+                .collect();
+            write(&leader.shard, writes);
+        };
+        round(0, 0..200);
+        let frames = super::follower::frames(&leader.shard, 0);
+        follower
+            .shard
+            .append_frames(frames)
+            .unwrap()
+            .unwrap()
+            .wait()
+            .unwrap();
+        follower.shard.refresh().wait().unwrap();
+        for again in 1..6 {
+            round(again, 50..150);
+        }
+        write(
+            &leader.shard,
+            (0..20).map(|id| delete(&format!("d{id}"))).collect(),
+        );
+        round(6, 10..15);
+        round(7, 300..420);
+        leader
+            .shard
+            .force_merge(ForceMergeRequest::default(), &Unthrottled)
+            .unwrap();
+        let last = leader.shard.log().max_seq_no().unwrap();
+        let lost = leader.shard.read_changes(SeqNo::new(200), last, ReadLimits::NONE);
+        assert!(matches!(
+            lost,
+            Err(ShardError::Read(oplog::ReadError::Missing { .. }))
+        ));
+        Self { leader, follower }
+    }
+
+    /// Stages everything up to the leader's end.
+    fn stage(&self) -> LiveSnapshot {
+        let snapshot = self.leader.shard.live_snapshot().unwrap().unwrap();
+        let mut next = self.follower.shard.begin_heal().unwrap();
+        while next <= snapshot.max_seq_no {
+            let limits = ReadLimits {
+                operations: 30,
+                ..ReadLimits::NONE
+            };
+            let (frames, after) = self
+                .leader
+                .shard
+                .read_held(next, snapshot.max_seq_no, limits)
+                .unwrap();
+            next = self.follower.shard.stage_heal(&frames, after).unwrap();
+            assert_eq!(next, after);
+        }
+        snapshot
+    }
+
+    fn assert_before(&self) {
+        let shard = &self.follower.shard;
+        assert_eq!(
+            search(shard, &json!({"query": {"term": {"n": 0}}})).total,
+            Some(200)
+        );
+        assert_eq!(search(shard, &json!({})).total, Some(200));
+        assert!(shard.get("d0").unwrap().is_some());
+    }
+
+    fn assert_equal(&self) {
+        let (leader, follower) = (&self.leader.shard, &self.follower.shard);
+        super::follower::same(leader, follower);
+        leader.refresh().wait().unwrap();
+        for body in [
+            json!({"size": 1000, "sort": ["_seq_no"]}),
+            json!({"size": 1000, "sort": ["_seq_no"], "query": {"term": {"n": 0}}}),
+            json!({"size": 1000, "sort": ["_seq_no"], "query": {"range": {"n": {"gte": 5}}}}),
+        ] {
+            assert_eq!(ids(follower, &body), ids(leader, &body), "{body}");
+        }
+        for id in ["d0", "d12", "d60", "d160", "d305"] {
+            assert_eq!(follower.get(id).unwrap(), leader.get(id).unwrap(), "{id}");
+        }
+        assert_eq!(
+            search(follower, &json!({})).total,
+            Some(follower.stats().live_count)
+        );
+        follower.verify_log().unwrap();
+        follower.verify_view().unwrap();
+    }
+}
+
+#[test]
+fn searches_see_the_copy_as_it_was_and_then_at_once_as_its_leader() {
+    let pair = Pair::behind(small_pool(), 0);
+    let snapshot = pair.stage();
+    pair.assert_before();
+    pair.follower.shard.install_heal(&snapshot).unwrap();
+    pair.assert_equal();
+    // And it follows on from there.
+    write_one(&pair.leader.shard, index("d60", &json!({"n": 9})));
+    let frames = super::follower::frames(&pair.leader.shard, snapshot.max_seq_no.get() + 1);
+    pair.follower
+        .shard
+        .append_frames(frames)
+        .unwrap()
+        .unwrap()
+        .wait()
+        .unwrap();
+    pair.follower.shard.refresh().wait().unwrap();
+    pair.assert_equal();
+}
+
+#[test]
+fn a_crash_between_log_and_view_shows_nothing_in_between() {
+    let mut pair = Pair::behind(small_pool(), 0);
+    let snapshot = pair.stage();
+    {
+        let mut heal = pair.follower.shard.heal.lock();
+        pair.follower
+            .shard
+            .log()
+            .install_heal(heal.as_mut().unwrap(), &snapshot)
+            .unwrap();
+    }
+    pair.follower.crash();
+    pair.assert_equal();
+}
+
+#[test]
+fn a_view_that_must_give_up_its_writer_commits_nothing_of_half_a_heal() {
+    // One writer for all views of the node: another shard wants it all the time.
+    let pool = ViewPoolConfig {
+        max_open_writers: 1,
+        ..small_pool()
+    };
+    let pair = Pair::behind(pool, 0);
+    let snapshot = pair.stage();
+    let rival = tempfile::tempdir().unwrap();
+    let rival = Shard::create(
+        config(rival.path(), ShardRole::Primary),
+        HistoryUuid::generate(),
+        pair.follower.services.clone(),
+    )
+    .unwrap();
+    let shard = std::sync::Arc::clone(&pair.follower.shard);
+    let healing = std::thread::spawn(move || shard.install_heal(&snapshot));
+    let live = pair.leader.shard.stats().live_count;
+    while !healing.is_finished() {
+        write_one(&rival, index("a", &json!({"n": 1})));
+        rival.refresh().wait().unwrap();
+        let total = search(&pair.follower.shard, &json!({})).total;
+        assert!(total == Some(200) || total == Some(live), "{total:?}");
+    }
+    healing.join().unwrap().unwrap();
+    pair.assert_equal();
+}
+
+#[test]
+fn a_view_that_is_indexed_anew_has_nothing_that_a_heal_removed() {
+    let mut pair = Pair::behind(small_pool(), 0);
+    let snapshot = pair.stage();
+    pair.follower.shard.install_heal(&snapshot).unwrap();
+    pair.follower.shard.rebuild_view("a test");
+    pair.follower.reopen();
+    pair.assert_equal();
+    pair.follower
+        .shard
+        .force_merge(ForceMergeRequest::default(), &Unthrottled)
+        .unwrap();
+    pair.follower.reopen();
+    pair.assert_equal();
+}
+
+#[test]
+fn a_restart_goes_on_with_what_was_staged_and_a_primary_is_never_healed() {
+    let mut pair = Pair::behind(small_pool(), 0);
+    let begin = pair.follower.shard.begin_heal().unwrap();
+    pair.stage();
+    pair.follower.reopen();
+    pair.assert_before();
+    let refused = pair.follower.shard.stage_heal(&[], begin).unwrap_err();
+    assert!(refused.is_retryable(), "a heal is begun first: {refused}");
+    assert!(pair.follower.shard.begin_heal().unwrap() > begin);
+    let snapshot = pair.stage();
+    pair.follower.shard.install_heal(&snapshot).unwrap();
+    pair.assert_equal();
+    assert!(matches!(
+        pair.leader.shard.begin_heal(),
+        Err(ShardError::NotAFollower)
+    ));
+}
+
+#[test]
+fn a_copy_that_diverged_refuses_for_good() {
+    let pair = Pair::behind(small_pool(), 0);
+    let mut snapshot = pair.stage();
+    snapshot.digest = snapshot.digest.with(SeqNo::ZERO, 7);
+    let refused = pair.follower.shard.install_heal(&snapshot).unwrap_err();
+    assert!(!refused.is_retryable(), "{refused}");
+    pair.assert_before();
+}
