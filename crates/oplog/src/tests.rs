@@ -1,11 +1,15 @@
 //! Tests of the whole log over storage in memory.
 
+mod adopt;
+mod consistency;
 mod damage;
 mod damage_matrix;
 mod group_commit;
 mod heal;
 mod model;
+mod reopening;
 mod rules;
+mod segments;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,8 +19,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use crate::{
-    ByteCount, DocumentVersion, Frame, GroupCommitter, HistoryUuid, Log, LogError, LogOptions, ManualClock,
-    MemStorage, NewLog, Operation, OperationKind, PrimaryTerm, ReadError, ReadLimits, SeqNo, UnixMillis,
+    ByteCount, CompactionContext, DocumentVersion, Durability, Frame, GroupCommitter, HistoryUuid, Log,
+    LogError, LogOptions, ManualClock, MemStorage, NewLog, Operation, OperationKind, PrimaryTerm, ReadError,
+    ReadLimits, SeqNo, UnixMillis,
 };
 
 pub(crate) fn dir() -> PathBuf {
@@ -102,6 +107,24 @@ pub(crate) fn frame(seq_no: u64, kind: OperationKind, id: &str, superseded: Opti
         source: source.into(),
     };
     operation.to_frame().unwrap()
+}
+
+/// Appends and waits until it is durable.
+pub(crate) fn append(log: &Log, frames: Vec<Frame>) {
+    log.append(frames, Durability::Request).unwrap().wait().unwrap();
+}
+
+/// For compactions that need not wait for anybody.
+pub(crate) struct AllPassed;
+
+impl CompactionContext for AllPassed {
+    fn wait_until_passed(&self, _seq_no: SeqNo) -> bool {
+        true
+    }
+
+    fn throttle(&self, _bytes: ByteCount) -> bool {
+        true
+    }
 }
 
 /// A new document.

@@ -2,24 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fixture, dir, frame, read_held, small_segments};
+use super::{AllPassed, Fixture, dir, frame, read_held, small_segments};
 use crate::segment::{MARKER_LENGTH, MARKER_MAGIC};
 use crate::{
-    ByteCount, CompactionContext, CompactionGoal, Durability, Frame, LiveSummary, LogOptions, MemStorage,
-    OperationKind, Problem, RetentionBound, Scrubber, SeqNo, Storage as _, check,
+    ByteCount, CompactionGoal, Durability, Frame, LiveSummary, LogOptions, MemStorage, OperationKind,
+    Problem, RetentionBound, Scrubber, SeqNo, Storage as _, check,
 };
-
-struct AllPassed;
-
-impl CompactionContext for AllPassed {
-    fn wait_until_passed(&self, _seq_no: SeqNo) -> bool {
-        true
-    }
-
-    fn throttle(&self, _bytes: ByteCount) -> bool {
-        true
-    }
-}
 
 /// Block segments with holes and without, plain ones with their indices, an open one, a lease; cleanly closed.
 fn compacted_log(fixture: &Fixture) {

@@ -225,3 +225,16 @@ fn an_entry_that_points_out_of_its_segment_is_not_believed() {
         assert!(Target::Index.run(&bytes), "{at}");
     }
 }
+
+/// The pages of entries are damaged and found again from the frames, of which there are fewer than the trailer says.
+#[test]
+fn more_operations_in_the_trailer_than_in_the_content_are_refused() {
+    let count_at = 32;
+    let example = Target::BlockSegment.example();
+    let trailer = example.len() - 96;
+    let number = |at: usize| u64::from_le_bytes(example[trailer + at..trailer + at + 8].try_into().unwrap());
+    let (count, pages_at) = (number(count_at), number(48));
+    let mut bytes = block_segment_with(&[(count_at, count + 1)]);
+    bytes[usize::try_from(pages_at).unwrap()] ^= 1;
+    assert!(!Target::BlockSegment.run(&bytes));
+}
