@@ -6,7 +6,7 @@ use crate::checkpoint::Checkpoint;
 use crate::live_file::{LIVE_NAME, LiveFile};
 use crate::segment::{index_path, log_path};
 use crate::{
-    CompactionGoal, Fault, LeaseError, LeaseId, Log, LogError, OperationKind, RetentionBound, SeqNo,
+    CompactionGoal, Fault, LeaseError, LeaseId, Log, LogError, OperationKind, Problem, RetentionBound, SeqNo,
     Storage as _, check,
 };
 
@@ -60,7 +60,12 @@ fn what_the_live_file_counts_was_durable() {
     let mut content = fixture.storage.content(&path).unwrap();
     content.truncate(content.len() - 1);
     fixture.storage.damage(&path, content);
-    assert!(check(&fixture.storage, &dir()).unwrap().is_damaged());
+    let report = check(&fixture.storage, &dir()).unwrap();
+    let segment = report.files.iter().find(|file| file.name.ends_with(".log"));
+    assert!(
+        segment.unwrap().problems.iter().any(Problem::is_damage),
+        "{report:?}"
+    );
     let Err(LogError::Corrupt { seq_no, .. }) = fixture.open() else {
         panic!("operation 3 was durable")
     };
