@@ -435,6 +435,7 @@ impl ViewCore {
         Step::Sleep(wake)
     }
 
+    /// Closes the writer after its merges, without a commit.
     fn close_writer(&self, work: &mut Work) {
         if let Some(writer) = work.writer.take() {
             writer.close();
@@ -579,7 +580,7 @@ impl ViewCore {
 
     fn fail(&self, work: &mut Work, now: Duration, error: &ShardError) -> Step {
         let reason = describe(error);
-        self.drop_writer(work);
+        self.close_writer(work);
         work.indexed = self.published.load().next;
         work.goal = None;
         work.retry_at = None;
@@ -601,13 +602,6 @@ impl ViewCore {
         self.changed.notify(usize::MAX);
         self.tail.wake();
         Step::Sleep(work.retry_at)
-    }
-
-    fn drop_writer(&self, work: &mut Work) {
-        if let Some(writer) = work.writer.take() {
-            drop(writer);
-            self.pool.writer_closed();
-        }
     }
 
     /// Reads and checks every file of the last commit.
@@ -656,7 +650,8 @@ impl ViewCore {
         if self.is_closed() {
             return;
         }
-        self.drop_writer(work);
+        // A merge that is under way would go on writing to a directory which is about to be removed.
+        self.close_writer(work);
         // Without its list of segments a directory is no view.
         if let Err(error) = std::fs::remove_file(self.dir.join(META_FILE))
             && error.kind() != std::io::ErrorKind::NotFound

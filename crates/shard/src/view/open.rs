@@ -4,7 +4,6 @@
 //! checked before the view serves (about 1.5 GB/s from the page cache): tantivy checks nothing while it searches, so damage would show as wrong hits.
 
 use std::path::Path;
-use std::time::Duration;
 
 use oplog::{Log, SeqNo};
 use tantivy::directory::{Directory, RamDirectory};
@@ -17,10 +16,6 @@ use super::sealed_directory::{META_FILE, SealedDirectory, sealed};
 use super::verification::verify_index;
 use super::writer::CommitPayload;
 use crate::ShardError;
-
-/// How often a directory is emptied under whoever still writes to it, and the pause in between.
-const REMOVE_ATTEMPTS: usize = 50;
-const REMOVE_PAUSE: Duration = Duration::from_millis(20);
 
 /// The index in `dir` and the first operation that it does not hold.
 ///
@@ -119,7 +114,9 @@ pub(super) fn payload_of(metas: &IndexMeta) -> Result<CommitPayload, ShardError>
 /// Lays out an empty index, without syncing anything: that takes five syncs by tantivy's own hand, half of what a new shard waits for. If a crash
 /// takes the file, or its content, the view is started anew, and holds as much as before.
 fn create(dir: &Path, schema: &ViewSchema) -> Result<Index, ShardError> {
-    remove_whole(dir)?;
+    if dir.exists() {
+        std::fs::remove_dir_all(dir)?;
+    }
     std::fs::create_dir_all(dir)?;
     let settings = IndexSettings {
         docstore_compress_dedicated_thread: false,
@@ -137,20 +134,6 @@ fn create(dir: &Path, schema: &ViewSchema) -> Result<Index, ShardError> {
     let mut index = Index::open(SealedDirectory::open(dir)?)?;
     set_tokenizers(&mut index);
     Ok(index)
-}
-
-/// Removes the directory of a view that was thrown away. A merge of that view may be ending just now, and write its last files meanwhile.
-fn remove_whole(dir: &Path) -> std::io::Result<()> {
-    for _ in 0..REMOVE_ATTEMPTS {
-        match std::fs::remove_dir_all(dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
-                std::thread::sleep(REMOVE_PAUSE);
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            other => return other,
-        }
-    }
-    std::fs::remove_dir_all(dir)
 }
 
 /// One set of tokenizers serves all views: each set would take memory in every shard.
