@@ -3,20 +3,25 @@
 use std::path::Path;
 
 use bytes::BufMut as _;
-use twox_hash::XxHash3_64;
 
 use crate::atomic_file::{self, NameSync};
+use crate::envelope::Envelope;
 use crate::frame::{u32_at, u64_at};
 use crate::log::TermStart;
 use crate::{HistoryUuid, LogError, PrimaryTerm, SeqNo, Storage};
 
 pub(crate) const CHECKPOINT_NAME: &str = "checkpoint";
-const MAGIC: &[u8; 8] = b"CCRCHECK";
 /// Of a log that was never healed.
 const FORMAT_VERSION: u16 = 1;
 /// The same bytes, and the log has a `healed` file, without which its live set cannot be told.
 const HEALED_FORMAT_VERSION: u16 = 2;
 const FIXED_LENGTH: usize = 48;
+const ENVELOPE: Envelope = Envelope {
+    magic: b"CCRCHECK",
+    what: "a checkpoint file",
+    versions: FORMAT_VERSION..=HEALED_FORMAT_VERSION,
+    fixed_length: FIXED_LENGTH,
+};
 
 /// What the checkpoint file holds. Written at seal, at flush, and at most each second after a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +40,11 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let uuid = self.history_uuid.as_str().as_bytes();
-        let mut bytes = Vec::with_capacity(FIXED_LENGTH + uuid.len() + 16 * self.terms.len() + 8);
-        bytes.put_slice(MAGIC);
-        bytes.put_u16_le(match self.is_healed {
+        let version = match self.is_healed {
             true => HEALED_FORMAT_VERSION,
             false => FORMAT_VERSION,
-        });
+        };
+        let mut bytes = ENVELOPE.begin(version, uuid.len() + 16 * self.terms.len());
         bytes.put_u16_le(0);
         bytes.put_u32_le(
             u32::try_from(self.terms.len()).expect("terms change by hand, not four billion times"),
@@ -54,28 +58,12 @@ impl Checkpoint {
             bytes.put_u64_le(start.term.get());
             bytes.put_u64_le(start.first_seq_no.get());
         }
-        let checksum = XxHash3_64::oneshot(&bytes);
-        bytes.put_u64_le(checksum);
-        bytes
+        Envelope::end(bytes)
     }
 
     pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Self, LogError> {
         let corrupt = |reason: &str| LogError::corrupt(path, 0, None, reason);
-        if bytes.len() < FIXED_LENGTH + 8 || &bytes[..8] != MAGIC {
-            return Err(corrupt("not a checkpoint file"));
-        }
-        let (content, checksum) = bytes.split_at(bytes.len() - 8);
-        if u64_at(checksum, 0) != XxHash3_64::oneshot(content) {
-            return Err(corrupt("checksum mismatch"));
-        }
-        let version = u16::from_le_bytes([bytes[8], bytes[9]]);
-        if !(FORMAT_VERSION..=HEALED_FORMAT_VERSION).contains(&version) {
-            return Err(LogError::UnsupportedFormat {
-                file: path.to_owned(),
-                version,
-                supported: HEALED_FORMAT_VERSION,
-            });
-        }
+        let (version, content) = ENVELOPE.open(bytes, path)?;
         let is_healed = version == HEALED_FORMAT_VERSION;
         Self::decode_fields(content, is_healed).ok_or_else(|| corrupt("a field is not valid"))
     }

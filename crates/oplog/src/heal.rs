@@ -63,6 +63,14 @@ pub enum HealError {
         /// The operation that the stage begins with.
         staged: SeqNo,
     },
+    /// Operations are not those that are to be staged next, for instance since some were dropped after a failure.
+    #[error("operations from {next} on are to be staged next, not those from {from} on")]
+    NotNext {
+        /// The operation that is to be staged next.
+        next: SeqNo,
+        /// Where the operations begin that were offered.
+        from: SeqNo,
+    },
     /// Not all operations up to the snapshot were staged.
     #[error("operations were staged up to {next} (not included), the live set is as of {max_seq_no}")]
     NotStaged {
@@ -102,9 +110,11 @@ impl HealError {
     /// Whether another attempt, with a newer snapshot or what is lacking, may succeed without anyone's help.
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Moved { .. } | Self::NotStaged { .. } | Self::Incomplete { .. } | Self::StageDamaged(_) => {
-                true
-            }
+            Self::Moved { .. }
+            | Self::NotNext { .. }
+            | Self::NotStaged { .. }
+            | Self::Incomplete { .. }
+            | Self::StageDamaged(_) => true,
             Self::Diverged { .. } | Self::Read(_) | Self::Log(_) => false,
         }
     }
@@ -115,6 +125,7 @@ struct Outcome {
     tracker: LiveTracker,
     dead: RoaringTreemap,
     updates: Option<SeqNo>,
+    /// Everything from here on is held, as far as the staged operations tell.
     min_retained: SeqNo,
 }
 
@@ -197,9 +208,13 @@ impl Log {
         // From here on everything is in sealed segments.
         let sealed = writer.commit(shared, true).and_then(|()| writer.seal(shared));
         self.poison_on_error(sealed)?;
+        // Reads all that was staged. Others wait for the thread that writes this log, and appends wait anyhow.
+        drop(writer);
         let outcome = self.outcome(stage, snapshot)?;
+        let mut writer = shared.writer.lock();
         let (journal, mut next) = {
             let state = shared.state.lock();
+            state.check_usable()?;
             let terms = snapshot
                 .terms
                 .iter()
@@ -208,7 +223,7 @@ impl Log {
                 staged: stage.sealed.iter().map(|segment| segment.first()).collect(),
                 checkpoint: Checkpoint {
                     durable: Some(snapshot.max_seq_no),
-                    min_retained: outcome.min_retained,
+                    min_retained: outcome.min_retained.max(state.min_retained),
                     primary_term: state.primary_term,
                     history_uuid: shared.history_uuid.clone(),
                     terms: terms.copied().collect(),
@@ -262,7 +277,7 @@ impl Log {
         state.updates = outcome.updates;
         state.updates_written = outcome.updates;
         state.terms = journal.checkpoint.terms;
-        state.min_retained = state.min_retained.max(outcome.min_retained);
+        state.min_retained = state.min_retained.max(journal.checkpoint.min_retained);
         state.healed = Some(Arc::new(journal.healed));
         drop(state);
         let end = SeqNo::to_plus_one(Some(snapshot.max_seq_no));
@@ -279,16 +294,12 @@ impl Log {
     /// Applies what was staged to the live set, and compares the result with the leader's.
     fn outcome(&self, stage: &HealStage, snapshot: &LiveSnapshot) -> Result<Outcome, HealError> {
         let shared = &self.shared;
-        let (mut tracker, mut all, mut updates, mut min_retained) = {
+        let (mut tracker, mut all, mut updates) = {
             let state = shared.state.lock();
             check_terms(&state.terms, snapshot, stage.begin)?;
-            (
-                state.tracker.clone(),
-                state.sealed.to_vec(),
-                state.updates,
-                state.min_retained,
-            )
+            (state.tracker.clone(), state.sealed.to_vec(), state.updates)
         };
+        let mut min_retained = SeqNo::ZERO;
         all.extend(stage.sealed.iter().cloned());
         let staged = |error| {
             discard(&*shared.storage, &shared.dir)

@@ -8,16 +8,21 @@ use std::path::Path;
 
 use bytes::BufMut as _;
 use roaring::RoaringTreemap;
-use twox_hash::XxHash3_64;
 
 use crate::atomic_file::{self, NameSync};
+use crate::envelope::Envelope;
 use crate::frame::u64_at;
 use crate::{LiveSet, LogError, SeqNo, Storage};
 
 pub(crate) const HEALED_NAME: &str = "healed";
-const MAGIC: &[u8; 8] = b"CCRHEALD";
 const FORMAT_VERSION: u16 = 1;
 const FIXED_LENGTH: usize = 32;
+const ENVELOPE: Envelope = Envelope {
+    magic: b"CCRHEALD",
+    what: "a healed file",
+    versions: FORMAT_VERSION..=FORMAT_VERSION,
+    fixed_length: FIXED_LENGTH,
+};
 
 /// The operations that delta heals made dead.
 ///
@@ -63,37 +68,19 @@ impl Healed {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let length = self.dead.serialized_size();
-        let mut bytes = Vec::with_capacity(FIXED_LENGTH + length + 8);
-        bytes.put_slice(MAGIC);
-        bytes.put_u16_le(FORMAT_VERSION);
+        let mut bytes = ENVELOPE.begin(FORMAT_VERSION, length);
         bytes.put_slice(&[0; 6]);
         bytes.put_u64_le(self.through.get());
         bytes.put_u64_le(length as u64);
         self.dead
             .serialize_into(&mut bytes)
             .expect("writing to memory cannot fail");
-        let checksum = XxHash3_64::oneshot(&bytes);
-        bytes.put_u64_le(checksum);
-        bytes
+        Envelope::end(bytes)
     }
 
     pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Self, LogError> {
         let corrupt = |reason: &str| LogError::corrupt(path, 0, None, reason);
-        if bytes.len() < FIXED_LENGTH + 8 || &bytes[..8] != MAGIC {
-            return Err(corrupt("not a healed file"));
-        }
-        let (content, checksum) = bytes.split_at(bytes.len() - 8);
-        if u64_at(checksum, 0) != XxHash3_64::oneshot(content) {
-            return Err(corrupt("checksum mismatch"));
-        }
-        let version = u16::from_le_bytes([bytes[8], bytes[9]]);
-        if version != FORMAT_VERSION {
-            return Err(LogError::UnsupportedFormat {
-                file: path.to_owned(),
-                version,
-                supported: FORMAT_VERSION,
-            });
-        }
+        let (_, content) = ENVELOPE.open(bytes, path)?;
         let bitmap = &content[FIXED_LENGTH..];
         if u64_at(content, 24) != bitmap.len() as u64 {
             return Err(corrupt("a field is not valid"));

@@ -67,6 +67,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod atomic_file;
 mod block;
 mod check;
@@ -75,7 +76,9 @@ mod clock;
 mod committer;
 mod compaction;
 mod entries;
+mod envelope;
 mod error;
+mod files;
 mod frame;
 #[cfg(feature = "testing")]
 pub mod fuzzing;

@@ -3,16 +3,21 @@
 use std::path::Path;
 
 use bytes::BufMut as _;
-use twox_hash::XxHash3_64;
 
 use crate::atomic_file::{self, NameSync};
+use crate::envelope::Envelope;
 use crate::frame::u64_at;
 use crate::{Digest, LiveSet, LogError, SeqNo, Storage};
 
 pub(crate) const LIVE_NAME: &str = "live";
-const MAGIC: &[u8; 8] = b"CCROLIVE";
 const FORMAT_VERSION: u16 = 1;
 const FIXED_LENGTH: usize = 56;
+const ENVELOPE: Envelope = Envelope {
+    magic: b"CCROLIVE",
+    what: "a live file",
+    versions: FORMAT_VERSION..=FORMAT_VERSION,
+    fixed_length: FIXED_LENGTH,
+};
 
 /// The live set as of `valid_through`; every operation up to there was durable when this was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,37 +31,19 @@ pub(crate) struct LiveFile {
 impl LiveFile {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let bitmap = self.live.to_bytes();
-        let mut bytes = Vec::with_capacity(FIXED_LENGTH + bitmap.len() + 8);
-        bytes.put_slice(MAGIC);
-        bytes.put_u16_le(FORMAT_VERSION);
+        let mut bytes = ENVELOPE.begin(FORMAT_VERSION, bitmap.len());
         bytes.put_slice(&[0; 6]);
         bytes.put_u64_le(SeqNo::to_plus_one(self.valid_through));
         bytes.put_u64_le(SeqNo::to_plus_one(self.updates));
         bytes.put_u128_le(self.digest.get());
         bytes.put_u64_le(bitmap.len() as u64);
         bytes.put_slice(&bitmap);
-        let checksum = XxHash3_64::oneshot(&bytes);
-        bytes.put_u64_le(checksum);
-        bytes
+        Envelope::end(bytes)
     }
 
     pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Self, LogError> {
         let corrupt = |reason: &str| LogError::corrupt(path, 0, None, reason);
-        if bytes.len() < FIXED_LENGTH + 8 || &bytes[..8] != MAGIC {
-            return Err(corrupt("not a live file"));
-        }
-        let (content, checksum) = bytes.split_at(bytes.len() - 8);
-        if u64_at(checksum, 0) != XxHash3_64::oneshot(content) {
-            return Err(corrupt("checksum mismatch"));
-        }
-        let version = u16::from_le_bytes([bytes[8], bytes[9]]);
-        if version != FORMAT_VERSION {
-            return Err(LogError::UnsupportedFormat {
-                file: path.to_owned(),
-                version,
-                supported: FORMAT_VERSION,
-            });
-        }
+        let (_, content) = ENVELOPE.open(bytes, path)?;
         let bitmap = &content[FIXED_LENGTH..];
         if u64_at(content, 48) != bitmap.len() as u64 {
             return Err(corrupt("a field is not valid"));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::MutexGuard;
 
+use crate::adopt::adopt;
 use crate::healed::HEALED_NAME;
 use crate::live::{LiveTracker, is_update_or_delete};
 use crate::pinned::PinnedFile;
@@ -105,7 +106,7 @@ impl Log {
         primary_term: PrimaryTerm,
         up_to: Option<SeqNo>,
     ) -> Result<(), LogError> {
-        recovery::adopt(storage, dir, history_uuid, primary_term, up_to)
+        adopt(storage, dir, history_uuid, primary_term, up_to)
     }
 
     /// Appends the operations that continue the log; all or none.

@@ -19,13 +19,12 @@ use std::sync::atomic::AtomicU64;
 use event_listener::Event;
 use parking_lot::{Condvar, Mutex};
 
-use crate::PrimaryTerm;
 use crate::atomic_file::{NameSync, TEMPORARY_SUFFIX};
-use crate::block::BlockWriter;
 use crate::checkpoint::{CHECKPOINT_NAME, Checkpoint};
 use crate::committer::CommitterHandle;
 use crate::entries::{Entry, entry_of};
-use crate::heal::{JOURNAL_NAME, Journal, discard, parse_staged_name};
+use crate::files::{list, remove, remove_if_exists, sync_dir};
+use crate::heal::{JOURNAL_NAME, Journal, parse_staged_name};
 use crate::healed::{HEALED_NAME, Healed};
 use crate::lease::LeaseTable;
 use crate::lease_file::{self, LEASES_NAME};
@@ -36,11 +35,9 @@ use crate::scan::{Item, Scanner, read_header};
 use crate::sealed::SealedSegment;
 use crate::segment::{Encoding, HEADER_LENGTH, SegmentHeader, index_path, log_path, parse_log_name};
 use crate::shared::{ActiveSegment, Leases, Schedule, Shared, State};
-use crate::writer::{SavedCheckpoint, SavedLive, Writer, WriterStart, create_segment, create_segment_at};
-use crate::{Clock, Frame, HistoryUuid, LogError, LogOptions, NewLog, SeqNo, Storage, StorageFile};
+use crate::writer::{SavedCheckpoint, SavedLive, Writer, WriterStart, create_segment};
+use crate::{Clock, Frame, LogError, LogOptions, NewLog, SeqNo, Storage, StorageFile};
 
-const TEMPORARY_EXTENSION: &str = "log.tmp";
-const CUT_COMPRESSION_LEVEL: i32 = 1;
 /// How much is written again at once.
 const REWRITE_CHUNK: u64 = 1 << 20;
 
@@ -146,13 +143,13 @@ pub(crate) fn open(env: Environment) -> Result<Arc<Shared>, LogError> {
     Ok(shared)
 }
 
-fn load_checkpoint(storage: &dyn Storage, dir: &Path) -> Result<Checkpoint, LogError> {
+pub(crate) fn load_checkpoint(storage: &dyn Storage, dir: &Path) -> Result<Checkpoint, LogError> {
     let checkpoint = Checkpoint::load(storage, dir)?;
     checkpoint.ok_or_else(|| LogError::NotFound { dir: dir.to_owned() })
 }
 
 /// The live file if it is usable. It is derived from the frames, so damage to it only costs a replay.
-fn load_live(storage: &dyn Storage, dir: &Path) -> Result<Option<LiveFile>, LogError> {
+pub(crate) fn load_live(storage: &dyn Storage, dir: &Path) -> Result<Option<LiveFile>, LogError> {
     match LiveFile::load(storage, dir) {
         Err(error @ LogError::Corrupt { .. }) => {
             tracing::warn!(%error, "the live set is damaged, computing it from the operations");
@@ -523,168 +520,8 @@ pub(crate) fn note_term(terms: &mut Vec<TermStart>, frame: &Frame) {
     }
 }
 
-/// Makes copied files the log of another copy. See [`crate::Log::adopt`].
-pub(crate) fn adopt(
-    storage: &dyn Storage,
-    dir: &Path,
-    history_uuid: HistoryUuid,
-    primary_term: PrimaryTerm,
-    up_to: Option<SeqNo>,
-) -> Result<(), LogError> {
-    let checkpoint = load_checkpoint(storage, dir)?;
-    remove_if_exists(storage, &dir.join(LEASES_NAME))?;
-    discard(storage, dir)?;
-    check_healed(storage, dir, checkpoint.is_healed, up_to)?;
-    if load_live(storage, dir)?.is_none_or(|live| live.valid_through > up_to) {
-        remove_if_exists(storage, &dir.join(LIVE_NAME))?;
-    } else {
-        sync_file(storage, &dir.join(LIVE_NAME))?;
-    }
-    let mut firsts = segment_firsts(storage, dir)?;
-    while firsts.len() > 1 && firsts.last().copied() > up_to {
-        let first = firsts.pop().expect("there is more than one");
-        remove(storage, &log_path(dir, first))?;
-        remove_if_exists(storage, &index_path(dir, first))?;
-    }
-    let Some((last, before)) = firsts.split_last() else {
-        return Err(LogError::corrupt(dir, 0, up_to, "there are no segments"));
-    };
-    cut(storage, dir, *last, up_to)?;
-    for first in before {
-        sync_file(storage, &log_path(dir, *first))?;
-        if storage.exists(&index_path(dir, *first)).unwrap_or(false) {
-            sync_file(storage, &index_path(dir, *first))?;
-        }
-    }
-    sync_dir(storage, dir)?;
-    let next = SeqNo::to_plus_one(up_to);
-    let adopted = Checkpoint {
-        durable: up_to,
-        min_retained: checkpoint.min_retained.min(SeqNo::new(next)),
-        history_uuid,
-        terms: checkpoint
-            .terms
-            .into_iter()
-            .filter(|start| start.first_seq_no.get() < next)
-            .collect(),
-        primary_term,
-        is_healed: checkpoint.is_healed,
-    };
-    adopted.save(storage, dir, NameSync::Now)
-}
-
-/// What heals left behind is part of the history; a copy that ends before the last of them cannot be one.
-fn check_healed(
-    storage: &dyn Storage,
-    dir: &Path,
-    is_healed: bool,
-    up_to: Option<SeqNo>,
-) -> Result<(), LogError> {
-    let Some(healed) = Healed::load_expected(storage, dir, is_healed)? else {
-        return Ok(());
-    };
-    let path = dir.join(HEALED_NAME);
-    if Some(healed.through()) > up_to {
-        let reason = format!(
-            "it is of a heal up to operation {}, and the copy ends before",
-            healed.through()
-        );
-        return Err(LogError::corrupt(path, 0, up_to, reason));
-    }
-    sync_file(storage, &path)
-}
-
-/// Cuts the last segment behind `up_to` and makes it the open one.
-fn cut(storage: &dyn Storage, dir: &Path, first: SeqNo, up_to: Option<SeqNo>) -> Result<(), LogError> {
-    let path = log_path(dir, first);
-    let file = storage
-        .open(&path)
-        .map_err(|source| LogError::io("open", &path, source))?;
-    let length = file.len().map_err(|source| LogError::io("read", &path, source))?;
-    let header = read_header(&*file, &path, first, length)?;
-    if header.encoding == Encoding::Blocks {
-        return cut_blocks(storage, dir, first, up_to);
-    }
-    let mut scanner = Scanner::new(&*file, &path, header, length);
-    let mut end = HEADER_LENGTH as u64;
-    let mut next = first;
-    while Some(next) <= up_to {
-        match scanner.next()? {
-            Item::Frame { offset, frame } if frame.seq_no() == next => {
-                end = offset + frame.len() as u64;
-                next = SeqNo::new(next.get() + 1);
-            }
-            Item::Frame { offset, frame } => {
-                let reason = format!("found operation {} instead", frame.seq_no());
-                return Err(LogError::corrupt(path, offset, Some(next), reason));
-            }
-            Item::Bad { offset, reason } => return Err(LogError::corrupt(path, offset, Some(next), reason)),
-            Item::End => return Err(LogError::corrupt(path, length, Some(next), "the file ends")),
-        }
-    }
-    remove_if_exists(storage, &index_path(dir, first))?;
-    if end < length {
-        file.truncate(end)
-            .map_err(|source| LogError::io("truncate", &path, source))?;
-    }
-    file.sync_data()
-        .map_err(|source| LogError::io("sync", &path, source))
-}
-
-/// Cuts a compacted segment behind `up_to`, and lets an empty open segment follow.
-fn cut_blocks(storage: &dyn Storage, dir: &Path, first: SeqNo, up_to: Option<SeqNo>) -> Result<(), LogError> {
-    let segment = SealedSegment::open(storage, dir, first)?;
-    let Some(last) = up_to.filter(|last| *last >= first) else {
-        // Made under another name and put in place, so that there is a segment at any time.
-        let path = log_path(dir, first);
-        let temporary = path.with_extension(TEMPORARY_EXTENSION);
-        create_segment_at(storage, &temporary, first)?;
-        return storage
-            .rename(&temporary, &path)
-            .map_err(|source| LogError::io("replace", path, source));
-    };
-    if last > segment.last() {
-        let reason = format!("the copy ends with {}", segment.last());
-        return Err(LogError::corrupt(
-            segment.path(),
-            segment.file_length(),
-            Some(last),
-            reason,
-        ));
-    }
-    if last < segment.last() {
-        let path = log_path(dir, first);
-        let temporary = path.with_extension(TEMPORARY_EXTENSION);
-        let mut writer = BlockWriter::create(storage, &temporary, first, CUT_COMPRESSION_LEVEL)?;
-        let kept = match last.checked_next() {
-            Some(after) => segment.position(after)?,
-            None => usize::MAX,
-        };
-        let mut position = 0;
-        while position < kept {
-            let frames = segment.frames(position, kept - position, u64::MAX)?;
-            if frames.is_empty() {
-                break;
-            }
-            position += frames.len();
-            for frame in &frames {
-                writer.push(frame)?;
-            }
-        }
-        writer.finish(last)?;
-        storage
-            .rename(&temporary, &path)
-            .map_err(|source| LogError::io("replace", path, source))?;
-    } else {
-        sync_file(storage, segment.path())?;
-    }
-    let next = last.checked_next().ok_or_else(|| LogError::Invalid {
-        reason: "the log is full".to_owned(),
-    })?;
-    create_segment(storage, dir, next).map(drop)
-}
-
-fn segment_firsts(storage: &dyn Storage, dir: &Path) -> Result<Vec<SeqNo>, LogError> {
+/// Where the segments begin that are there, in order. Removes what an interrupted write left.
+pub(crate) fn segment_firsts(storage: &dyn Storage, dir: &Path) -> Result<Vec<SeqNo>, LogError> {
     let names = list(storage, dir)?;
     for name in names.iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX)) {
         remove(storage, &dir.join(name))?;
@@ -692,38 +529,4 @@ fn segment_firsts(storage: &dyn Storage, dir: &Path) -> Result<Vec<SeqNo>, LogEr
     let mut firsts: Vec<SeqNo> = names.iter().filter_map(|name| parse_log_name(name)).collect();
     firsts.sort_unstable();
     Ok(firsts)
-}
-
-fn list(storage: &dyn Storage, dir: &Path) -> Result<Vec<String>, LogError> {
-    storage
-        .list(dir)
-        .map_err(|source| LogError::io("list", dir, source))
-}
-
-fn remove(storage: &dyn Storage, path: &Path) -> Result<(), LogError> {
-    storage
-        .remove(path)
-        .map_err(|source| LogError::io("remove", path, source))
-}
-
-fn remove_if_exists(storage: &dyn Storage, path: &Path) -> Result<(), LogError> {
-    match storage.remove(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(LogError::io("remove", path, error))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn sync_dir(storage: &dyn Storage, dir: &Path) -> Result<(), LogError> {
-    storage
-        .sync_dir(dir)
-        .map_err(|source| LogError::io("sync", dir, source))
-}
-
-fn sync_file(storage: &dyn Storage, path: &Path) -> Result<(), LogError> {
-    storage
-        .open(path)
-        .and_then(|file| file.sync_data())
-        .map_err(|source| LogError::io("sync", path, source))
 }

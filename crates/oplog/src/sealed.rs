@@ -171,9 +171,7 @@ impl SealedSegment {
         let length = file.len().map_err(|source| LogError::io("read", &path, source))?;
         let segment = read_header(&*file, &path, first, length)?;
         if segment.encoding == Encoding::Blocks {
-            let trailer =
-                Trailer::read(&*file, segment, length).map_err(|error| error.into_log_error(&path, first))?;
-            return Ok(Self::blocks(dir, file, trailer));
+            return Self::with_trailer(dir, &path, file, segment, length);
         }
         if let Some((index, header)) = open_index(storage, &index_path(dir, first), segment)? {
             if header.log_length == length {
@@ -200,8 +198,8 @@ impl SealedSegment {
         Self::seal(storage, dir, file, segment, &entries, length)
     }
 
-    /// Opens a block segment under another name than the one that it will have in `dir`.
-    pub(crate) fn open_staged(
+    /// Opens a block segment by its own name or, staged for a heal, by another than the one that it will have in `dir`.
+    pub(crate) fn open_blocks(
         storage: &dyn Storage,
         dir: &Path,
         path: &Path,
@@ -215,8 +213,18 @@ impl SealedSegment {
         if header.encoding != Encoding::Blocks {
             return Err(LogError::corrupt(path, 0, Some(first), "it has no blocks"));
         }
-        let trailer =
-            Trailer::read(&*file, header, length).map_err(|error| error.into_log_error(path, first))?;
+        Self::with_trailer(dir, path, file, header, length)
+    }
+
+    fn with_trailer(
+        dir: &Path,
+        path: &Path,
+        file: Arc<dyn StorageFile>,
+        header: SegmentHeader,
+        length: u64,
+    ) -> Result<Self, LogError> {
+        let trailer = Trailer::read(&*file, header, length)
+            .map_err(|error| error.into_log_error(path, header.first))?;
         Ok(Self::blocks(dir, file, trailer))
     }
 

@@ -45,18 +45,17 @@ impl Shard {
         Ok(next)
     }
 
-    /// Adds the operations that the leader holds before `next`, in order, and answers the operation that is to be staged next. Does nothing, and answers
-    /// that, for operations that do not come next.
+    /// Adds, in order, the operations that the leader holds from `from` on and before `next`; answers the operation that is to be staged next.
     ///
     /// # Errors
-    /// [`ShardError::Heal`]; the heal is to be begun again then.
-    pub fn stage_heal(&self, frames: &[Frame], next: SeqNo) -> Result<SeqNo, ShardError> {
+    /// [`ShardError::Heal`]; the heal is to be begun again then, which tells what is to be staged next.
+    pub fn stage_heal(&self, from: SeqNo, frames: &[Frame], next: SeqNo) -> Result<SeqNo, ShardError> {
         self.check_follower()?;
         let mut heal = self.heal.lock();
         let Some(stage) = heal.as_mut() else {
             return self.note(Err(not_begun(self, next)));
         };
-        self.note(stage.push(frames, next))?;
+        self.note(stage.push(from, frames, next))?;
         Ok(stage.next())
     }
 
@@ -77,6 +76,15 @@ impl Shard {
             self.note(self.log.install_heal(&mut stage, snapshot))?;
         }
         self.pass_heal()
+    }
+
+    /// Drops what a heal has staged: a copy that writes itself is not healed any more.
+    pub(crate) fn abandon_heal(&self) {
+        let mut heal = self.heal.lock();
+        *heal = None;
+        if let Err(error) = self.log.discard_heal() {
+            tracing::warn!(shard = %self.id, %error, "operations staged for a heal cannot be removed, they only take space");
+        }
     }
 
     /// Waits until the search view has passed the last heal. What the tail holds cannot tell of documents that only gone operations made dead.

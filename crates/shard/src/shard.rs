@@ -209,6 +209,9 @@ impl Shard {
             closed: AtomicBool::new(false),
             _pool: services.view_pool,
         };
+        if config.role == ShardRole::Primary {
+            shard.abandon_heal();
+        }
         shard.recover_tail(tail_bytes / 2 / TAIL_OPERATION_BYTES)?;
         Ok(Arc::new(shard))
     }
@@ -271,6 +274,9 @@ impl Shard {
 
     /// Changes who gives out sequence numbers, after the batch in progress.
     pub fn set_role(&self, role: ShardRole) {
+        if role == ShardRole::Primary {
+            self.abandon_heal();
+        }
         let _writer = self.writer.lock();
         *self.role.write() = role;
         self.log.set_sync_interval(sync_interval(&self.settings(), role));

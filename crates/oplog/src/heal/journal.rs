@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::BufMut as _;
-use twox_hash::XxHash3_64;
 
 use super::stage::staged_path;
 use crate::atomic_file::{self, NameSync};
 use crate::checkpoint::Checkpoint;
+use crate::envelope::Envelope;
+use crate::files::{remove, sync_dir};
 use crate::frame::u64_at;
 use crate::healed::Healed;
 use crate::live_file::LiveFile;
@@ -21,9 +22,14 @@ use crate::writer::create_segment;
 use crate::{LogError, SeqNo, Storage, StorageFile};
 
 pub(crate) const JOURNAL_NAME: &str = "heal";
-const MAGIC: &[u8; 8] = b"CCRHEALJ";
 const FORMAT_VERSION: u16 = 1;
 const FIXED_LENGTH: usize = 16;
+const ENVELOPE: Envelope = Envelope {
+    magic: b"CCRHEALJ",
+    what: "a heal journal",
+    versions: FORMAT_VERSION..=FORMAT_VERSION,
+    fixed_length: FIXED_LENGTH,
+};
 
 /// What a heal changes, once and for all. `checkpoint.durable` is the operation that it ends with.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,37 +53,19 @@ impl Journal {
             self.live.encode(),
             self.healed.encode(),
         ];
-        let mut bytes =
-            Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum::<usize>() + FIXED_LENGTH + 8);
-        bytes.put_slice(MAGIC);
-        bytes.put_u16_le(FORMAT_VERSION);
+        let length = parts.iter().map(|part| part.len() + 8).sum();
+        let mut bytes = ENVELOPE.begin(FORMAT_VERSION, length);
         bytes.put_slice(&[0; 6]);
         for part in parts {
             bytes.put_u64_le(part.len() as u64);
             bytes.put_slice(&part);
         }
-        let checksum = XxHash3_64::oneshot(&bytes);
-        bytes.put_u64_le(checksum);
-        bytes
+        Envelope::end(bytes)
     }
 
     fn decode(bytes: &[u8], path: &Path) -> Result<Self, LogError> {
         let corrupt = |reason: &str| LogError::corrupt(path, 0, None, reason);
-        if bytes.len() < FIXED_LENGTH + 8 || &bytes[..8] != MAGIC {
-            return Err(corrupt("not a heal journal"));
-        }
-        let (content, checksum) = bytes.split_at(bytes.len() - 8);
-        if u64_at(checksum, 0) != XxHash3_64::oneshot(content) {
-            return Err(corrupt("checksum mismatch"));
-        }
-        let version = u16::from_le_bytes([bytes[8], bytes[9]]);
-        if version != FORMAT_VERSION {
-            return Err(LogError::UnsupportedFormat {
-                file: path.to_owned(),
-                version,
-                supported: FORMAT_VERSION,
-            });
-        }
+        let (_, content) = ENVELOPE.open(bytes, path)?;
         let mut rest = &content[FIXED_LENGTH..];
         let mut part = || {
             let (length, after) = rest.split_at_checked(8)?;
@@ -99,10 +87,11 @@ impl Journal {
             live: LiveFile::decode(live, path)?,
             healed: Healed::decode(healed, path)?,
         };
-        if !rest.is_empty()
-            || !staged.len().is_multiple_of(8)
-            || journal.checkpoint.durable != Some(journal.healed.through())
-        {
+        let through = Some(journal.healed.through());
+        let fits = journal.checkpoint.is_healed
+            && journal.checkpoint.durable == through
+            && journal.live.valid_through == through;
+        if !fits || !rest.is_empty() || !staged.len().is_multiple_of(8) {
             return Err(corrupt("a field is not valid"));
         }
         Ok(journal)
@@ -147,20 +136,71 @@ impl Journal {
             }
         }
         let open = create_segment(storage, dir, self.next()?)?;
-        let sync_dir = || {
-            storage
-                .sync_dir(dir)
-                .map_err(|source| LogError::io("sync", dir, source))
-        };
-        sync_dir()?;
+        sync_dir(storage, dir)?;
         self.healed.save(storage, dir)?;
         self.live.save(storage, dir)?;
         self.checkpoint.save(storage, dir, NameSync::Now)?;
-        let path = dir.join(JOURNAL_NAME);
-        storage
-            .remove(&path)
-            .map_err(|source| LogError::io("remove", path, source))?;
-        sync_dir()?;
+        remove(storage, &dir.join(JOURNAL_NAME))?;
+        sync_dir(storage, dir)?;
         Ok(open)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Digest, HistoryUuid, PrimaryTerm};
+
+    fn example() -> Journal {
+        let through = SeqNo::new(90);
+        let live = [4, 70, 90].into_iter().map(SeqNo::new).collect();
+        let gone: crate::LiveSet = [3, 17].into_iter().map(SeqNo::new).collect();
+        Journal {
+            staged: vec![SeqNo::new(40), SeqNo::new(60)],
+            checkpoint: Checkpoint {
+                durable: Some(through),
+                min_retained: SeqNo::new(80),
+                primary_term: PrimaryTerm::FIRST,
+                history_uuid: HistoryUuid::generate(),
+                terms: Vec::new(),
+                is_healed: true,
+            },
+            live: LiveFile {
+                valid_through: Some(through),
+                updates: None,
+                digest: Digest::EMPTY,
+                live,
+            },
+            healed: Healed::followed_by(None, through, &gone.into_bitmap()),
+        }
+    }
+
+    #[test]
+    fn a_journal_survives_and_every_damage_is_found() {
+        let (journal, path) = (example(), Path::new("heal"));
+        let bytes = journal.encode();
+        assert_eq!(Journal::decode(&bytes, path).unwrap(), journal);
+        for byte in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[byte] ^= 0x40;
+            assert!(Journal::decode(&damaged, path).is_err(), "byte {byte}");
+            assert!(Journal::decode(&bytes[..byte], path).is_err());
+        }
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_each_other_are_refused() {
+        let path = Path::new("heal");
+        let changes: [fn(&mut Journal); 3] = [
+            |journal| journal.checkpoint.durable = None,
+            |journal| journal.checkpoint.is_healed = false,
+            |journal| journal.live.valid_through = Some(SeqNo::new(89)),
+        ];
+        for change in changes {
+            let mut journal = example();
+            change(&mut journal);
+            let decoded = Journal::decode(&journal.encode(), path);
+            assert!(matches!(decoded, Err(LogError::Corrupt { .. })), "{journal:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::atomic_file::TEMPORARY_SUFFIX;
 use crate::block::BlockWriter;
+use crate::files::{list, remove, sync_dir};
 use crate::heal::HealError;
 use crate::sealed::SealedSegment;
 use crate::segment::{log_name, parse_log_name};
@@ -27,27 +28,21 @@ pub(crate) fn parse_staged_name(name: &str) -> Option<SeqNo> {
     parse_log_name(name.strip_suffix(STAGED_SUFFIX)?)
 }
 
-/// Removes every staged segment.
+/// Removes every staged segment, finished or not.
 pub(crate) fn discard(storage: &dyn Storage, dir: &Path) -> Result<(), LogError> {
-    for first in staged_firsts(storage, dir)? {
-        remove(storage, &staged_path(dir, first))?;
+    for name in list(storage, dir)? {
+        if parse_staged_name(name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(&name)).is_some() {
+            remove(storage, &dir.join(name))?;
+        }
     }
     Ok(())
 }
 
 fn staged_firsts(storage: &dyn Storage, dir: &Path) -> Result<Vec<SeqNo>, LogError> {
-    let names = storage
-        .list(dir)
-        .map_err(|source| LogError::io("list", dir, source))?;
+    let names = list(storage, dir)?;
     let mut firsts: Vec<SeqNo> = names.iter().filter_map(|name| parse_staged_name(name)).collect();
     firsts.sort_unstable();
     Ok(firsts)
-}
-
-fn remove(storage: &dyn Storage, path: &Path) -> Result<(), LogError> {
-    storage
-        .remove(path)
-        .map_err(|source| LogError::io("remove", path, source))
 }
 
 /// The operations that a heal has fetched so far: those behind the log's end that its leader still holds, in order.
@@ -123,7 +118,7 @@ impl HealStage {
         let (storage, dir) = (&*self.shared.storage, self.shared.dir.as_path());
         let path = staged_path(dir, first);
         let opened = match first == self.next {
-            true => SealedSegment::open_staged(storage, dir, &path, first),
+            true => SealedSegment::open_blocks(storage, dir, &path, first),
             false => Err(LogError::corrupt(
                 &path,
                 0,
@@ -145,11 +140,18 @@ impl HealStage {
         }
     }
 
-    /// Adds operations in order. `next` is the operation after those that they stand for: whatever lies before it and is not among `frames` is gone on the leader.
+    /// Adds, in order, the operations that the leader holds from `from` on and before `next`: whatever lies there and is not among `frames` is gone on the leader.
     ///
     /// # Errors
-    /// [`HealError::Log`]; what was staged since the last sealed segment is gone then, see [`next`](Self::next).
-    pub fn push(&mut self, frames: &[Frame], next: SeqNo) -> Result<(), HealError> {
+    /// [`HealError::NotNext`] when `from` is not what is to be staged next: what lies in between would pass for gone. [`HealError::Log`]; what was staged since
+    /// the last sealed segment is dropped then, see [`next`](Self::next).
+    pub fn push(&mut self, from: SeqNo, frames: &[Frame], next: SeqNo) -> Result<(), HealError> {
+        if from != self.next {
+            return Err(HealError::NotNext {
+                next: self.next,
+                from,
+            });
+        }
         let pushed = self.try_push(frames, next);
         if pushed.is_err() {
             self.fall_back();
@@ -251,9 +253,7 @@ impl HealStage {
         storage
             .rename(&open.temporary, &path)
             .map_err(|source| LogError::io("rename", &path, source))?;
-        storage
-            .sync_dir(dir)
-            .map_err(|source| LogError::io("sync", dir, source))?;
+        sync_dir(storage, dir)?;
         self.sealed
             .push(Arc::new(SealedSegment::blocks(dir, file, trailer)));
         Ok(())

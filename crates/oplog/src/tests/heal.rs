@@ -128,8 +128,9 @@ impl Pair {
             operations: most,
             bytes: ByteCount::new(u64::MAX),
         };
-        let (frames, next) = self.leader.read_held(stage.next(), end, limits).unwrap();
-        stage.push(&frames, next)?;
+        let from = stage.next();
+        let (frames, next) = self.leader.read_held(from, end, limits).unwrap();
+        stage.push(from, &frames, next)?;
         Ok(next > end)
     }
 
@@ -522,6 +523,27 @@ fn a_log_that_moved_is_not_healed_with_what_was_staged_before() {
         SeqNo::new(2),
         "what was staged for another end is gone"
     );
+}
+
+#[test]
+fn operations_that_do_not_come_next_are_not_staged() {
+    let pair = behind();
+    let mut stage = pair.follower.stage_heal().unwrap();
+    let end = pair.leader.max_seq_no().unwrap();
+    assert!(!pair.fetch(&mut stage, end, 6).unwrap());
+    // What was not sealed is dropped by a failure; going on behind it would pass for a hole.
+    let from = stage.next();
+    let (frames, next) = pair.leader.read_held(from, end, ReadLimits::NONE).unwrap();
+    let at = pair.follower_side.storage.changes();
+    pair.follower_side.storage.inject(at, Fault::Fail);
+    assert!(matches!(stage.flush(), Err(HealError::Log(LogError::Io { .. }))));
+    let refused = stage.push(from, &frames, next);
+    assert!(matches!(refused, Err(HealError::NotNext { .. })), "{refused:?}");
+    assert!(refused.unwrap_err().is_retryable());
+    while !pair.fetch(&mut stage, end, 5).unwrap() {}
+    let snapshot = pair.leader.live_snapshot().unwrap();
+    pair.follower.install_heal(&mut stage, &snapshot).unwrap();
+    pair.compare().unwrap();
 }
 
 #[test]

@@ -13,17 +13,12 @@ struct Pair {
 }
 
 impl Pair {
-    fn behind(pool: ViewPoolConfig, padding: usize) -> Self {
+    fn behind(pool: ViewPoolConfig, new_documents: u64) -> Self {
         let leader = Fixture::primary();
         let follower = Fixture::with(ShardRole::Follower, pool);
         let round = |round: u64, ids: std::ops::Range<u64>| {
             let writes = ids
-                .map(|id| {
-                    index(
-                        &format!("d{id}"),
-                        &json!({"n": round, "title": "x".repeat(padding)}),
-                    )
-                })
+                .map(|id| index(&format!("d{id}"), &json!({"n": round})))
                 .collect();
             write(&leader.shard, writes);
         };
@@ -45,7 +40,7 @@ impl Pair {
             (0..20).map(|id| delete(&format!("d{id}"))).collect(),
         );
         round(6, 10..15);
-        round(7, 300..420);
+        round(7, 300..300 + new_documents);
         leader
             .shard
             .force_merge(ForceMergeRequest::default(), &Unthrottled)
@@ -73,10 +68,20 @@ impl Pair {
                 .shard
                 .read_held(next, snapshot.max_seq_no, limits)
                 .unwrap();
-            next = self.follower.shard.stage_heal(&frames, after).unwrap();
+            next = self.follower.shard.stage_heal(next, &frames, after).unwrap();
             assert_eq!(next, after);
         }
         snapshot
+    }
+
+    /// The heal as far as it concerns the log.
+    fn install_in_log(&self, snapshot: &LiveSnapshot) {
+        let shard = &self.follower.shard;
+        let mut heal = shard.heal.lock();
+        shard
+            .log()
+            .install_heal(heal.as_mut().unwrap(), snapshot)
+            .unwrap();
     }
 
     fn assert_before(&self) {
@@ -94,9 +99,9 @@ impl Pair {
         super::follower::same(leader, follower);
         leader.refresh().wait().unwrap();
         for body in [
-            json!({"size": 1000, "sort": ["_seq_no"]}),
-            json!({"size": 1000, "sort": ["_seq_no"], "query": {"term": {"n": 0}}}),
-            json!({"size": 1000, "sort": ["_seq_no"], "query": {"range": {"n": {"gte": 5}}}}),
+            json!({"size": 10_000, "sort": ["_seq_no"]}),
+            json!({"size": 10_000, "sort": ["_seq_no"], "query": {"term": {"n": 0}}}),
+            json!({"size": 10_000, "sort": ["_seq_no"], "query": {"range": {"n": {"gte": 5}}}}),
         ] {
             assert_eq!(ids(follower, &body), ids(leader, &body), "{body}");
         }
@@ -114,7 +119,7 @@ impl Pair {
 
 #[test]
 fn searches_see_the_copy_as_it_was_and_then_at_once_as_its_leader() {
-    let pair = Pair::behind(small_pool(), 0);
+    let pair = Pair::behind(small_pool(), 10);
     let snapshot = pair.stage();
     pair.assert_before();
     pair.follower.shard.install_heal(&snapshot).unwrap();
@@ -135,18 +140,45 @@ fn searches_see_the_copy_as_it_was_and_then_at_once_as_its_leader() {
 
 #[test]
 fn a_crash_between_log_and_view_shows_nothing_in_between() {
-    let mut pair = Pair::behind(small_pool(), 0);
+    let mut pair = Pair::behind(small_pool(), 10);
     let snapshot = pair.stage();
-    {
-        let mut heal = pair.follower.shard.heal.lock();
-        pair.follower
-            .shard
-            .log()
-            .install_heal(heal.as_mut().unwrap(), &snapshot)
-            .unwrap();
-    }
+    pair.install_in_log(&snapshot);
     pair.follower.crash();
+    // Before any search makes the view catch up.
+    assert_eq!(pair.follower.shard.get("d0").unwrap(), None, "its delete is gone");
     pair.assert_equal();
+}
+
+#[test]
+fn a_refresh_up_to_the_middle_of_a_heal_goes_to_its_end() {
+    let pair = Pair::behind(small_pool(), 10);
+    let snapshot = pair.stage();
+    pair.install_in_log(&snapshot);
+    let view = &pair.follower.shard.view;
+    view.refresh_to(snapshot.max_seq_no.get() - 3).wait().unwrap();
+    assert_eq!(view.published().next, snapshot.max_seq_no.get() + 1);
+    pair.assert_equal();
+}
+
+#[test]
+fn a_promoted_copy_keeps_nothing_that_was_staged() {
+    let mut pair = Pair::behind(small_pool(), 10);
+    let staged = |pair: &Pair| {
+        let files = std::fs::read_dir(pair.follower.dir.path().join("oplog")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.contains("staged")).count()
+    };
+    pair.stage();
+    assert!(staged(&pair) > 0);
+    pair.follower.shard.set_role(ShardRole::Primary);
+    assert_eq!(staged(&pair), 0);
+    pair.follower.shard.set_role(ShardRole::Follower);
+    pair.stage();
+    pair.follower.shard.close().unwrap();
+    let config = config(pair.follower.dir.path(), ShardRole::Primary);
+    pair.follower.shard = Shard::open(config, pair.follower.services.clone()).unwrap();
+    assert_eq!(staged(&pair), 0);
+    pair.assert_before();
 }
 
 #[test]
@@ -156,7 +188,8 @@ fn a_view_that_must_give_up_its_writer_commits_nothing_of_half_a_heal() {
         max_open_writers: 1,
         ..small_pool()
     };
-    let pair = Pair::behind(pool, 0);
+    // More than the view takes in at one step.
+    let pair = Pair::behind(pool, 9_000);
     let snapshot = pair.stage();
     let rival = tempfile::tempdir().unwrap();
     let rival = Shard::create(
@@ -180,7 +213,7 @@ fn a_view_that_must_give_up_its_writer_commits_nothing_of_half_a_heal() {
 
 #[test]
 fn a_view_that_is_indexed_anew_has_nothing_that_a_heal_removed() {
-    let mut pair = Pair::behind(small_pool(), 0);
+    let mut pair = Pair::behind(small_pool(), 10);
     let snapshot = pair.stage();
     pair.follower.shard.install_heal(&snapshot).unwrap();
     pair.follower.shard.rebuild_view("a test");
@@ -196,12 +229,12 @@ fn a_view_that_is_indexed_anew_has_nothing_that_a_heal_removed() {
 
 #[test]
 fn a_restart_goes_on_with_what_was_staged_and_a_primary_is_never_healed() {
-    let mut pair = Pair::behind(small_pool(), 0);
+    let mut pair = Pair::behind(small_pool(), 10);
     let begin = pair.follower.shard.begin_heal().unwrap();
     pair.stage();
     pair.follower.reopen();
     pair.assert_before();
-    let refused = pair.follower.shard.stage_heal(&[], begin).unwrap_err();
+    let refused = pair.follower.shard.stage_heal(begin, &[], begin).unwrap_err();
     assert!(refused.is_retryable(), "a heal is begun first: {refused}");
     assert!(pair.follower.shard.begin_heal().unwrap() > begin);
     let snapshot = pair.stage();
@@ -215,7 +248,7 @@ fn a_restart_goes_on_with_what_was_staged_and_a_primary_is_never_healed() {
 
 #[test]
 fn a_copy_that_diverged_refuses_for_good() {
-    let pair = Pair::behind(small_pool(), 0);
+    let pair = Pair::behind(small_pool(), 10);
     let mut snapshot = pair.stage();
     snapshot.digest = snapshot.digest.with(SeqNo::ZERO, 7);
     let refused = pair.follower.shard.install_heal(&snapshot).unwrap_err();
