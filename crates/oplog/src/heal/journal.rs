@@ -136,7 +136,6 @@ impl Journal {
             }
         }
         let open = create_segment(storage, dir, self.next()?)?;
-        sync_dir(storage, dir)?;
         self.healed.save(storage, dir)?;
         self.live.save(storage, dir)?;
         self.checkpoint.save(storage, dir, NameSync::Now)?;

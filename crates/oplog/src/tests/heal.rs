@@ -1,268 +1,16 @@
 //! Delta heals: a follower whose leader has removed what it lacks becomes equal to it, through crashes and compactions on both sides
 //! (OL-1, OL-3 to OL-6).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod pair;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::{Fixture, dir, frame, read_held, small_segments};
+use super::{Fixture, dir, small_segments};
 use crate::{
-    ByteCount, CompactionContext, CompactionGoal, Durability, Fault, Frame, HealError, HealStage,
-    LiveSnapshot, Log, LogError, OperationKind, ReadLimits, RetentionBound, Scrubber, SeqNo, Storage as _,
-    check,
+    Durability, Fault, HealError, LiveSnapshot, Log, LogError, ReadLimits, SeqNo, Storage as _, check,
 };
-
-/// Everyone has passed everything.
-struct Passed;
-
-impl CompactionContext for Passed {
-    fn wait_until_passed(&self, _seq_no: SeqNo) -> bool {
-        true
-    }
-
-    fn throttle(&self, _bytes: ByteCount) -> bool {
-        true
-    }
-}
-
-fn compact(log: &Log) -> Result<(), LogError> {
-    log.sync().wait()?;
-    let end = log.max_seq_no();
-    log.advance_min_retained(RetentionBound {
-        global_checkpoint: end,
-        retention_operations: 0,
-        safe_commit: end,
-    });
-    match log.compact(CompactionGoal::All, &Passed) {
-        Err(crate::CompactionError::Log(error)) => Err(error),
-        other => other.map(drop).map_err(|error| panic!("{error}")),
-    }
-}
-
-/// A leader whose every operation is remembered, and a follower.
-struct Pair {
-    leader: Arc<Log>,
-    history: Vec<Frame>,
-    documents: BTreeMap<u8, u64>,
-    follower_side: Fixture,
-    follower: Arc<Log>,
-    crashes: u64,
-    heals: u64,
-}
-
-impl Pair {
-    fn new() -> Self {
-        let leader_side = Fixture::new(small_segments());
-        let follower_side = Fixture::new(small_segments());
-        Self {
-            leader: leader_side.create(),
-            history: Vec::new(),
-            documents: BTreeMap::new(),
-            follower: follower_side.create(),
-            follower_side,
-            crashes: 0,
-            heals: 0,
-        }
-    }
-
-    fn write(&mut self, operations: &[(u8, bool)]) {
-        for (document, delete) in operations {
-            let seq_no = self.history.len() as u64;
-            let superseded = match delete {
-                true => self.documents.remove(document),
-                false => self.documents.insert(*document, seq_no),
-            };
-            let kind = match delete {
-                true => OperationKind::Delete,
-                false => OperationKind::Index,
-            };
-            // A term now and then, whose first operation may be gone later.
-            let term = 1 + seq_no / 13;
-            self.history
-                .push(frame(seq_no, kind, &format!("d{document}"), superseded, term));
-            let frames = vec![self.history[seq_no as usize].clone()];
-            self.leader
-                .append(frames, Durability::Request)
-                .unwrap()
-                .wait()
-                .unwrap();
-        }
-    }
-
-    fn next(&self) -> SeqNo {
-        SeqNo::new(self.follower.max_seq_no().map_or(0, |max| max.get() + 1))
-    }
-
-    /// Appends what the leader has in a row, at most so many operations. False: the next one is gone.
-    fn follow(&self, most: usize) -> Result<bool, LogError> {
-        let Some(max) = self.leader.max_seq_no().filter(|max| *max >= self.next()) else {
-            return Ok(true);
-        };
-        let limits = ReadLimits {
-            operations: most.max(1),
-            bytes: ByteCount::new(u64::MAX),
-        };
-        let (frames, _) = self.leader.read_held(self.next(), max, limits).unwrap();
-        let gap = frames
-            .iter()
-            .zip(self.next().get()..)
-            .position(|(frame, expected)| frame.seq_no().get() != expected);
-        let frames = frames[..gap.unwrap_or(frames.len())].to_vec();
-        if frames.is_empty() {
-            return Ok(false);
-        }
-        match self.follower.append(frames, Durability::Request) {
-            Err(crate::AppendError::Log(error)) => Err(error),
-            other => other.unwrap().wait().map(|_| true),
-        }
-    }
-
-    /// Fetches at most so many operations into the stage; true at the leader's end.
-    fn fetch(&self, stage: &mut HealStage, end: SeqNo, most: usize) -> Result<bool, HealError> {
-        if stage.next() > end {
-            return Ok(true);
-        }
-        let limits = ReadLimits {
-            operations: most,
-            bytes: ByteCount::new(u64::MAX),
-        };
-        let from = stage.next();
-        let (frames, next) = self.leader.read_held(from, end, limits).unwrap();
-        stage.push(from, &frames, next)?;
-        Ok(next > end)
-    }
-
-    /// A whole heal, while `meanwhile` happens on the leader.
-    fn heal(&mut self, most: usize, meanwhile: &[Meanwhile]) -> Result<(), HealError> {
-        if self.leader.max_seq_no() <= self.follower.max_seq_no() {
-            return Ok(());
-        }
-        let mut meanwhile = meanwhile.iter();
-        let mut stage = self.follower.stage_heal()?;
-        // Attempts end: what happens meanwhile does, and then a snapshot lacks nothing.
-        for _ in 0..100 {
-            while !self.fetch(&mut stage, self.leader.max_seq_no().unwrap(), most)? {
-                self.happen(meanwhile.next());
-            }
-            stage.flush()?;
-            let snapshot = self.leader.live_snapshot().unwrap();
-            self.happen(meanwhile.next());
-            while !self.fetch(&mut stage, snapshot.max_seq_no, most)? {
-                self.happen(meanwhile.next());
-            }
-            match self.follower.install_heal(&mut stage, &snapshot) {
-                Err(HealError::Incomplete { .. }) => {}
-                other => {
-                    self.heals += u64::from(other.is_ok());
-                    return other;
-                }
-            }
-        }
-        panic!("a heal without an end");
-    }
-
-    fn happen(&mut self, meanwhile: Option<&Meanwhile>) {
-        match meanwhile {
-            Some(Meanwhile::Write(operations)) => self.write(operations),
-            Some(Meanwhile::Compact) => compact(&self.leader).unwrap(),
-            None => {}
-        }
-    }
-
-    fn crash(&mut self) {
-        loop {
-            self.crashes += 1;
-            if self.crashes.is_multiple_of(2) {
-                self.follower_side.storage.crash(self.crashes);
-            }
-            match self.follower_side.open() {
-                Ok(log) => {
-                    drop(std::mem::replace(&mut self.follower, log));
-                    return;
-                }
-                Err(error @ LogError::Io { .. }) => {
-                    assert!(self.crashes < 1000, "{error}");
-                    self.follower_side.storage.crash(self.crashes);
-                }
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-
-    /// The follower is its leader as of its own end, however it got there.
-    fn compare(&self) -> Result<(), TestCaseError> {
-        let held = read_held(&self.follower).unwrap();
-        for (seq_no, frame) in &held {
-            prop_assert_eq!(frame, &self.history[*seq_no as usize], "FT-1");
-        }
-        let end = self.next().get() as usize;
-        let mut documents = BTreeMap::new();
-        let mut terms: Vec<(u64, u64)> = Vec::new();
-        for frame in &self.history[..end] {
-            match frame.kind() {
-                OperationKind::Index => documents.insert(frame.id().to_owned(), frame.seq_no()),
-                _ => documents.remove(frame.id()),
-            };
-            if terms
-                .last()
-                .is_none_or(|last| last.0 < frame.primary_term().get())
-            {
-                terms.push((frame.primary_term().get(), frame.seq_no().get()));
-            }
-        }
-        let mut expected: Vec<SeqNo> = documents.into_values().collect();
-        expected.sort_unstable();
-        prop_assert_eq!(
-            self.follower.live_set().iter().collect::<Vec<_>>(),
-            expected.clone()
-        );
-        prop_assert_eq!(
-            self.follower.recompute_live_summary().unwrap(),
-            self.follower.live_summary(),
-            "OL-5"
-        );
-        prop_assert!(expected.iter().all(|live| held.contains_key(&live.get())));
-        let min_retained = self.follower.min_retained_seq_no().get();
-        prop_assert!(
-            (min_retained..end as u64).all(|seq_no| held.contains_key(&seq_no)),
-            "OL-1"
-        );
-        let table = self.follower.term_table();
-        let table: Vec<_> = table
-            .iter()
-            .map(|start| (start.term.get(), start.first_seq_no.get()))
-            .collect();
-        prop_assert_eq!(table, terms);
-        Ok(())
-    }
-
-    /// What a verification and a scrub say.
-    fn verify(&self) {
-        let report = check(&self.follower_side.storage.fork(), &dir()).unwrap();
-        assert!(!report.is_damaged(), "{report:?}");
-        if report.max_seq_no == self.follower.max_seq_no() {
-            let summary = self.follower.live_summary();
-            assert_eq!(
-                (report.live_count, report.digest),
-                (summary.live_count, summary.digest)
-            );
-        }
-        assert!(
-            Scrubber::new()
-                .step(&self.follower, ByteCount::new(u64::MAX))
-                .unwrap()
-                .done
-        );
-    }
-}
-
-#[derive(Debug, Clone)]
-enum Meanwhile {
-    Write(Vec<(u8, bool)>),
-    Compact,
-}
+use pair::{Meanwhile, Pair, compact};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -600,27 +348,76 @@ fn a_copy_of_a_healed_log_is_healed_too() {
     pair.heal(10, &[]).unwrap();
     let pinned = pair.follower.pin_files().unwrap();
     let other = Fixture::new(small_segments());
-    other.storage.create_dir_all(&dir()).unwrap();
-    for file in pinned.files() {
-        let bytes = pinned.read_at(&file.name, 0, file.length as usize).unwrap();
-        other
-            .storage
-            .create(&dir().join(&file.name))
-            .unwrap()
-            .write_at(0, &bytes)
-            .unwrap();
-    }
-    let history = crate::HistoryUuid::generate();
-    Log::adopt(
-        &other.storage,
-        &dir(),
-        history,
-        crate::PrimaryTerm::FIRST,
-        pinned.checkpoint(),
-    )
-    .unwrap();
+    let copy_files = || {
+        other.storage.create_dir_all(&dir()).unwrap();
+        for file in pinned.files() {
+            let bytes = pinned.read_at(&file.name, 0, file.length as usize).unwrap();
+            let copied = other.storage.create(&dir().join(&file.name)).unwrap();
+            copied.write_at(0, &bytes).unwrap();
+        }
+    };
+    let adopt = |up_to| {
+        let history = crate::HistoryUuid::generate();
+        Log::adopt(&other.storage, &dir(), history, crate::PrimaryTerm::FIRST, up_to)
+    };
+    let names_healed =
+        |error: &LogError| matches!(error, LogError::Corrupt { file, .. } if file.ends_with("healed"));
+    copy_files();
+    let before = pinned.checkpoint().unwrap().checked_prev();
+    assert!(
+        names_healed(&adopt(before).unwrap_err()),
+        "it ends within the heal"
+    );
+    other.storage.remove(&dir().join("healed")).unwrap();
+    assert!(
+        names_healed(&adopt(pinned.checkpoint()).unwrap_err()),
+        "it is missing"
+    );
+    copy_files();
+    adopt(pinned.checkpoint()).unwrap();
     other.storage.remove(&dir().join("live")).unwrap();
     let copy = other.open().unwrap();
     assert_eq!(copy.live_summary(), pair.leader.live_summary());
     assert_eq!(copy.healed().as_deref(), pair.follower.healed().as_deref());
+    copy.close().unwrap();
+    other.storage.remove(&dir().join("healed")).unwrap();
+    assert!(names_healed(&other.open().unwrap_err()), "it stays a healed log");
+}
+
+#[test]
+fn a_healed_file_that_is_damaged_on_disk_is_written_anew_from_memory() {
+    let mut pair = behind();
+    pair.heal(10, &[]).unwrap();
+    let path = dir().join("healed");
+    let right = pair.follower_side.storage.content(&path).unwrap();
+    let mut wrong = right.clone();
+    wrong[20] ^= 1;
+    pair.follower_side.storage.damage(&path, wrong);
+    let found = pair.follower.verify_small_files().unwrap();
+    assert_eq!(found, std::slice::from_ref(&path));
+    assert_eq!(pair.follower_side.storage.content(&path).unwrap(), right);
+}
+
+#[test]
+fn what_was_not_durable_is_before_anything_is_staged_behind_it() {
+    let mut pair = Pair::new();
+    pair.write(&[(1, false), (2, false), (3, false), (4, false), (5, false)]);
+    let frames = pair.history[..3].to_vec();
+    pair.follower
+        .append(frames, Durability::Async)
+        .unwrap()
+        .wait()
+        .unwrap();
+    let mut stage = pair.follower.stage_heal().unwrap();
+    let end = pair.leader.max_seq_no().unwrap();
+    assert!(pair.fetch(&mut stage, end, 5).unwrap());
+    stage.flush().unwrap();
+    drop(stage);
+    pair.follower_side.storage.crash(0);
+    pair.follower = pair.follower_side.open().unwrap();
+    assert_eq!(pair.follower.max_seq_no(), Some(SeqNo::new(2)));
+    assert_eq!(
+        pair.follower.stage_heal().unwrap().next(),
+        end.checked_next().unwrap()
+    );
 }

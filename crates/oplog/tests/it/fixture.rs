@@ -176,6 +176,71 @@ fn a_newer_version_of_any_file_is_refused_by_name_and_left_alone() {
     check_refused(dir.path(), &path, 1);
 }
 
+/// The released version of a log that was healed.
+const HEALED: &str = "v2-healed";
+
+fn check_healed(log: &Log) {
+    let summary = log.live_summary();
+    assert_eq!(numbers(log.live_set().iter()), LIVE);
+    assert_eq!(summary.digest.to_string(), DIGEST);
+    assert_eq!(log.recompute_live_summary().unwrap(), summary);
+    let healed = log.healed().unwrap();
+    assert_eq!(
+        (healed.through(), numbers(healed.dead())),
+        (SeqNo::new(19), vec![0])
+    );
+    let expected = ROWS
+        .iter()
+        .filter(|row| !(3..7).contains(&row.0))
+        .map(scenario::frame);
+    assert_eq!(held(log), expected.collect::<Vec<_>>());
+    assert_eq!(log.min_retained_seq_no(), SeqNo::new(7));
+}
+
+#[test]
+fn a_healed_log_opens_with_and_without_what_is_derived() {
+    let dir = copy(HEALED);
+    let log = open(dir.path()).unwrap();
+    check_healed(&log);
+    log.close().unwrap();
+    drop(log);
+    fs::remove_file(dir.path().join("live")).unwrap();
+    check_healed(&open(dir.path()).unwrap());
+}
+
+#[test]
+fn a_log_healed_today_holds_what_the_fixture_does() {
+    let (leader, dir) = (copy("v1"), tempfile::tempdir().unwrap());
+    let dir = dir.path().join("oplog");
+    scenario::write_healed(&dir, leader.path()).unwrap();
+    check_healed(&open(&dir).unwrap());
+}
+
+#[test]
+fn a_newer_version_of_what_a_heal_left_is_refused_by_name() {
+    let dir = copy(HEALED);
+    let path = dir.path().join("healed");
+    let end = fs::read(&path).unwrap().len() - 8;
+    set_version(&path, 2, end);
+    check_refused(dir.path(), &path, 1);
+}
+
+#[test]
+fn every_byte_of_the_files_of_a_heal_is_where_the_documentation_says() {
+    let dir = fixture(HEALED);
+    let checkpoint = fs::read(dir.join("checkpoint")).unwrap();
+    assert_eq!(checkpoint[..10], *b"CCRCHECK\x02\0");
+    let healed = fs::read(dir.join("healed")).unwrap();
+    assert_eq!(healed[..16], *b"CCRHEALD\x01\0\0\0\0\0\0\0");
+    let number = |at: usize| u64::from_le_bytes(healed[at..at + 8].try_into().unwrap());
+    let end = healed.len() - 8;
+    assert_eq!((number(16), number(24)), (19, end as u64 - 32));
+    assert_eq!(number(end), XxHash3_64::oneshot(&healed[..end]));
+    // One bitmap for the upper 32 bits, then a 32-bit Roaring bitmap of one array container with the value 0.
+    assert_eq!(number(32), 1);
+    assert_eq!(healed[end - 2..end], [0, 0]);
+}
+
 #[test]
 fn an_index_of_a_newer_version_is_built_again_from_its_segment() {
     let dir = copy("v1");

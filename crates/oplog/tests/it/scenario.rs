@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use oplog::{
     ByteCount, CompactionContext, CompactionGoal, DocumentVersion, Durability, Frame, FsStorage,
-    GroupCommitter, Log, LogOptions, ManualClock, NewLog, Operation, OperationKind, PrimaryTerm,
+    GroupCommitter, Log, LogOptions, ManualClock, NewLog, Operation, OperationKind, PrimaryTerm, ReadLimits,
     RetentionBound, SeqNo, UnixMillis,
 };
 
@@ -120,5 +120,35 @@ pub(crate) fn write(dir: &Path) -> Result<(), Box<dyn Error>> {
     append(&ROWS[17..18])?;
     append(&ROWS[18..])?;
     // Dropped, not closed: as when the process dies.
+    Ok(())
+}
+
+/// Writes a log that was healed into a new directory: it ended with operation 2, and the log of [`write`] in `leader` was its leader. Operation 0 is dead
+/// through operation 3, which is gone.
+pub(crate) fn write_healed(dir: &Path, leader: &Path) -> Result<(), Box<dyn Error>> {
+    let clock = Arc::new(ManualClock::new(STARTED_AT));
+    let committer = GroupCommitter::manual(clock.clone());
+    let storage = Arc::new(FsStorage);
+    let leader = Log::open(
+        storage.clone(),
+        leader.to_owned(),
+        options(),
+        committer.clone(),
+        clock.clone(),
+    )?;
+    let new = NewLog {
+        history_uuid: HISTORY_UUID.parse()?,
+        primary_term: PrimaryTerm::FIRST,
+    };
+    let log = Log::create(storage, dir.to_owned(), new, options(), committer, clock)?;
+    log.append(ROWS[..3].iter().map(frame).collect(), Durability::Request)?
+        .wait()?;
+    let mut stage = log.stage_heal()?;
+    let snapshot = leader.live_snapshot().ok_or("the leader has operations")?;
+    let from = stage.next();
+    let (frames, next) = leader.read_held(from, snapshot.max_seq_no, ReadLimits::NONE)?;
+    stage.push(from, &frames, next)?;
+    log.install_heal(&mut stage, &snapshot)?;
+    log.close()?;
     Ok(())
 }

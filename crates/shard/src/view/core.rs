@@ -445,7 +445,7 @@ impl ViewCore {
 
     /// Gives up the writer for another shard's sake, committing what it holds. `None` if the view is at work, else whether a
     /// writer was closed.
-    pub(super) fn try_release_writer(&self) -> Option<bool> {
+    pub(crate) fn try_release_writer(&self) -> Option<bool> {
         let mut work = self.work.try_lock()?;
         if work.writer.is_none() {
             return Some(false);
@@ -479,6 +479,14 @@ impl ViewCore {
             });
         }
         Ok(())
+    }
+
+    /// Gives the operations before `goal` to the writer, and leaves it at that, as between two steps.
+    #[cfg(test)]
+    pub(crate) fn index_up_to(&self, goal: u64) -> Result<(), ShardError> {
+        let mut work = self.work.lock();
+        self.open_writer(&mut work)?;
+        self.index_some(&mut work, goal)
     }
 
     fn commit(&self, work: &mut Work) -> Result<(), ShardError> {
