@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use es_exception::{Exception, ExceptionKind};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use oplog::Clock;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -152,34 +153,34 @@ impl FollowTaskDriver {
         } = &self.ports;
         match action {
             Action::QueryFollowerState { id } => {
-                let answer = follower.state();
+                let answer = start(|| follower.state());
                 self.work_droppable(answer, move |result| Event::FollowerState { id, result });
             }
             Action::Read { id, request } => {
-                let answer = leader.read_changes(request);
+                let answer = start(|| leader.read_changes(request));
                 self.work_droppable(answer, move |result| Event::ReadFinished { id, result });
             }
             Action::Append { id, frames } => {
                 // Called here and not in the spawned task: the call takes the append's place in the order.
-                let answer = follower.append(frames);
+                let answer = start(|| follower.append(frames));
                 self.work_to_the_end(answer, move |result| Event::AppendFinished { id, result });
             }
             Action::SyncMetadata { id, kind, required } => {
-                let answer = match kind {
+                let answer = start(|| match kind {
                     MetadataKind::Aliases => metadata.sync_aliases(required),
                     MetadataKind::Settings => metadata.sync_settings(required),
                     MetadataKind::Mapping => metadata.sync_mapping(required),
-                };
+                });
                 // To the end, since a settings sync may close the index for a while and must open it again.
                 self.work_to_the_end(answer, move |result| Event::MetadataSynced { id, result });
             }
             Action::RenewRetentionLease { id, retaining } => {
-                let answer = leader.renew_retention_lease(retaining);
+                let answer = start(|| leader.renew_retention_lease(retaining));
                 self.work_droppable(answer, move |result| Event::LeaseFinished { id, result });
             }
             Action::AddRetentionLease { id, retaining } => {
                 // To the end: an addition cut off midway could put the lease back after an unfollow removed it.
-                let answer = leader.add_retention_lease(retaining);
+                let answer = start(|| leader.add_retention_lease(retaining));
                 self.work_to_the_end(answer, move |result| Event::LeaseFinished { id, result });
             }
             Action::RequestBudget { id, bytes } => {
@@ -215,18 +216,28 @@ impl FollowTaskDriver {
     }
 }
 
+/// Calls a port. A panic in the call itself, before there is a future, becomes that future's failure: on the driver's own stack it would end the
+/// driver, and its task would look as if it still followed.
+fn start<T: Send + 'static>(
+    call: impl FnOnce() -> BoxFuture<'static, Result<T, Exception>>,
+) -> BoxFuture<'static, Result<T, Exception>> {
+    std::panic::catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| std::future::ready(Err(panicked())).boxed())
+}
+
 /// Turns a panic into a failure of its own: a completion that never comes would leave the task waiting without a word.
 async fn guarded<T>(answer: impl Future<Output = Result<T, Exception>>) -> Result<T, Exception> {
-    let panicked = |_| {
-        Err(Exception::new(
-            ExceptionKind::Exception,
-            "a panic ended the work of a shard follow task",
-        ))
-    };
     AssertUnwindSafe(answer)
         .catch_unwind()
         .await
-        .unwrap_or_else(panicked)
+        .unwrap_or_else(|_| Err(panicked()))
+}
+
+fn panicked() -> Exception {
+    Exception::new(
+        ExceptionKind::Exception,
+        "a panic ended the work of a shard follow task",
+    )
 }
 
 async fn sleep_until(wake: Option<Timestamp>, clock: &dyn Clock) {

@@ -281,3 +281,120 @@ async fn a_panic_is_a_visible_failure_and_the_handle_stays() {
     running.handle.cancel();
     running.handle.wait().await;
 }
+
+/// Panics in one call, before there is a future.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Broken {
+    State,
+    Append,
+    ReadChanges,
+    RenewRetentionLease,
+    SyncMapping,
+}
+
+struct BrokenPort {
+    call: Broken,
+    leader: LeaderPort,
+    follower: FollowerPort,
+}
+
+impl BrokenPort {
+    fn check(&self, call: Broken) {
+        assert_ne!(self.call, call, "the port has a bug");
+    }
+}
+
+impl LeaderShard for BrokenPort {
+    fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>> {
+        self.check(Broken::ReadChanges);
+        self.leader.read_changes(request)
+    }
+
+    fn renew_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>> {
+        self.check(Broken::RenewRetentionLease);
+        self.leader.renew_retention_lease(retaining)
+    }
+
+    fn add_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>> {
+        self.leader.add_retention_lease(retaining)
+    }
+}
+
+impl FollowerShard for BrokenPort {
+    fn state(&self) -> BoxFuture<'static, Result<FollowerState, Exception>> {
+        self.check(Broken::State);
+        self.follower.state()
+    }
+
+    fn append(&self, frames: Vec<Frame>) -> BoxFuture<'static, Result<AppendResponse, Exception>> {
+        self.check(Broken::Append);
+        self.follower.append(frames)
+    }
+}
+
+impl MetadataSync for BrokenPort {
+    fn sync_mapping(&self, required: u64) -> BoxFuture<'static, Result<u64, Exception>> {
+        self.check(Broken::SyncMapping);
+        Metadata.sync_mapping(required)
+    }
+
+    fn sync_settings(&self, required: u64) -> BoxFuture<'static, Result<u64, Exception>> {
+        Metadata.sync_settings(required)
+    }
+
+    fn sync_aliases(&self, required: u64) -> BoxFuture<'static, Result<u64, Exception>> {
+        Metadata.sync_aliases(required)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_before_a_call_has_a_future_does_not_end_the_driver() {
+    let calls = [
+        (Broken::State, FollowTaskPhase::Failed),
+        (Broken::Append, FollowTaskPhase::Failed),
+        (Broken::ReadChanges, FollowTaskPhase::Failed),
+        (Broken::SyncMapping, FollowTaskPhase::Failed),
+        // A lease that cannot be renewed is shown and tried again.
+        (Broken::RenewRetentionLease, FollowTaskPhase::Following),
+    ];
+    for (call, expected) in calls {
+        let leader = Arc::new(Leader {
+            history: frames(0..10),
+            flaky: false,
+            panics: false,
+            reads: AtomicUsize::new(0),
+            renewals: AtomicUsize::new(0),
+            retaining: AtomicU64::new(0),
+        });
+        let port = Arc::new(BrokenPort {
+            call,
+            leader: LeaderPort(leader),
+            follower: FollowerPort(Arc::new(Follower::default())),
+        });
+        let ports = FollowTaskPorts {
+            leader: Arc::clone(&port) as Arc<dyn LeaderShard>,
+            follower: Arc::clone(&port) as Arc<dyn FollowerShard>,
+            metadata: port,
+            clock: Arc::new(TokioClock(tokio::time::Instant::now())),
+            budget: InflightBudget::new(DEFAULT_MAX_INFLIGHT_BYTES),
+        };
+        let tracker = TaskTracker::new();
+        let task = FollowTask::new(config(RawFollowParameters::default()));
+        let handle = FollowTaskDriver::spawn(&tracker, task, ports, CancellationToken::new());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(60), handle.wait())
+                .await
+                .is_err(),
+            "{call:?}: the driver ended by itself"
+        );
+        let status = handle.status();
+        assert_eq!(status.phase, expected, "{call:?}");
+        assert_eq!(
+            status.fatal_exception.map(|exception| exception.kind()),
+            (expected == FollowTaskPhase::Failed).then_some(ExceptionKind::Exception),
+            "{call:?}"
+        );
+        handle.cancel();
+        handle.wait().await;
+    }
+}
