@@ -3,7 +3,13 @@
 use std::error::Error;
 use std::path::Path;
 
-const SERVICES: [&str; 4] = ["shard_changes", "retention_leases", "recovery", "remote_cluster"];
+const SERVICES: [&str; 5] = [
+    "shard_changes",
+    "delta_heal",
+    "retention_leases",
+    "recovery",
+    "remote_cluster",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");

@@ -20,6 +20,8 @@ pub struct CcrSettings {
     pub recovery_activity_timeout: Duration,
     /// `ccr.indices.recovery.internal_action_timeout`: how long one call of a recovery may take.
     pub recovery_internal_action_timeout: Duration,
+    /// `ccr.auto_heal`: whether a follower gets over operations that its leader has removed by a delta heal; otherwise its task fails.
+    pub auto_heal: bool,
     /// `ccr.wait_for_metadata_timeout`: how long one wait for newer leader metadata may take.
     pub wait_for_metadata_timeout: Duration,
 }
@@ -32,6 +34,7 @@ impl CcrSettings {
         recovery_max_concurrent_file_chunks: 5,
         recovery_activity_timeout: Duration::from_secs(60),
         recovery_internal_action_timeout: Duration::from_secs(60),
+        auto_heal: true,
         wait_for_metadata_timeout: Duration::from_secs(60),
     };
 
@@ -66,6 +69,7 @@ impl CcrSettings {
                 "ccr.indices.recovery.internal_action_timeout",
                 defaults.recovery_internal_action_timeout,
             )?,
+            auto_heal: reader.switch("ccr.auto_heal", defaults.auto_heal)?,
             wait_for_metadata_timeout: reader.time(
                 "ccr.wait_for_metadata_timeout",
                 defaults.wait_for_metadata_timeout,
@@ -109,6 +113,14 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
                 &format!("it must be a number from {} to {}", bounds.0, bounds.1),
             )),
         }
+    }
+
+    fn switch(&self, key: &str, default: bool) -> Result<bool, Exception> {
+        let Some(text) = (self.lookup)(key) else {
+            return Ok(default);
+        };
+        text.parse()
+            .map_err(|_| invalid(key, &text, "only [true] or [false] are allowed"))
     }
 
     fn time(&self, key: &str, default: Duration) -> Result<Duration, Exception> {
@@ -171,6 +183,7 @@ mod tests {
             ("ccr.indices.recovery.max_concurrent_file_chunks", "11"),
             ("ccr.indices.recovery.internal_action_timeout", "0s"),
             ("ccr.wait_for_metadata_timeout", "soon"),
+            ("ccr.auto_heal", "yes"),
         ] {
             let refusal = read(key, value).expect_err(value);
             assert!(

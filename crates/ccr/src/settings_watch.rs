@@ -21,10 +21,16 @@ impl SettingsWatch {
         Self { cluster }
     }
 
-    /// The settings in force. Values are checked before they enter the state; one that does not parse counts as not set.
+    /// The settings in force.
     pub(crate) fn current(&self) -> CcrSettings {
-        let state = self.cluster.state();
-        CcrSettings::read(|key| setting(&state, key)).unwrap_or(CcrSettings::DEFAULTS)
+        CcrSettings::of(&self.cluster.state())
+    }
+}
+
+impl CcrSettings {
+    /// The settings of a cluster state. Values are checked before they enter it; one that does not parse counts as not set.
+    pub(crate) fn of(state: &ClusterState) -> Self {
+        Self::read(|key| setting(state, key)).unwrap_or(Self::DEFAULTS)
     }
 }
 

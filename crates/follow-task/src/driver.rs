@@ -5,8 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use es_exception::{Exception, ExceptionKind};
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
 use oplog::Clock;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::event::{Action, Event, MetadataKind};
+use crate::event::{Action, Event, HealOutcome, HealWork, MetadataKind};
 use crate::handle::FollowTaskHandle;
+use crate::ids::HealId;
 use crate::inflight_budget::{BudgetMember, InflightBudget};
 use crate::log::{Line, TaskLog};
 use crate::ports::{FollowerShard, LeaderShard, MetadataSync};
@@ -183,6 +184,7 @@ impl FollowTaskDriver {
                 let answer = start(|| leader.add_retention_lease(retaining));
                 self.work_to_the_end(answer, move |result| Event::LeaseFinished { id, result });
             }
+            Action::Heal { id, work } => self.heal(id, work),
             Action::RequestBudget { id, bytes } => {
                 let grant = self.budget.acquire(bytes);
                 let token = self.token.clone();
@@ -192,6 +194,35 @@ impl FollowTaskDriver {
                 });
             }
             Action::ReleaseBudget { bytes } => self.budget.release(bytes),
+        }
+    }
+
+    fn heal(&mut self, id: HealId, work: HealWork) {
+        let FollowTaskPorts { leader, follower, .. } = &self.ports;
+        let event = move |result| Event::HealFinished { id, result };
+        match work {
+            HealWork::ReadHeld(request) => {
+                let answer = start(|| leader.read_held(request)).map_ok(HealOutcome::Held);
+                self.work_droppable(answer, event);
+            }
+            HealWork::ReadLiveSet => {
+                let answer = start(|| leader.read_live_set());
+                let answer = answer.map_ok(|response| HealOutcome::LiveSet(Box::new(response)));
+                self.work_droppable(answer, event);
+            }
+            // Those of the follower to the end, so that two of them never run at once.
+            HealWork::Begin => {
+                let answer = start(|| follower.begin_heal()).map_ok(HealOutcome::Begun);
+                self.work_to_the_end(answer, event);
+            }
+            HealWork::Stage { from, frames, next } => {
+                let answer = start(|| follower.stage_heal(from, frames, next)).map_ok(HealOutcome::Staged);
+                self.work_to_the_end(answer, event);
+            }
+            HealWork::Install(snapshot) => {
+                let answer = start(|| follower.install_heal(*snapshot)).map_ok(HealOutcome::Installed);
+                self.work_to_the_end(answer, event);
+            }
         }
     }
 

@@ -1,10 +1,13 @@
 //! What may happen to a task, and what a task may ask for. Plain data, both closed.
 
 use es_exception::Exception;
-use oplog::{ByteCount, Frame, SeqNo};
+use oplog::{ByteCount, Frame, LiveSnapshot, SeqNo};
 
-use crate::ids::{BudgetId, LeaseRequestId, MetadataId, ReadId, StateId, WriteId};
-use crate::ports::{AppendResponse, FollowerState, ReadRequest, ReadResponse};
+use crate::ids::{BudgetId, HealId, LeaseRequestId, MetadataId, ReadId, StateId, WriteId};
+use crate::ports::{
+    AppendResponse, FollowerState, HeldReadRequest, HeldReadResponse, LiveSetResponse, ReadRequest,
+    ReadResponse,
+};
 
 /// Something that happened. A completion whose id the task does not wait for is ignored and counted.
 #[derive(Debug, Clone)]
@@ -48,6 +51,13 @@ pub enum Event {
         /// Its answer.
         result: Result<(), Exception>,
     },
+    /// A piece of work of a delta heal ended.
+    HealFinished {
+        /// The work.
+        id: HealId,
+        /// How it ended.
+        result: Result<HealOutcome, Exception>,
+    },
     /// Bytes of the node-wide budget are the task's until it gives them back.
     BudgetGranted {
         /// The request that this grants.
@@ -55,6 +65,21 @@ pub enum Event {
         /// As many bytes as now belong to the task.
         bytes: ByteCount,
     },
+}
+
+/// What a piece of work of a delta heal gave. A kind that does not answer the work of its id is ignored.
+#[derive(Debug, Clone)]
+pub enum HealOutcome {
+    /// The heal began: this operation is to be staged next.
+    Begun(SeqNo),
+    /// Operations that the leader holds.
+    Held(HeldReadResponse),
+    /// Operations were staged: this one is to be staged next.
+    Staged(SeqNo),
+    /// What is live on the leader.
+    LiveSet(Box<LiveSetResponse>),
+    /// The copy is healed.
+    Installed(FollowerState),
 }
 
 /// A piece of metadata that follows the leader. The order is the one of syncing: operations come after all three.
@@ -113,6 +138,13 @@ pub enum Action {
         /// The leader is to keep this operation and all after it.
         retaining: SeqNo,
     },
+    /// Do a piece of work of a delta heal; answer with [`Event::HealFinished`].
+    Heal {
+        /// Names the work.
+        id: HealId,
+        /// What to do.
+        work: HealWork,
+    },
     /// Ask the node-wide budget for bytes; answer with [`Event::BudgetGranted`] once there are some.
     RequestBudget {
         /// Names the request.
@@ -125,4 +157,26 @@ pub enum Action {
         /// As many bytes as are given back.
         bytes: ByteCount,
     },
+}
+
+/// A piece of work of a delta heal; see [`crate::LeaderShard`] and [`crate::FollowerShard`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum HealWork {
+    /// Begin, or go on with what was staged before.
+    Begin,
+    /// Read operations that the leader holds.
+    ReadHeld(HeldReadRequest),
+    /// Stage operations on the follower.
+    Stage {
+        /// The first operation that they stand for.
+        from: SeqNo,
+        /// Those of them that the leader holds.
+        frames: Vec<Frame>,
+        /// The first operation behind them.
+        next: SeqNo,
+    },
+    /// Read what is live on the leader.
+    ReadLiveSet,
+    /// Make the follower equal to the leader.
+    Install(Box<LiveSnapshot>),
 }

@@ -90,6 +90,22 @@ impl Follower {
         self.global_checkpoint = self.global_checkpoint.max(global_checkpoint).min(self.max_seq_no);
     }
 
+    /// Takes over the state after a heal, which is ahead of what is known.
+    ///
+    /// # Errors
+    /// Illegal state for another history.
+    pub(crate) fn healed(&mut self, state: &FollowerState) -> Result<(), Exception> {
+        match &self.history_uuid {
+            Some(expected) if *expected != state.history_uuid => {
+                Err(other_history(expected, &state.history_uuid))
+            }
+            _ => {
+                self.advance_to(state.global_checkpoint, state.max_seq_no);
+                Ok(())
+            }
+        }
+    }
+
     /// Takes over a state that lies behind what is known, after the follower lost operations.
     pub(crate) fn fall_back_to(&mut self, state: &FollowerState) {
         self.max_seq_no = state.max_seq_no;

@@ -52,6 +52,11 @@ impl FollowTaskHandle {
         *self.phase.borrow()
     }
 
+    /// Switches delta heals on or off (`ccr.auto_heal`), for the failures to come. One under way goes on.
+    pub fn set_auto_heal(&self, auto_heal: bool) {
+        self.core.lock().set_auto_heal(auto_heal);
+    }
+
     /// Asks the task to stop; [`wait`](Self::wait) tells when it has.
     pub fn cancel(&self) {
         self.token.cancel();

@@ -43,6 +43,8 @@ request_ids! {
     MetadataId;
     /// One attempt to renew or add the retention lease.
     LeaseRequestId;
+    /// One attempt at one piece of work of a delta heal.
+    HealId;
     /// One request for bytes of the node-wide budget.
     BudgetId;
 }

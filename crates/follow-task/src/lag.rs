@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use oplog::{SeqNo, UnixMillis};
 
 use crate::cursor::after;
-use crate::ports::ReadResponse;
 use crate::time::Timestamp;
 
 /// Answers remembered; enough for the length of any catch-up at the end of which the lag matters.
@@ -46,26 +45,37 @@ impl Lag {
         self.known
     }
 
-    /// Takes note of an answer, as soon as it is there. Everything before `applied` is applied.
-    pub(crate) fn observe(&mut self, now: Timestamp, response: &ReadResponse, applied: SeqNo) {
-        let end = after(response.global_checkpoint);
+    /// Takes note of an answer, as soon as it is there: the leader's global checkpoint and its clock. Everything before `applied` is applied.
+    pub(crate) fn observe(
+        &mut self,
+        now: Timestamp,
+        checkpoint: Option<SeqNo>,
+        leader_now: UnixMillis,
+        applied: SeqNo,
+    ) {
+        let end = after(checkpoint);
         self.known = self.known.max(end);
-        self.leader_clock = Some((response.leader_now, now));
+        self.leader_clock = Some((leader_now, now));
         self.forget_before(applied);
         let is_full = self.sightings.len() >= MAX_SIGHTINGS;
         match self.sightings.back_mut() {
-            Some((last, time)) if *last == end => *time = response.leader_now.max(*time),
+            Some((last, time)) if *last == end => *time = leader_now.max(*time),
             // An answer from a copy that lags tells nothing about operations that others have shown.
             Some((last, _)) if *last > end => {}
             // Without room, the next operations count as older than they are: never too small.
             _ if is_full => {}
-            _ => self.sightings.push_back((end, response.leader_now)),
+            _ => self.sightings.push_back((end, leader_now)),
         }
     }
 
     /// Takes note of the last operation applied.
     pub(crate) fn applied(&mut self, written_at: UnixMillis, applied: SeqNo) {
         self.last_applied = Some(written_at);
+        self.forget_before(applied);
+    }
+
+    /// Takes note that a heal has applied everything before `applied`. When the last of it was written is not known.
+    pub(crate) fn healed(&mut self, applied: SeqNo) {
         self.forget_before(applied);
     }
 
@@ -117,18 +127,9 @@ mod tests {
         Timestamp::new(Duration::from_millis(millis))
     }
 
-    fn answer(checkpoint: u64, leader_now: u64) -> ReadResponse {
-        ReadResponse {
-            frames: Vec::new(),
-            global_checkpoint: Some(SeqNo::new(checkpoint)),
-            max_seq_no: Some(SeqNo::new(checkpoint)),
-            max_seq_no_of_updates_or_deletes: None,
-            mapping_version: 1,
-            settings_version: 1,
-            aliases_version: 1,
-            took: Duration::ZERO,
-            leader_now: UnixMillis::new(leader_now),
-        }
+    fn observe(lag: &mut Lag, now: u64, checkpoint: u64, leader_now: u64, applied: SeqNo) {
+        let leader_now = UnixMillis::new(leader_now);
+        lag.observe(at(now), Some(SeqNo::new(checkpoint)), leader_now, applied);
     }
 
     #[test]
@@ -142,14 +143,14 @@ mod tests {
             "assumed in sync at the start"
         );
         assert_eq!(lag.millis(at(70), five, None, true), 70, "nobody answers");
-        lag.observe(at(100), &answer(4, 10_000), five);
+        observe(&mut lag, 100, 4, 10_000, five);
         assert_eq!(lag.millis(at(900), five, None, false), 0, "in sync");
         assert_eq!(
             lag.millis(at(900), five, None, true),
             800,
             "not known since the last answer"
         );
-        lag.observe(at(1_100), &answer(9, 11_000), five);
+        observe(&mut lag, 1_100, 9, 11_000, five);
         assert_eq!(
             lag.millis(at(1_100), five, None, false),
             1_000,
@@ -173,7 +174,7 @@ mod tests {
     fn memory_is_bounded() {
         let mut lag = Lag::new();
         for checkpoint in 0..1000 {
-            lag.observe(at(checkpoint), &answer(checkpoint, checkpoint), SeqNo::ZERO);
+            observe(&mut lag, checkpoint, checkpoint, checkpoint, SeqNo::ZERO);
         }
         assert_eq!(lag.sightings.len(), MAX_SIGHTINGS);
         lag.applied(UnixMillis::new(990), SeqNo::new(990));

@@ -40,6 +40,11 @@ impl LeaseRenewal {
         self.last_failure.as_ref()
     }
 
+    /// Has the lease renewed, or added, as soon as may be.
+    pub(crate) fn hurry(&mut self, now: Timestamp) {
+        self.due = self.due.min(now);
+    }
+
     /// Renews if it is time to.
     pub(crate) fn advance(
         &mut self,

@@ -16,6 +16,7 @@
 //! - A stopped task gives its memory back; counters and the reason stay.
 //! - Answers are checked and cut to what was asked for. Malformed ones are retried.
 //! - A poll that failed is sent again with a short timeout, so that the lag is soon known again; other reads are repeated as they were.
+//! - Operations that the leader has removed are got over by a delta heal, unless it is switched off.
 //! - A node-wide byte budget limits all tasks together, and lag is shown as a time.
 //!
 //! The driver tells the log its start and stop, a fatal failure, and once each time that something begins to fail, fails for another reason, or
@@ -39,6 +40,7 @@
 //!     parameters: FollowParameters::default(),
 //!     seed: 1,
 //!     retention_lease_renew_interval: Duration::from_secs(30),
+//!     auto_heal: true,
 //! });
 //! let mut actions = Vec::new();
 //! task.step(Timestamp::default(), Event::Wake, &mut actions);
@@ -55,6 +57,7 @@ mod driver;
 mod event;
 mod follower;
 mod handle;
+mod heal;
 mod ids;
 mod inflight_budget;
 mod lag;
@@ -75,15 +78,18 @@ mod writes;
 use oplog::ByteCount;
 
 pub use driver::{FollowTaskDriver, FollowTaskPorts};
-pub use event::{Action, Event, MetadataKind};
+pub use event::{Action, Event, HealOutcome, HealWork, MetadataKind};
 pub use handle::FollowTaskHandle;
-pub use ids::{BudgetId, LeaseRequestId, MetadataId, ReadId, StateId, WriteId};
+pub use ids::{BudgetId, HealId, LeaseRequestId, MetadataId, ReadId, StateId, WriteId};
 pub use inflight_budget::{BudgetMember, DEFAULT_MAX_INFLIGHT_BYTES, InflightBudget};
 pub use parameters::{FollowParameters, RawFollowParameters};
 pub use ports::{
-    AppendResponse, FollowerShard, FollowerState, LeaderShard, MetadataSync, ReadRequest, ReadResponse,
+    AppendResponse, FollowerShard, FollowerState, HeldReadRequest, HeldReadResponse, LeaderShard,
+    LiveSetResponse, MetadataSync, MetadataVersions, ReadRequest, ReadResponse,
 };
-pub use status::{FollowTaskIdentity, FollowTaskPhase, ReadException, ShardFollowTaskStatus};
+pub use status::{
+    FollowTaskIdentity, FollowTaskPhase, HealStage, HealStatus, ReadException, ShardFollowTaskStatus,
+};
 pub use task::{DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, FollowTask, FollowTaskConfig};
 pub use time::Timestamp;
 

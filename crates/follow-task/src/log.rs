@@ -21,6 +21,8 @@ pub(crate) enum Work {
     MetadataSync,
     /// Reading from the leader.
     Read,
+    /// A delta heal.
+    Heal,
     /// Writing to the follower.
     Write,
     /// Keeping the retention lease.
@@ -33,6 +35,7 @@ impl fmt::Display for Work {
             Self::FollowerState => "follower state",
             Self::MetadataSync => "metadata sync",
             Self::Read => "read",
+            Self::Heal => "delta heal",
             Self::Write => "write",
             Self::RetentionLease => "retention lease renewal",
         })
@@ -48,6 +51,7 @@ pub(crate) struct TaskLog {
     warned: Option<(Work, Exception)>,
     /// No warning before this.
     not_before: Timestamp,
+    healing: bool,
     failed: bool,
 }
 
@@ -60,6 +64,10 @@ pub(crate) enum Line {
     Retrying(Work, Exception),
     /// Nothing fails any more.
     Recovered,
+    /// The leader has removed operations that the follower lacks, and a delta heal has begun.
+    Healing,
+    /// The delta heal is done.
+    Healed,
     /// The task has failed for good.
     Failed(Exception),
     /// The task has ended.
@@ -72,6 +80,7 @@ impl TaskLog {
             identity,
             warned: None,
             not_before: Timestamp::default(),
+            healing: false,
             failed: false,
         }
     }
@@ -84,7 +93,14 @@ impl TaskLog {
                 let is_new = !std::mem::replace(&mut self.failed, true);
                 is_new.then(|| Line::Failed(fatal.clone()))
             }
-            (_, None) => self.observe_failure(now, task.retried()),
+            (phase, None) => {
+                let healing = phase == FollowTaskPhase::Healing;
+                match (std::mem::replace(&mut self.healing, healing), healing) {
+                    (false, true) => Some(Line::Healing),
+                    (true, false) => Some(Line::Healed),
+                    _ => self.observe_failure(now, task.retried()),
+                }
+            }
         }
     }
 
@@ -120,6 +136,13 @@ impl TaskLog {
             }
             Line::Recovered => {
                 tracing::info!(%leader_index, %follower_index, %shard, "shard follow task recovered from failures");
+            }
+            Line::Healing => {
+                tracing::warn!(%leader_index, %follower_index, %shard,
+                    "the leader has removed operations that the follower lacks, a delta heal gets over them");
+            }
+            Line::Healed => {
+                tracing::info!(%leader_index, %follower_index, %shard, "shard follow task goes on after a delta heal");
             }
             Line::Failed(exception) => {
                 tracing::error!(%leader_index, %follower_index, %shard, %exception,
@@ -162,6 +185,7 @@ mod tests {
                 parameters: FollowParameters::default(),
                 seed: 1,
                 retention_lease_renew_interval: Duration::from_secs(30),
+                auto_heal: true,
             });
             let (now, mut actions) = (Timestamp::default(), Vec::new());
             task.step(now, Event::Wake, &mut actions);

@@ -6,7 +6,7 @@ use es_exception::{Exception, ExceptionKind};
 
 use crate::event::{Action, MetadataKind};
 use crate::ids::{IdSource, MetadataId};
-use crate::ports::ReadResponse;
+use crate::ports::MetadataVersions;
 use crate::time::Timestamp;
 
 /// The order of syncing; operations come after all of them.
@@ -55,12 +55,8 @@ fn index(kind: MetadataKind) -> usize {
     }
 }
 
-fn versions(response: &ReadResponse) -> [u64; ORDER.len()] {
-    [
-        response.aliases_version,
-        response.settings_version,
-        response.mapping_version,
-    ]
+fn in_order(versions: MetadataVersions) -> [u64; ORDER.len()] {
+    [versions.aliases, versions.settings, versions.mapping]
 }
 
 /// How a sync ended.
@@ -90,18 +86,23 @@ impl Metadata {
         self.components.iter().all(|component| component.synced)
     }
 
+    /// Whether a sync is under way.
+    pub(crate) fn is_syncing(&self) -> bool {
+        self.current.is_some()
+    }
+
     /// Notes what an answer of the leader needs.
-    pub(crate) fn require(&mut self, response: &ReadResponse) {
-        for (component, version) in self.components.iter_mut().zip(versions(response)) {
+    pub(crate) fn require(&mut self, versions: MetadataVersions) {
+        for (component, version) in self.components.iter_mut().zip(in_order(versions)) {
             component.required = component.required.max(version);
         }
     }
 
     /// Whether an answer's operations may go on.
-    pub(crate) fn covers(&self, response: &ReadResponse) -> bool {
+    pub(crate) fn covers(&self, versions: MetadataVersions) -> bool {
         self.components
             .iter()
-            .zip(versions(response))
+            .zip(in_order(versions))
             .all(|(component, version)| component.held >= version)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use es_exception::Exception;
 use futures::future::BoxFuture;
-use oplog::{ByteCount, Frame, HistoryUuid, SeqNo, UnixMillis};
+use oplog::{ByteCount, Frame, HistoryUuid, LiveSnapshot, SeqNo, UnixMillis};
 
 /// The leader's copy of the shard, in another cluster or in this one.
 ///
@@ -15,6 +15,16 @@ pub trait LeaderShard: Send + Sync + 'static {
     ///
     /// The implementor pins the leader's history UUID: another history is [`es_exception::ExceptionKind::IllegalState`], which is fatal.
     fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>>;
+
+    /// Reads, for a delta heal, the operations that this copy still holds: those that are gone are skipped. Never waits for an operation.
+    ///
+    /// The implementor pins the history as in [`read_changes`](Self::read_changes). A leader that knows no heal is
+    /// [`es_exception::ExceptionKind::Unsupported`].
+    fn read_held(&self, request: HeldReadRequest) -> BoxFuture<'static, Result<HeldReadResponse, Exception>>;
+
+    /// Reads, for a delta heal, which operations are live on this copy, as of an operation that the global checkpoint has reached. History and
+    /// unknown calls as in [`read_held`](Self::read_held).
+    fn read_live_set(&self) -> BoxFuture<'static, Result<LiveSetResponse, Exception>>;
 
     /// Renews the follower's retention lease so that the leader keeps `retaining` and everything after it.
     fn renew_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>>;
@@ -34,6 +44,24 @@ pub trait FollowerShard: Send + Sync + 'static {
     /// holds already are skipped; operations that would leave a gap are refused with a retryable exception. The future is always
     /// polled to its end, also when the task is cancelled.
     fn append(&self, frames: Vec<Frame>) -> BoxFuture<'static, Result<AppendResponse, Exception>>;
+
+    /// Begins a delta heal, or goes on with one that was cut off; gives the operation from which on the leader's are to be staged.
+    ///
+    /// This and the other calls of a heal are made one after the other, and never beside [`append`](Self::append). Their futures are always
+    /// polled to the end. A retryable failure of any of them has the heal begun again.
+    fn begin_heal(&self) -> BoxFuture<'static, Result<SeqNo, Exception>>;
+
+    /// Stages what the leader holds from `from` on and before `next`, beside the copy, which serves as before; gives the operation that is to be
+    /// staged next.
+    fn stage_heal(
+        &self,
+        from: SeqNo,
+        frames: Vec<Frame>,
+        next: SeqNo,
+    ) -> BoxFuture<'static, Result<SeqNo, Exception>>;
+
+    /// Makes the copy, with what was staged, equal to the leader as of `snapshot`, in one step; gives where the copy stands then.
+    fn install_heal(&self, snapshot: LiveSnapshot) -> BoxFuture<'static, Result<FollowerState, Exception>>;
 }
 
 /// Brings the follower index's metadata up to the leader's. The futures are always polled to their end.
@@ -95,6 +123,103 @@ impl fmt::Debug for ReadResponse {
             .field("mapping_version", &self.mapping_version)
             .field("settings_version", &self.settings_version)
             .field("aliases_version", &self.aliases_version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Versions of the leader's metadata. Each is at least the one under which the operations beside it were written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MetadataVersions {
+    /// Version of the mapping.
+    pub mapping: u64,
+    /// Version of the replicated settings.
+    pub settings: u64,
+    /// Version of the aliases.
+    pub aliases: u64,
+}
+
+impl MetadataVersions {
+    /// The newer of each.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            mapping: self.mapping.max(other.mapping),
+            settings: self.settings.max(other.settings),
+            aliases: self.aliases.max(other.aliases),
+        }
+    }
+}
+
+impl ReadResponse {
+    /// The versions that the answer carries.
+    #[must_use]
+    pub fn metadata_versions(&self) -> MetadataVersions {
+        MetadataVersions {
+            mapping: self.mapping_version,
+            settings: self.settings_version,
+            aliases: self.aliases_version,
+        }
+    }
+}
+
+/// Which operations a heal wants to read from the leader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldReadRequest {
+    /// The first operation wanted.
+    pub from: SeqNo,
+    /// The last operation wanted; without one, all up to the global checkpoint.
+    pub to: Option<SeqNo>,
+    /// At most this many operations.
+    pub max_operation_count: u32,
+    /// Reading stops after the operation that makes the estimated size exceed this; at least one operation comes through.
+    pub max_batch_size: ByteCount,
+}
+
+/// Operations that the leader holds, with holes where it removed some.
+#[derive(Clone, PartialEq)]
+pub struct HeldReadResponse {
+    /// Operations in seq_no order, none before the one asked for.
+    pub frames: Vec<Frame>,
+    /// Whatever lies before this and was not given is gone. At most the operation after the global checkpoint.
+    pub next: SeqNo,
+    /// The copy's global checkpoint.
+    pub global_checkpoint: Option<SeqNo>,
+    /// Versions that cover the operations.
+    pub versions: MetadataVersions,
+    /// The leader's wall clock when it answered.
+    pub leader_now: UnixMillis,
+}
+
+impl fmt::Debug for HeldReadResponse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HeldReadResponse")
+            .field("operations", &self.frames.len())
+            .field("next", &self.next)
+            .field("global_checkpoint", &self.global_checkpoint)
+            .field("versions", &self.versions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is live on the leader.
+#[derive(Clone, PartialEq)]
+pub struct LiveSetResponse {
+    /// The live operations as of one that the global checkpoint has reached. Its memory is a bit for every operation at most.
+    pub snapshot: LiveSnapshot,
+    /// Versions that cover the operations up to there.
+    pub versions: MetadataVersions,
+    /// The leader's wall clock when it answered.
+    pub leader_now: UnixMillis,
+}
+
+impl fmt::Debug for LiveSetResponse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("LiveSetResponse")
+            .field("max_seq_no", &self.snapshot.max_seq_no)
+            .field("live", &self.snapshot.live.len())
+            .field("versions", &self.versions)
             .finish_non_exhaustive()
     }
 }

@@ -415,6 +415,22 @@ impl Reads {
         self.outstanding.remove(&id);
     }
 
+    /// Takes out a read under way that is not tried again; gives its first operation, and the first operation after its range.
+    pub(crate) fn take_range(&mut self, id: ReadId) -> Option<(SeqNo, SeqNo)> {
+        let read = self.outstanding.remove(&id)?;
+        self.exceptions
+            .retain(|entry| entry.from_seq_no != read.request.from);
+        Some((read.request.from, read.end))
+    }
+
+    /// Forgets what is left to ask for, and the answers that wait, since a heal gets it all. Reads under way keep their slots.
+    pub(crate) fn give_way(&mut self) {
+        self.outstanding
+            .retain(|_, read| matches!(read.stage, Stage::UnderWay));
+        self.leftovers.clear();
+        self.exceptions.clear();
+    }
+
     /// Frees memory when the task has stopped. Reads under way and failed ones keep their slots.
     pub(crate) fn forget_answers(&mut self) {
         self.outstanding

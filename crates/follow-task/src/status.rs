@@ -36,15 +36,51 @@ pub enum FollowTaskPhase {
     Starting,
     /// Reading and writing.
     Following,
+    /// Getting over operations that the leader has removed; see [`ShardFollowTaskStatus::heal`].
+    Healing,
     /// Stopped by a failure that no retry can mend; see [`ShardFollowTaskStatus::fatal_exception`].
     Failed,
     /// Stopped on request.
     Cancelled,
 }
 
+/// How far a delta heal has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HealStage {
+    /// Batches under way end first.
+    WaitingForWrites,
+    /// Fetching and staging what the leader still holds.
+    ReadingOperations,
+    /// Fetching what is live on the leader.
+    ReadingLiveSet,
+    /// The copy becomes equal to the leader's.
+    Installing,
+}
+
+/// A delta heal under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealStatus {
+    /// How far it has come.
+    pub stage: HealStage,
+    /// The first operation that the follower lacks.
+    pub from_seq_no: SeqNo,
+    /// What the leader holds before this operation is staged.
+    pub next_seq_no: SeqNo,
+    /// The last operation that the heal is to reach, as far as it is known; rises while the leader is written to.
+    pub to_seq_no: Option<SeqNo>,
+    /// Operations received.
+    pub operations: u64,
+    /// Estimated bytes of the operations received.
+    pub bytes: u64,
+    /// Attempts at its pieces of work that failed.
+    pub failures: u64,
+    /// Why the last attempt failed; `None` after a success.
+    pub exception: Option<Exception>,
+}
+
 /// Everything that follow stats show of one shard.
 ///
-/// Source: elasticsearch-specification, `ccr/_types/FollowIndexStats.ts` (`ShardStats`), plus the last two lag fields, which are ours. Where
+/// Source: elasticsearch-specification, `ccr/_types/FollowIndexStats.ts` (`ShardStats`), plus the fields of lag and heal, which are ours. Where
 /// Elasticsearch prints -1 there is `None` here. Kept in memory only: a restarted task counts from zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardFollowTaskStatus {
@@ -111,4 +147,8 @@ pub struct ShardFollowTaskStatus {
     pub retention_lease_exception: Option<Exception>,
     /// Operations known on the leader and not applied here.
     pub follower_to_leader_lagging_ops_count: u64,
+    /// The delta heal under way.
+    pub heal: Option<HealStatus>,
+    /// Delta heals completed.
+    pub successful_heals: u64,
 }

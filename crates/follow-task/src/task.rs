@@ -2,6 +2,7 @@
 
 mod advance;
 mod events;
+mod heal;
 mod invariants;
 mod status;
 
@@ -15,6 +16,7 @@ use crate::buffer::Buffer;
 use crate::credit::Credit;
 use crate::event::{Action, Event};
 use crate::follower::Follower;
+use crate::heal::Heal;
 use crate::ids::IdSource;
 use crate::lag::Lag;
 use crate::lease::LeaseRenewal;
@@ -39,6 +41,8 @@ pub struct FollowTaskConfig {
     pub seed: u64,
     /// Pause between two renewals of the retention lease; [`DEFAULT_RETENTION_LEASE_RENEW_INTERVAL`] unless a test wants another.
     pub retention_lease_renew_interval: Duration,
+    /// Whether a delta heal gets over operations that the leader has removed (`ccr.auto_heal`); otherwise they end the task.
+    pub auto_heal: bool,
 }
 
 /// How often the retention lease is renewed. Source: Elasticsearch's `index.ccr.retention_lease.renew_interval`.
@@ -64,6 +68,8 @@ pub struct FollowTask {
     credit: Credit,
     lag: Lag,
     counters: Counters,
+    auto_heal: bool,
+    heal: Option<Heal>,
 
     leader_global_checkpoint: Option<SeqNo>,
     leader_max_seq_no: Option<SeqNo>,
@@ -86,6 +92,7 @@ impl FollowTask {
             parameters,
             seed,
             retention_lease_renew_interval,
+            auto_heal,
         } = config;
         Self {
             identity,
@@ -102,6 +109,8 @@ impl FollowTask {
             credit: Credit::default(),
             lag: Lag::new(),
             counters: Counters::default(),
+            auto_heal,
+            heal: None,
             leader_global_checkpoint: None,
             leader_max_seq_no: None,
             dispatched: SeqNo::ZERO,
@@ -148,6 +157,7 @@ impl FollowTask {
             self.metadata.next_wake(),
             self.reads.next_wake(self.now),
             self.lease.next_wake(),
+            self.heal.as_ref().and_then(|heal| heal.next_wake(self.now)),
             self.credit.patient_until().filter(|until| *until > self.now),
         ];
         wakes.into_iter().flatten().min()
@@ -160,6 +170,8 @@ impl FollowTask {
             FollowTaskPhase::Cancelled
         } else if self.fatal_exception.is_some() {
             FollowTaskPhase::Failed
+        } else if self.heal.is_some() {
+            FollowTaskPhase::Healing
         } else if self.follower.is_known() {
             FollowTaskPhase::Following
         } else {
@@ -184,6 +196,7 @@ impl FollowTask {
             (Work::FollowerState, self.follower.last_failure()),
             (Work::MetadataSync, self.metadata.last_failure()),
             (Work::Read, self.reads.last_failure()),
+            (Work::Heal, self.heal.as_ref().and_then(Heal::last_failure)),
             (Work::Write, self.writes.last_failure()),
             (Work::RetentionLease, self.lease.last_failure()),
         ];
@@ -201,7 +214,13 @@ impl FollowTask {
     /// Estimated bytes of operations that the task holds, and of the answers it has set memory aside for (FT-2).
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
-        self.reads.bytes() + self.buffer.bytes() + self.writes.bytes()
+        let healing = self.heal.as_ref().map_or(0, Heal::used_bytes);
+        self.reads.bytes() + self.buffer.bytes() + self.writes.bytes() + healing
+    }
+
+    /// Switches delta heals on or off for the failures to come. One under way goes on.
+    pub(crate) fn set_auto_heal(&mut self, auto_heal: bool) {
+        self.auto_heal = auto_heal;
     }
 
     fn is_running(&self) -> bool {

@@ -161,9 +161,10 @@ impl From<&ShardError> for Exception {
             ShardError::Heal(error) if error.is_retryable() => {
                 Exception::new(ExceptionKind::EsRejectedExecution, reason)
             }
-            ShardError::Heal(HealError::Diverged { .. }) => {
-                Exception::new(ExceptionKind::IllegalState, reason)
-            }
+            ShardError::Heal(HealError::Diverged { .. }) => Exception::new(
+                ExceptionKind::IllegalState,
+                format!("{reason}. Close the follower index and follow again, which copies the leader anew"),
+            ),
             ShardError::Heal(_) => Exception::new(ExceptionKind::Engine, reason),
             ShardError::Compaction(CompactionError::Log(LogError::Closed)) => {
                 Exception::new(ExceptionKind::IndexShardClosed, reason)

@@ -1,4 +1,4 @@
-//! gRPC between clusters: shard changes, retention leases, remote recovery, remote cluster metadata.
+//! gRPC between clusters: shard changes, delta heal, retention leases, remote recovery, remote cluster metadata.
 //!
 //! This crate knows how a request travels, and nothing of what it means: it deliberately has no search, no HTTP API, no cluster
 //! state, and takes no decision about following. A leader implements [`LeaderServices`] and a follower calls the same
@@ -48,8 +48,9 @@ pub use config::TransportConfig;
 pub use error::{InvalidMessage, TransportError};
 pub use message::{
     CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunk, HandshakeRequest,
-    HandshakeResponse, IndexMetadataRequest, IndexSummary, OpenRecoverySessionRequest, ReadFileRequest,
-    RecoveryFile, RecoverySession, RemoteIndexMetadata, RemoteNode, RemoteShard, RemoveRetentionLeaseRequest,
+    HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest, IndexSummary,
+    LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile,
+    RecoverySession, RemoteIndexMetadata, RemoteNode, RemoteShard, RemoveRetentionLeaseRequest,
     RetentionLeaseRequest, ShardChangesRequest, ShardChangesResponse,
 };
 pub use server::TransportServer;

@@ -1,5 +1,6 @@
 //! What travels, as the rest of the workspace sees it, and its translation from and to the wire.
 
+mod delta_heal;
 mod field;
 mod handshake;
 mod metadata;
@@ -7,6 +8,7 @@ mod recovery;
 mod retention_lease;
 mod shard_changes;
 
+pub use delta_heal::{HeldOperationsRequest, HeldOperationsResponse, LiveSetRequest, LiveSetResponse};
 pub(crate) use field::Fields;
 pub use handshake::{HandshakeRequest, HandshakeResponse, RemoteNode};
 pub use metadata::{

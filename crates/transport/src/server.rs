@@ -1,5 +1,6 @@
 //! The answering side.
 
+mod delta_heal;
 mod edge;
 mod file_chunks;
 mod incoming;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
 
+use crate::proto::delta_heal_server::DeltaHealServer;
 use crate::proto::recovery_server::RecoveryServer;
 use crate::proto::remote_cluster_server::RemoteClusterServer;
 use crate::proto::retention_leases_server::RetentionLeasesServer;
@@ -100,6 +102,7 @@ impl TransportServer {
             .http2_keepalive_timeout(Some(config.keepalive_timeout))
             .http2_max_header_list_size(MAX_HEADER_LIST_BYTES)
             .add_service(compressing!(ShardChangesServer::from_arc(Arc::clone(&edge))))
+            .add_service(compressing!(DeltaHealServer::from_arc(Arc::clone(&edge))))
             .add_service(compressing!(RetentionLeasesServer::from_arc(Arc::clone(&edge))))
             .add_service(compressing!(RecoveryServer::from_arc(Arc::clone(&edge))))
             .add_service(compressing!(RemoteClusterServer::from_arc(edge)));

@@ -7,9 +7,9 @@ use oplog::RetentionLease;
 
 use crate::{
     CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunk, HandshakeRequest,
-    HandshakeResponse, IndexMetadataRequest, OpenRecoverySessionRequest, ReadFileRequest, RecoverySession,
-    RemoteIndexMetadata, RemoveRetentionLeaseRequest, RetentionLeaseRequest, ShardChangesRequest,
-    ShardChangesResponse,
+    HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest, LiveSetRequest,
+    LiveSetResponse, OpenRecoverySessionRequest, ReadFileRequest, RecoverySession, RemoteIndexMetadata,
+    RemoveRetentionLeaseRequest, RetentionLeaseRequest, ShardChangesRequest, ShardChangesResponse,
 };
 
 /// The pieces of a file, in order.
@@ -27,6 +27,15 @@ pub trait LeaderServices: Send + Sync + 'static {
 
     /// Reads operations, waiting up to the poll timeout when there is none yet; a timeout is a success without operations.
     async fn read_changes(&self, request: ShardChangesRequest) -> Result<ShardChangesResponse, Exception>;
+
+    /// Reads the operations that a shard still holds, up to its global checkpoint, without waiting for one.
+    async fn read_held_operations(
+        &self,
+        request: HeldOperationsRequest,
+    ) -> Result<HeldOperationsResponse, Exception>;
+
+    /// Reads which operations of a shard are live, as of one that the global checkpoint has reached.
+    async fn read_live_set(&self, request: LiveSetRequest) -> Result<LiveSetResponse, Exception>;
 
     /// Adds a retention lease.
     async fn add_retention_lease(&self, request: RetentionLeaseRequest) -> Result<RetentionLease, Exception>;

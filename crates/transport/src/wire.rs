@@ -5,7 +5,7 @@ mod frames;
 mod guarded_io;
 
 pub(crate) use exception::{exception_to_status, status_to_exception};
-pub(crate) use frames::{FrameOrderError, check_frames};
+pub(crate) use frames::{FrameOrderError, check_frames, check_held_frames};
 pub(crate) use guarded_io::GuardedIo;
 
 use std::ops::RangeInclusive;
@@ -21,6 +21,9 @@ pub(crate) const MAX_PIECE_MESSAGE_BYTES: usize = 4 << 20;
 
 /// Largest request: the ids in it are short.
 pub(crate) const MAX_REQUEST_BYTES: usize = 64 << 10;
+
+/// Largest live set that is accepted: a bit for each of four milliard operations.
+pub(crate) const MAX_LIVE_SET_BYTES: u64 = 512 << 20;
 
 /// Room for an exception in the trailers, in HTTP/2's count of a header list.
 pub(crate) const MAX_HEADER_LIST_BYTES: u32 = 256 << 10;

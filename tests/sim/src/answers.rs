@@ -2,7 +2,7 @@
 //! one: a settings sync that a crash cut off leaves the follower open.
 
 use es_exception::{Exception, ExceptionKind};
-use follow_task::{Event, MetadataId, MetadataKind};
+use follow_task::{Event, HealOutcome, MetadataId, MetadataKind};
 use oplog::IndexUuid;
 
 use crate::copies::{CopyId, Meta, NodeId, Purpose};
@@ -44,6 +44,14 @@ impl World {
                     _ => Err(unexpected()),
                 });
                 self.step(copy, Event::ReadFinished { id, result });
+            }
+            Purpose::Heal(id) => {
+                let result = answer.and_then(|response| match response {
+                    Response::Held(held) => Ok(HealOutcome::Held(*held)),
+                    Response::LiveSet(set) => Ok(HealOutcome::LiveSet(set)),
+                    _ => Err(unexpected()),
+                });
+                self.step(copy, Event::HealFinished { id, result });
             }
             Purpose::Lease(id) => {
                 let result = answer.map(|_| ());

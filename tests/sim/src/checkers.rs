@@ -266,7 +266,7 @@ impl World {
             ExceptionKind::IllegalState => {
                 self.copies[following.leader.0].history != following.leader_history
             }
-            ExceptionKind::ResourceNotFound => following.lapsed,
+            ExceptionKind::ResourceNotFound => following.lapsed && !self.plan.auto_heal,
             _ => false,
         }
     }

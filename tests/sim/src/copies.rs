@@ -8,8 +8,8 @@ use es_exception::Exception;
 use follow_task::{BudgetId, BudgetMember, FollowTask, InflightBudget, MetadataId, WriteId};
 use futures::future::BoxFuture;
 use oplog::{
-    AppendTicket, ByteCount, Frame, GroupCommitter, HistoryUuid, IndexUuid, LeaseId, Log, MemStorage,
-    PinnedFiles, SeqNo,
+    AppendTicket, ByteCount, Frame, GroupCommitter, HealStage, HistoryUuid, IndexUuid, LeaseId, LiveSnapshot,
+    Log, MemStorage, PinnedFiles, SeqNo,
 };
 
 use crate::bootstrap::Bootstrap;
@@ -56,6 +56,7 @@ pub(crate) struct Call {
 #[derive(Debug, Clone)]
 pub(crate) enum Purpose {
     Read(follow_task::ReadId),
+    Heal(follow_task::HealId),
     Lease(follow_task::LeaseRequestId),
     Sync {
         id: MetadataId,
@@ -143,6 +144,12 @@ pub(crate) struct Waiter {
     pub(crate) envelope: Envelope,
 }
 
+/// A live set that waits until what it takes into account is durable.
+pub(crate) struct PendingLiveSet {
+    pub(crate) envelope: Envelope,
+    pub(crate) snapshot: LiveSnapshot,
+}
+
 /// Files of a log as they once were.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
@@ -171,6 +178,9 @@ pub(crate) struct ShardCopy {
     /// The operations that it holds, or is to hold.
     pub(crate) truth: TruthId,
     pub(crate) waiters: Vec<Waiter>,
+    pub(crate) live_sets: Vec<PendingLiveSet>,
+    /// What a heal has staged; gone with the process, and read again from the disk.
+    pub(crate) heal: Option<HealStage>,
     pub(crate) sessions: BTreeMap<u64, OpenSession>,
     pub(crate) leases: BTreeMap<LeaseId, KnownLease>,
     /// The most that was ever durable here.

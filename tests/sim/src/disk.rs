@@ -69,6 +69,7 @@ impl World {
             unsynced |= durable < end_of(log.max_seq_no());
             self.note_durable(copy, durable);
             self.answer_polls(copy, durable);
+            self.answer_live_sets(copy, durable);
         }
         self.finish_appends(node);
         if self.nodes[node.0].storage.is_dead() {
@@ -262,6 +263,8 @@ impl World {
             let state = &mut self.copies[copy.0];
             state.log = None;
             state.waiters.clear();
+            state.live_sets.clear();
+            state.heal = None;
             state.sessions.clear();
             if let Some(following) = &mut state.following {
                 following.work = None;

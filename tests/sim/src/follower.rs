@@ -17,7 +17,7 @@ use crate::wire::Request;
 use crate::world::{MILLI, SECOND, World};
 
 /// Beyond the poll timeout, for the way there and back.
-const CALL_MARGIN: u64 = 5 * SECOND;
+pub(crate) const CALL_MARGIN: u64 = 5 * SECOND;
 
 impl World {
     pub(crate) fn run_of(&mut self, copy: CopyId) -> Option<&mut TaskRun> {
@@ -58,6 +58,7 @@ impl World {
             parameters: self.task_parameters(),
             seed: self.random.below(u64::MAX),
             retention_lease_renew_interval: self.plan.renew_interval,
+            auto_heal: self.plan.auto_heal,
         };
         let member = self.nodes[self.copies[copy.0].node.0].budget.join();
         let Some(following) = &mut self.copies[copy.0].following else {
@@ -217,6 +218,7 @@ impl World {
                     self.lease_timeout(),
                 );
             }
+            Action::Heal { id, work } => self.perform_heal(copy, epoch, id, work),
             Action::RequestBudget { id, bytes } => {
                 if let Some(run) = self.run_of(copy) {
                     let grant = run.member.acquire(bytes);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use follow_task::Event;
+use follow_task::{Event, HealId, HealWork};
 use oplog::{Frame, Log, SeqNo};
 
 use crate::copies::{CopyId, NodeId};
@@ -19,6 +19,13 @@ pub(crate) enum Happening {
     Ended { copy: CopyId, epoch: u64, event: Event },
     /// The follower's worker takes its next batch.
     AppendNext { copy: CopyId, epoch: u64 },
+    /// The follower's shard does a piece of work of a delta heal.
+    DeltaHeal {
+        copy: CopyId,
+        epoch: u64,
+        id: HealId,
+        work: HealWork,
+    },
     /// A settings sync opens the index that it closed.
     EndCycle { copy: CopyId, boot: u64 },
     /// A recovering follower renews its lease.

@@ -41,6 +41,8 @@ impl World {
         let copy = envelope.copy;
         match &envelope.request {
             Request::Read { .. } => self.read(envelope).err().map(Err),
+            Request::ReadHeld { history, request } => Some(self.read_held(envelope, history, request)),
+            Request::ReadLiveSet { history } => self.read_live_set(envelope, history),
             Request::AddLease { lease, retaining } => {
                 Some(self.add_lease(copy, &envelope.index, lease, *retaining))
             }
@@ -62,7 +64,7 @@ impl World {
         }
     }
 
-    fn find_shard(&self, copy: CopyId, index: &IndexUuid) -> Result<Arc<Log>, Exception> {
+    pub(crate) fn find_shard(&self, copy: CopyId, index: &IndexUuid) -> Result<Arc<Log>, Exception> {
         let state = &self.copies[copy.0];
         let is_it = state.uuid == *index || self.plan.is(Mutant::FindsTheLeaderByName);
         if !(state.exists && is_it) {
@@ -76,7 +78,7 @@ impl World {
 
     // ---- reads ----------------------------------------------------------------------------------------------
 
-    fn check_history(&self, log: &Log, expected: &HistoryUuid) -> Result<(), Exception> {
+    pub(crate) fn check_history(&self, log: &Log, expected: &HistoryUuid) -> Result<(), Exception> {
         let actual = log.history_uuid();
         if actual == *expected || self.plan.is(Mutant::FindsTheLeaderByName) {
             return Ok(());
@@ -112,7 +114,7 @@ impl World {
     }
 
     /// The last operation that may leave the leader (TR-1).
-    fn visible(&self, log: &Log) -> Option<SeqNo> {
+    pub(crate) fn visible(&self, log: &Log) -> Option<SeqNo> {
         if self.plan.is(Mutant::ShowsWhatIsNotDurable) {
             log.max_seq_no()
         } else {
@@ -146,6 +148,10 @@ impl World {
     /// The shard stops serving under its long polls.
     pub(crate) fn close_polls(&mut self, copy: CopyId) {
         self.copies[copy.0].sessions.clear();
+        self.copies[copy.0].heal = None;
+        for pending in std::mem::take(&mut self.copies[copy.0].live_sets) {
+            self.answer(&pending.envelope, Err(not_started()));
+        }
         for waiter in std::mem::take(&mut self.copies[copy.0].waiters) {
             let closed = Exception::new(ExceptionKind::IndexShardClosed, "closed while a read waited");
             self.answer(&waiter.envelope, Err(closed));
@@ -182,7 +188,7 @@ impl World {
         }
     }
 
-    fn versions(&self, copy: CopyId) -> [u64; 3] {
+    pub(crate) fn versions(&self, copy: CopyId) -> [u64; 3] {
         let meta = self.copies[copy.0].meta;
         [meta.aliases.version, meta.settings.version, meta.mapping.version]
     }
@@ -242,7 +248,9 @@ impl World {
             Ok(frames) => Ok(frames),
             Err(ReadError::Missing { range, .. }) => {
                 let reason = format!("operations {range} are no longer available");
-                Err(Exception::new(ExceptionKind::ResourceNotFound, reason))
+                let asked = vec![request.from.to_string(), last_wanted.to_string()];
+                Err(Exception::new(ExceptionKind::ResourceNotFound, reason)
+                    .with_metadata("es.requested_operations_missing", asked))
             }
             Err(ReadError::Closed) => Err(not_started()),
             Err(error) => {

@@ -26,6 +26,7 @@ mod checkers;
 mod clock;
 mod convergence;
 mod copies;
+mod delta_heal;
 mod disk;
 mod faults;
 mod follower;

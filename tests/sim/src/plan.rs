@@ -61,6 +61,8 @@ pub struct Plan {
     pub(crate) new_fields: f64,
     /// How often leases expire and logs are compacted.
     pub(crate) maintenance: Duration,
+    /// Whether followers get over operations that their leader has removed.
+    pub(crate) auto_heal: bool,
 }
 
 impl Plan {
@@ -99,6 +101,7 @@ impl Plan {
             chunk: random.spread(500..50_000),
             new_fields: 0.02,
             maintenance: Duration::from_millis(random.spread(500..3000)),
+            auto_heal: random.chance(0.9),
         }
     }
 

@@ -82,6 +82,8 @@ pub struct Tally {
     pub operations_removed: u64,
     /// Copies of files that were finished.
     pub bootstraps: u64,
+    /// Delta heals that were finished.
+    pub heals: u64,
     /// Followers that ended in sync.
     pub in_sync: u64,
     /// Followers that ended in a fatal state, by its reason.
@@ -100,6 +102,7 @@ impl Tally {
         self.operations_checked += other.operations_checked;
         self.operations_removed += other.operations_removed;
         self.bootstraps += other.bootstraps;
+        self.heals += other.heals;
         self.in_sync += other.in_sync;
         for (reason, count) in &other.fatal {
             *self.fatal.entry(reason).or_default() += count;
@@ -125,8 +128,12 @@ impl fmt::Display for Tally {
         )?;
         writeln!(
             formatter,
-            "{} operations acknowledged, {} checked on followers, {} removed by compaction, {} copies of files",
-            self.operations_acknowledged, self.operations_checked, self.operations_removed, self.bootstraps
+            "{} operations acknowledged, {} checked on followers, {} removed by compaction, {} copies of files, {} delta heals",
+            self.operations_acknowledged,
+            self.operations_checked,
+            self.operations_removed,
+            self.bootstraps,
+            self.heals
         )?;
         write!(formatter, "followers: {} in sync", self.in_sync)?;
         for (reason, count) in &self.fatal {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use es_exception::Exception;
-use follow_task::{ReadRequest, ReadResponse};
+use follow_task::{HeldReadRequest, HeldReadResponse, LiveSetResponse, ReadRequest, ReadResponse};
 use oplog::{Frame, HistoryUuid, IndexUuid, LeaseId, SeqNo};
 
 use crate::copies::{CopyId, Meta, NodeId};
@@ -24,6 +24,13 @@ pub(crate) enum Request {
     Read {
         history: HistoryUuid,
         request: ReadRequest,
+    },
+    ReadHeld {
+        history: HistoryUuid,
+        request: HeldReadRequest,
+    },
+    ReadLiveSet {
+        history: HistoryUuid,
     },
     RenewLease {
         lease: LeaseId,
@@ -52,6 +59,8 @@ impl Request {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Read { .. } => "read",
+            Self::ReadHeld { .. } => "read held",
+            Self::ReadLiveSet { .. } => "read live set",
             Self::RenewLease { .. } => "renew lease",
             Self::AddLease { .. } => "add lease",
             Self::Metadata => "metadata",
@@ -65,6 +74,8 @@ impl Request {
 #[derive(Debug, Clone)]
 pub(crate) enum Response {
     Read(Box<ReadResponse>),
+    Held(Box<HeldReadResponse>),
+    LiveSet(Box<LiveSetResponse>),
     Done,
     Metadata { index: IndexUuid, meta: Meta },
     Session(Box<Session>),
@@ -87,6 +98,8 @@ pub(crate) type Answer = Result<Response, Exception>;
 pub(crate) fn size_of(answer: &Answer) -> u64 {
     match answer {
         Ok(Response::Read(read)) => 100 + size_of_frames(&read.frames),
+        Ok(Response::Held(held)) => 100 + size_of_frames(&held.frames),
+        Ok(Response::LiveSet(set)) => 200 + set.snapshot.max_seq_no.get() / 8,
         Ok(Response::Chunk(bytes)) => 100 + bytes.len() as u64,
         _ => 200,
     }

@@ -31,6 +31,8 @@ impl World {
             meta: Default::default(),
             truth,
             waiters: Vec::new(),
+            live_sets: Vec::new(),
+            heal: None,
             sessions: Default::default(),
             leases: Default::default(),
             durable_end: 0,

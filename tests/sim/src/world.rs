@@ -138,6 +138,12 @@ impl World {
             Happening::Wake { copy, epoch } => self.on_wake(copy, epoch),
             Happening::Ended { copy, epoch, event } => self.on_ended(copy, epoch, event),
             Happening::AppendNext { copy, epoch } => self.append_next(copy, epoch),
+            Happening::DeltaHeal {
+                copy,
+                epoch,
+                id,
+                work,
+            } => self.heal_shard(copy, epoch, id, work),
             Happening::EndCycle { copy, boot } => self.end_cycle(copy, boot),
             Happening::RenewWhileCopying { copy, epoch } => self.renew_while_copying(copy, epoch),
             Happening::Request { to, envelope } => self.on_request(to, envelope),

@@ -3,10 +3,16 @@
 use std::sync::Arc;
 
 use es_exception::Exception;
-use follow_task::{LeaderShard, ReadRequest, ReadResponse};
+use follow_task::{
+    HeldReadRequest, HeldReadResponse, LeaderShard, LiveSetResponse, MetadataVersions, ReadRequest,
+    ReadResponse,
+};
 use futures::future::BoxFuture;
 use oplog::{HistoryUuid, LeaseId, SeqNo, ShardId};
-use transport::{ClusterAlias, RemoteClusters, RetentionLeaseRequest, ShardChangesRequest};
+use transport::{
+    ClusterAlias, HeldOperationsRequest, LiveSetRequest, RemoteClusters, RetentionLeaseRequest,
+    ShardChangesRequest,
+};
 
 /// Who asks for a lease, as leases show it. Source: Elasticsearch's value.
 pub(crate) const LEASE_SOURCE: &str = "ccr";
@@ -56,6 +62,56 @@ impl LeaderShard for RemoteLeaderShard {
                 settings_version: response.settings_version,
                 aliases_version: response.aliases_version,
                 took: response.took,
+                leader_now: response.leader_now,
+            })
+        })
+    }
+
+    fn read_held(&self, request: HeldReadRequest) -> BoxFuture<'static, Result<HeldReadResponse, Exception>> {
+        let link = self.clone();
+        Box::pin(async move {
+            let remote = link.remotes.get(&link.alias)?;
+            let response = remote
+                .read_held_operations(HeldOperationsRequest {
+                    shard: link.shard,
+                    expected_history_uuid: link.history_uuid,
+                    from: request.from,
+                    to: request.to,
+                    max_operation_count: request.max_operation_count,
+                    max_batch_size: request.max_batch_size,
+                })
+                .await?;
+            Ok(HeldReadResponse {
+                frames: response.frames,
+                next: response.next,
+                global_checkpoint: response.global_checkpoint,
+                versions: MetadataVersions {
+                    mapping: response.mapping_version,
+                    settings: response.settings_version,
+                    aliases: response.aliases_version,
+                },
+                leader_now: response.leader_now,
+            })
+        })
+    }
+
+    fn read_live_set(&self) -> BoxFuture<'static, Result<LiveSetResponse, Exception>> {
+        let link = self.clone();
+        Box::pin(async move {
+            let remote = link.remotes.get(&link.alias)?;
+            let response = remote
+                .read_live_set(LiveSetRequest {
+                    shard: link.shard,
+                    expected_history_uuid: link.history_uuid,
+                })
+                .await?;
+            Ok(LiveSetResponse {
+                snapshot: response.snapshot,
+                versions: MetadataVersions {
+                    mapping: response.mapping_version,
+                    settings: response.settings_version,
+                    aliases: response.aliases_version,
+                },
                 leader_now: response.leader_now,
             })
         })

@@ -6,10 +6,12 @@ use es_exception::{Exception, ExceptionKind};
 use follow_task::{AppendResponse, FollowerShard, FollowerState};
 use futures::future::BoxFuture;
 use indices::IndicesService;
-use oplog::{AppendTicket, Frame, ShardId};
-use shard::Shard;
+use oplog::{AppendTicket, Frame, LiveSnapshot, SeqNo, ShardId};
+use shard::{Shard, ShardError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
+
+use crate::blocking::blocking;
 
 /// The local copy of a followed shard.
 ///
@@ -42,16 +44,37 @@ impl LocalFollowerShard {
     }
 }
 
+impl LocalFollowerShard {
+    /// Does a piece of work of a delta heal on a thread that may block.
+    fn heal<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shard) -> Result<T, ShardError> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, Exception>> {
+        let (indices, id) = (Arc::clone(&self.indices), self.shard.clone());
+        Box::pin(async move {
+            let shard = indices.shard(&id).map_err(told_apart)?;
+            indices.check_room(&id, shard.index_name())?;
+            blocking(move || work(&shard).map_err(|error| Exception::from(&error)))
+                .await
+                .map_err(told_apart)
+        })
+    }
+}
+
+fn state_of(shard: &Shard) -> FollowerState {
+    FollowerState {
+        history_uuid: shard.log().history_uuid(),
+        global_checkpoint: shard.log().durable_checkpoint(),
+        max_seq_no: shard.log().max_seq_no(),
+    }
+}
+
 impl FollowerShard for LocalFollowerShard {
     fn state(&self) -> BoxFuture<'static, Result<FollowerState, Exception>> {
         let shard = self.indices.shard(&self.shard);
         Box::pin(async move {
             let shard = shard.map_err(told_apart)?;
-            Ok(FollowerState {
-                history_uuid: shard.log().history_uuid(),
-                global_checkpoint: shard.log().durable_checkpoint(),
-                max_seq_no: shard.log().max_seq_no(),
-            })
+            Ok(state_of(&shard))
         })
     }
 
@@ -60,6 +83,26 @@ impl FollowerShard for LocalFollowerShard {
         // A worker that is gone drops `reply`, which the future below reports.
         let _ = self.batches.send(Batch { frames, reply });
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(worker_gone())) })
+    }
+
+    fn begin_heal(&self) -> BoxFuture<'static, Result<SeqNo, Exception>> {
+        self.heal(|shard| shard.begin_heal())
+    }
+
+    fn stage_heal(
+        &self,
+        from: SeqNo,
+        frames: Vec<Frame>,
+        next: SeqNo,
+    ) -> BoxFuture<'static, Result<SeqNo, Exception>> {
+        self.heal(move |shard| shard.stage_heal(from, &frames, next))
+    }
+
+    fn install_heal(&self, snapshot: LiveSnapshot) -> BoxFuture<'static, Result<FollowerState, Exception>> {
+        self.heal(move |shard| {
+            shard.install_heal(&snapshot)?;
+            Ok(state_of(shard))
+        })
     }
 }
 

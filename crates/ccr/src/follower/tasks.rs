@@ -24,6 +24,7 @@ use super::metadata_sync::{IndexMetadataSync, SharedMetadataSync};
 use super::origin::{FollowerName, FollowerOrigin, stored_parameters};
 use super::task_params::{SHARD_FOLLOW_TASK_NAME, ShardFollowTaskParams};
 use crate::RetentionLeaseName;
+use crate::settings::CcrSettings;
 use crate::settings_watch::SettingsWatch;
 
 /// The ids of an index's follow tasks, in shard order.
@@ -128,7 +129,11 @@ impl FollowTasks {
 
     /// Starts the tasks that `state` has and this node does not run, and stops those that are gone or were put anew.
     pub(crate) fn reconcile(&self, state: &ClusterState) {
+        let auto_heal = CcrSettings::of(state).auto_heal;
         let mut running = self.running.lock();
+        for task in running.values() {
+            task.handle.set_auto_heal(auto_heal);
+        }
         let wanted = |id: &String, task: &Running| {
             state
                 .persistent_tasks
@@ -246,6 +251,7 @@ impl FollowTasks {
             parameters,
             seed: task.allocation_id,
             retention_lease_renew_interval: deps.retention_lease_renew_interval,
+            auto_heal: CcrSettings::of(state).auto_heal,
         });
         Ok(FollowTaskDriver::spawn(
             &deps.tracker,

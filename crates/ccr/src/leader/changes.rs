@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster::IndexMetadata;
 use es_exception::{Exception, ExceptionKind};
-use oplog::{Frame, ReadError, ReadLimits, RetentionLease, SeqNo, SeqNoRange};
+use oplog::{Frame, HistoryUuid, ReadError, ReadLimits, RetentionLease, SeqNo, SeqNoRange, ShardId};
 use shard::{Shard, ShardError};
 use transport::{ShardChangesRequest, ShardChangesResponse};
 
@@ -24,9 +24,9 @@ pub(super) async fn read(
 ) -> Result<ShardChangesResponse, Exception> {
     let started = side.clock.monotonic();
     let shard = side.shard(&request.shard)?;
-    check_history(&shard, &request)?;
+    check_history(&shard, &request.shard, &request.expected_history_uuid)?;
     let reached = wait_for_checkpoint(&shard, &request).await?;
-    check_history(&shard, &request)?;
+    check_history(&shard, &request.shard, &request.expected_history_uuid)?;
 
     let checkpoint = shard.log().durable_checkpoint();
     let frames = match checkpoint {
@@ -36,7 +36,7 @@ pub(super) async fn read(
         _ => Vec::new(),
     };
     // The versions are taken after the operations, so that they are at least what those operations need (FT-3).
-    let metadata = index_of(side, &request)?;
+    let metadata = index_of(side, &request.shard)?;
     assert!(
         frames.last().is_none_or(|last| Some(last.seq_no()) <= checkpoint),
         "TR-1: an operation above the global checkpoint must not leave the leader"
@@ -139,25 +139,26 @@ fn operations_missing(shard: &Shard, from: SeqNo, to: SeqNo, missing: SeqNoRange
         )
 }
 
-fn check_history(shard: &Shard, request: &ShardChangesRequest) -> Result<(), Exception> {
+/// Refuses a shard that has another history than the one that a follower follows.
+pub(super) fn check_history(shard: &Shard, id: &ShardId, expected: &HistoryUuid) -> Result<(), Exception> {
     let actual = shard.log().history_uuid();
-    if actual == request.expected_history_uuid {
+    if actual == *expected {
         return Ok(());
     }
     Err(Exception::new(
         ExceptionKind::IllegalState,
         format!(
-            "unexpected history uuid of leader shard {}: expected [{}], actual [{actual}]; the leader was restored or replaced, \
-             close the follower and follow again",
-            request.shard, request.expected_history_uuid
+            "unexpected history uuid of leader shard {id}: expected [{expected}], actual [{actual}]; the leader was restored or \
+             replaced, close the follower and follow again"
         ),
     ))
 }
 
-fn index_of(side: &LeaderSide, request: &ShardChangesRequest) -> Result<Arc<IndexMetadata>, Exception> {
+/// The metadata of a shard's index.
+pub(super) fn index_of(side: &LeaderSide, shard: &ShardId) -> Result<Arc<IndexMetadata>, Exception> {
     side.cluster
         .state()
-        .index_by_uuid(&request.shard.index)
+        .index_by_uuid(&shard.index)
         .cloned()
-        .ok_or_else(|| Exception::index_not_found(&request.shard.index.to_string()))
+        .ok_or_else(|| Exception::index_not_found(&shard.index.to_string()))
 }

@@ -1,6 +1,7 @@
 //! What this cluster does for the clusters that follow its indices.
 
 mod changes;
+mod heal;
 mod leases;
 mod metadata;
 mod sessions;
@@ -15,9 +16,10 @@ use oplog::{Clock, RetentionLease, ShardId};
 use shard::Shard;
 use transport::{
     CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunks, HandshakeRequest,
-    HandshakeResponse, IndexMetadataRequest, LeaderServices, OpenRecoverySessionRequest, ReadFileRequest,
-    RecoverySession, RemoteIndexMetadata, RemoveRetentionLeaseRequest, RetentionLeaseRequest,
-    ShardChangesRequest, ShardChangesResponse,
+    HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest, LeaderServices,
+    LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest, ReadFileRequest, RecoverySession,
+    RemoteIndexMetadata, RemoveRetentionLeaseRequest, RetentionLeaseRequest, ShardChangesRequest,
+    ShardChangesResponse,
 };
 
 use crate::settings_watch::SettingsWatch;
@@ -80,6 +82,17 @@ impl LeaderServices for LeaderSide {
 
     async fn read_changes(&self, request: ShardChangesRequest) -> Result<ShardChangesResponse, Exception> {
         changes::read(self, request).await
+    }
+
+    async fn read_held_operations(
+        &self,
+        request: HeldOperationsRequest,
+    ) -> Result<HeldOperationsResponse, Exception> {
+        heal::read_held(self, request).await
+    }
+
+    async fn read_live_set(&self, request: LiveSetRequest) -> Result<LiveSetResponse, Exception> {
+        heal::read_live_set(self, request).await
     }
 
     async fn add_retention_lease(&self, request: RetentionLeaseRequest) -> Result<RetentionLease, Exception> {

@@ -12,9 +12,10 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use transport::{
     CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunks, HandshakeRequest,
-    HandshakeResponse, IndexMetadataRequest, LeaderServices, OpenRecoverySessionRequest, ReadFileRequest,
-    RecoverySession, RemoteIndexMetadata, RemoveRetentionLeaseRequest, RetentionLeaseRequest,
-    ShardChangesRequest, ShardChangesResponse,
+    HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest, LeaderServices,
+    LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest, ReadFileRequest, RecoverySession,
+    RemoteIndexMetadata, RemoveRetentionLeaseRequest, RetentionLeaseRequest, ShardChangesRequest,
+    ShardChangesResponse,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,9 @@ pub(crate) struct LeaderTap {
     pub(crate) file_reads_until_cut: AtomicUsize,
     /// Metadata that a follow task or a copy waits for, as opposed to what a request asks for.
     pub(crate) metadata_waits: Gate,
+    /// Reads of what is live, by a heal.
+    pub(crate) live_sets: Gate,
+    held_reads: AtomicUsize,
 }
 
 impl LeaderTap {
@@ -124,6 +128,8 @@ impl LeaderTap {
             renewals: Gate::new(),
             second_shard_copies: Gate::new(),
             metadata_waits: Gate::new(),
+            live_sets: Gate::new(),
+            held_reads: AtomicUsize::new(0),
             file_reads: Mutex::default(),
             file_reads_until_cut: AtomicUsize::new(usize::MAX),
         })
@@ -171,6 +177,15 @@ impl LeaderTap {
         *self.failing_reads.lock() = Some((index, exception));
     }
 
+    pub(crate) fn let_reads_pass(&self) {
+        *self.failing_reads.lock() = None;
+    }
+
+    /// How often a heal read operations.
+    pub(crate) fn held_reads(&self) -> usize {
+        self.held_reads.load(Ordering::SeqCst)
+    }
+
     /// How often the metadata of an index was answered.
     pub(crate) fn metadata_calls(&self) -> usize {
         self.metadata_calls.load(Ordering::SeqCst)
@@ -214,6 +229,19 @@ impl LeaderServices for LeaderTap {
             response.mapping_version += 1000;
         }
         Ok(response)
+    }
+
+    async fn read_held_operations(
+        &self,
+        request: HeldOperationsRequest,
+    ) -> Result<HeldOperationsResponse, Exception> {
+        self.held_reads.fetch_add(1, Ordering::SeqCst);
+        self.inner.read_held_operations(request).await
+    }
+
+    async fn read_live_set(&self, request: LiveSetRequest) -> Result<LiveSetResponse, Exception> {
+        self.live_sets.pass().await;
+        self.inner.read_live_set(request).await
     }
 
     async fn add_retention_lease(&self, request: RetentionLeaseRequest) -> Result<RetentionLease, Exception> {

@@ -8,6 +8,7 @@ mod support;
 
 mod bootstrap;
 mod following;
+mod heal;
 mod recovery_rate;
 mod recovery_resume;
 mod retention_leases;

@@ -291,7 +291,11 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) async fn start(shards: u32) -> Self {
-        let (leader_disk, follower_disk) = (Disk::new(), Disk::new());
+        Self::start_on(shards, Disk::new()).await
+    }
+
+    async fn start_on(shards: u32, follower_disk: Disk) -> Self {
+        let leader_disk = Disk::new();
         let leader = Node::start("lisbon-cluster", &leader_disk).await;
         let follower = Node::start(FOLLOWER_CLUSTER, &follower_disk).await;
         leader.create_index("orders", shards).await;
@@ -307,7 +311,12 @@ impl Pair {
 
     /// A pair whose follower index `copy` has everything of `orders`.
     pub(crate) async fn following(shards: u32) -> Self {
-        let pair = Self::start(shards).await;
+        Self::following_on(shards, Disk::new()).await
+    }
+
+    /// The same with a follower's disk of one's own.
+    pub(crate) async fn following_on(shards: u32, follower_disk: Disk) -> Self {
+        let pair = Self::start_on(shards, follower_disk).await;
         pair.follower.follow("orders", "copy").await;
         pair.caught_up().await;
         pair

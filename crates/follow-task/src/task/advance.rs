@@ -22,10 +22,19 @@ impl FollowTask {
         if !self.metadata.is_initialised() {
             return;
         }
-        while let Some(answer) = self.reads.take_answer(|response| self.metadata.covers(response)) {
+        while let Some(answer) = self
+            .reads
+            .take_answer(|response| self.metadata.covers(response.metadata_versions()))
+        {
             self.accept(answer);
         }
         self.write(now, actions);
+        let idle = !self.writes_are_out();
+        self.follower.poll_checkpoint(now, idle, &mut self.ids, actions);
+        if self.heal.is_some() {
+            self.advance_heal(now, actions);
+            return;
+        }
         let before_reads = actions.len();
         self.reads.retry_due(now, &mut self.ids, actions);
         self.read(now, actions);
@@ -35,8 +44,6 @@ impl FollowTask {
         {
             self.counters.last_read_at = Some(now);
         }
-        let idle = self.writes.outstanding() == 0 && self.writes.recovery_due().is_none();
-        self.follower.poll_checkpoint(now, idle, &mut self.ids, actions);
     }
 
     /// Takes over an answer whose metadata is applied.
@@ -113,7 +120,7 @@ impl FollowTask {
     }
 
     /// The size of a read and how much of it is set aside from the node-wide budget; `None` if it must wait for a grant.
-    fn read_size(
+    pub(super) fn read_size(
         &mut self,
         now: Timestamp,
         plan: Plan,

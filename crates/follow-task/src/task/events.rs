@@ -10,6 +10,7 @@ use crate::buffer::Buffer;
 use crate::cursor::after;
 use crate::event::{Action, Event};
 use crate::follower::{Purpose, StateAnswer};
+use crate::heal::is_missing_operations;
 use crate::ids::{ReadId, StateId, WriteId};
 use crate::metadata::SyncEnd;
 use crate::ports::{AppendResponse, FollowerState, ReadResponse};
@@ -43,6 +44,7 @@ impl FollowTask {
                 self.lease
                     .finish(now, id, result, may_add, &mut self.ids, actions)
             }
+            Event::HealFinished { id, result } => self.on_heal(now, id, result),
             Event::BudgetGranted { id, bytes } => {
                 let wanted = self.credit.grant(id, bytes);
                 if !wanted {
@@ -140,7 +142,7 @@ impl FollowTask {
             Err(exception) => (Err(exception), false),
         };
         match result {
-            Ok(_) if !self.is_running() => self.reads.drop_answer(id),
+            Ok(_) if !self.is_running() || self.heal.is_some() => self.reads.drop_answer(id),
             Ok(response) => self.on_answer(now, id, took, response),
             Err(exception) => {
                 self.counters.failed_reads += 1;
@@ -160,12 +162,22 @@ impl FollowTask {
             self.counters.operations_read += response.frames.len() as u64;
             self.counters.bytes_read += bytes;
         }
-        self.lag.observe(now, &response, self.follower.applied());
-        self.metadata.require(&response);
+        let (checkpoint, leader_now) = (response.global_checkpoint, response.leader_now);
+        self.lag
+            .observe(now, checkpoint, leader_now, self.follower.applied());
+        self.metadata.require(response.metadata_versions());
         self.reads.answered(id, response, bytes);
     }
 
     fn on_read_failure(&mut self, now: Timestamp, id: ReadId, exception: Exception, malformed: bool) -> bool {
+        if is_missing_operations(&exception) && self.auto_heal && self.is_running() {
+            self.begin_heal(now, id, exception);
+            return true;
+        }
+        if self.heal.is_some() {
+            self.reads.drop_answer(id);
+            return true;
+        }
         let most = self.parameters.max_outstanding_read_requests();
         if !(exception.is_retryable() || malformed) {
             self.reads.failed_for_good(id, exception.clone(), most);
@@ -221,7 +233,7 @@ impl FollowTask {
     }
 
     /// The follower may hold more than this task gave it, or even asked for: from attempts that counted as failed, and from a former task.
-    fn skip_to_applied(&mut self) {
+    pub(super) fn skip_to_applied(&mut self) {
         if self.dispatched < self.follower.applied() {
             self.dispatched = self.follower.applied();
             self.reads.raise_requested(self.dispatched);
@@ -230,7 +242,7 @@ impl FollowTask {
     }
 
     /// Stops the task for good. The first reason stands.
-    fn fail(&mut self, exception: Exception) -> bool {
+    pub(super) fn fail(&mut self, exception: Exception) -> bool {
         self.fatal_exception.get_or_insert(exception);
         self.free_memory();
         true
@@ -241,6 +253,7 @@ impl FollowTask {
         self.buffer = Buffer::default();
         self.reads.forget_answers();
         self.writes.forget_frames();
+        self.heal = None;
     }
 }
 

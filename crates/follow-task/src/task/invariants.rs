@@ -31,13 +31,20 @@ impl FollowTask {
             self.needed_mapping_version <= mapping_version,
             "FT-3: operations before their mapping"
         );
+        if let Some(heal) = &self.heal {
+            heal.check_invariants();
+        }
         if self.is_running() {
             let wake = self.next_wake();
             assert!(
                 wake.is_none_or(|wake| wake > self.now),
                 "FT-4: work due now was left undone"
             );
-            let work_is_out = self.reads.outstanding() > 0 || self.writes.outstanding() > 0;
+            let healing = self
+                .heal
+                .as_ref()
+                .is_some_and(|heal| heal.is_waiting() || self.metadata.is_syncing());
+            let work_is_out = self.reads.outstanding() > 0 || self.writes.outstanding() > 0 || healing;
             let waiting = work_is_out || self.follower.is_asked();
             let starting = !self.follower.is_known() || !self.metadata.is_initialised();
             assert!(

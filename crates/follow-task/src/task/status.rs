@@ -23,6 +23,7 @@ pub(super) struct Counters {
     pub(super) successful_writes: u64,
     pub(super) failed_writes: u64,
     pub(super) operations_written: u64,
+    pub(super) successful_heals: u64,
     pub(super) last_read_at: Option<Timestamp>,
 }
 
@@ -64,6 +65,11 @@ impl FollowTask {
             retention_lease_exception: self.lease.last_failure().cloned(),
             follower_to_leader_lag_millis: self.lag_millis(now),
             follower_to_leader_lagging_ops_count: self.lag.known().get().saturating_sub(applied.get()),
+            heal: self
+                .heal
+                .as_ref()
+                .map(|heal| heal.status(applied, self.writes_are_out())),
+            successful_heals: counters.successful_heals,
         }
     }
 
@@ -71,7 +77,11 @@ impl FollowTask {
         let applied = self.follower.applied();
         let buffered = || self.buffer.first().filter(|frame| frame.seq_no() == applied);
         let oldest = self.writes.frame(applied).or_else(buffered).map(Frame::timestamp);
-        self.lag
-            .millis(now, applied, oldest, self.is_running() && self.reads.is_failing())
+        let heal_fails = self
+            .heal
+            .as_ref()
+            .is_some_and(|heal| heal.last_failure().is_some());
+        let failing = self.is_running() && (self.reads.is_failing() || heal_fails);
+        self.lag.millis(now, applied, oldest, failing)
     }
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use es_exception::{Exception, ExceptionKind};
 use follow_task::{
     AppendResponse, DEFAULT_MAX_INFLIGHT_BYTES, FollowTask, FollowTaskDriver, FollowTaskHandle,
-    FollowTaskPhase, FollowTaskPorts, FollowerShard, FollowerState, InflightBudget, LeaderShard,
-    MetadataSync, RawFollowParameters, ReadRequest, ReadResponse,
+    FollowTaskPhase, FollowTaskPorts, FollowerShard, FollowerState, HeldReadRequest, HeldReadResponse,
+    InflightBudget, LeaderShard, LiveSetResponse, MetadataSync, RawFollowParameters, ReadRequest,
+    ReadResponse,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use oplog::{ByteCount, Clock, Frame, SeqNo, UnixMillis};
+use oplog::{ByteCount, Clock, Frame, LiveSnapshot, SeqNo, UnixMillis};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -82,6 +83,17 @@ impl LeaderShard for LeaderPort {
         .boxed()
     }
 
+    fn read_held(
+        &self,
+        _request: HeldReadRequest,
+    ) -> BoxFuture<'static, Result<HeldReadResponse, Exception>> {
+        unimplemented!("this leader removes nothing")
+    }
+
+    fn read_live_set(&self) -> BoxFuture<'static, Result<LiveSetResponse, Exception>> {
+        unimplemented!("this leader removes nothing")
+    }
+
     fn renew_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>> {
         self.0.renewals.fetch_add(1, Ordering::SeqCst);
         self.0.retaining.store(retaining.get(), Ordering::SeqCst);
@@ -135,6 +147,18 @@ impl FollowerShard for FollowerPort {
             })
         }
         .boxed()
+    }
+
+    fn begin_heal(&self) -> BoxFuture<'static, Result<SeqNo, Exception>> {
+        unimplemented!("nothing is missing")
+    }
+
+    fn stage_heal(&self, _: SeqNo, _: Vec<Frame>, _: SeqNo) -> BoxFuture<'static, Result<SeqNo, Exception>> {
+        unimplemented!("nothing is missing")
+    }
+
+    fn install_heal(&self, _: LiveSnapshot) -> BoxFuture<'static, Result<FollowerState, Exception>> {
+        unimplemented!("nothing is missing")
     }
 }
 
@@ -310,6 +334,14 @@ impl LeaderShard for BrokenPort {
         self.leader.read_changes(request)
     }
 
+    fn read_held(&self, request: HeldReadRequest) -> BoxFuture<'static, Result<HeldReadResponse, Exception>> {
+        self.leader.read_held(request)
+    }
+
+    fn read_live_set(&self) -> BoxFuture<'static, Result<LiveSetResponse, Exception>> {
+        self.leader.read_live_set()
+    }
+
     fn renew_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>> {
         self.check(Broken::RenewRetentionLease);
         self.leader.renew_retention_lease(retaining)
@@ -329,6 +361,23 @@ impl FollowerShard for BrokenPort {
     fn append(&self, frames: Vec<Frame>) -> BoxFuture<'static, Result<AppendResponse, Exception>> {
         self.check(Broken::Append);
         self.follower.append(frames)
+    }
+
+    fn begin_heal(&self) -> BoxFuture<'static, Result<SeqNo, Exception>> {
+        self.follower.begin_heal()
+    }
+
+    fn stage_heal(
+        &self,
+        from: SeqNo,
+        frames: Vec<Frame>,
+        next: SeqNo,
+    ) -> BoxFuture<'static, Result<SeqNo, Exception>> {
+        self.follower.stage_heal(from, frames, next)
+    }
+
+    fn install_heal(&self, snapshot: LiveSnapshot) -> BoxFuture<'static, Result<FollowerState, Exception>> {
+        self.follower.install_heal(snapshot)
     }
 }
 

@@ -51,6 +51,14 @@ pub(crate) fn retryable() -> Exception {
     Exception::new(ExceptionKind::UnavailableShards, "not now")
 }
 
+/// What a leader answers that has removed some of the operations asked for.
+pub(crate) fn missing(from: u64, to: u64) -> Exception {
+    Exception::new(ExceptionKind::ResourceNotFound, "operations are gone").with_metadata(
+        "es.requested_operations_missing",
+        vec![from.to_string(), to.to_string()],
+    )
+}
+
 pub(crate) fn fatal() -> Exception {
     Exception::new(ExceptionKind::IllegalArgument, "never")
 }
@@ -66,6 +74,7 @@ pub(crate) fn config(parameters: RawFollowParameters) -> FollowTaskConfig {
         parameters: FollowParameters::try_from(parameters).unwrap(),
         seed: 42,
         retention_lease_renew_interval: DEFAULT_RETENTION_LEASE_RENEW_INTERVAL,
+        auto_heal: true,
     }
 }
 
@@ -114,7 +123,12 @@ pub(crate) struct Rig {
 impl Rig {
     /// A task that has learnt the follower's state and synced metadata of version 1.
     pub(crate) fn started(parameters: RawFollowParameters, follower: i64) -> Self {
-        let mut rig = Self::new(parameters);
+        Self::started_with(config(parameters), follower)
+    }
+
+    /// The same with a configuration of one's own.
+    pub(crate) fn started_with(config: FollowTaskConfig, follower: i64) -> Self {
+        let mut rig = Self::with(config);
         rig.step(Event::Wake);
         let [Action::QueryFollowerState { id }] = rig.take()[..] else {
             panic!("no question")
@@ -135,9 +149,13 @@ impl Rig {
     }
 
     pub(crate) fn new(parameters: RawFollowParameters) -> Self {
+        Self::with(config(parameters))
+    }
+
+    fn with(config: FollowTaskConfig) -> Self {
         let now = Timestamp::new(Duration::from_secs(1));
         Self {
-            core: FollowTask::new(config(parameters)),
+            core: FollowTask::new(config),
             now,
             actions: Vec::new(),
         }

@@ -127,6 +127,7 @@ impl World {
                 self.lease_renewals += 1;
                 Pending::Lease(id)
             }
+            Action::Heal { work, .. } => panic!("this leader removes nothing: {work:?}"),
             Action::RequestBudget { id, bytes } => Pending::Budget(id, bytes.get()),
             Action::ReleaseBudget { bytes } => {
                 self.budget_free += bytes.get() as i64;

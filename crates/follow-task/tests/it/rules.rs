@@ -2,6 +2,7 @@
 
 mod buffer;
 mod fatal;
+mod heal;
 mod lease;
 mod lifecycle;
 mod metadata;

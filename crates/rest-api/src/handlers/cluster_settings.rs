@@ -16,9 +16,10 @@ use crate::params::describe;
 use crate::reply::Reply;
 
 /// Keys that the cluster settings API takes besides `cluster.remote.*` and those of [`IndicesSettings`].
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     AUTO_CREATE_INDEX,
     DESTRUCTIVE_REQUIRES_NAME,
+    "ccr.auto_heal",
     "ccr.indices.recovery.chunk_size",
     "ccr.indices.recovery.internal_action_timeout",
     "ccr.indices.recovery.max_bytes_per_sec",
@@ -86,6 +87,7 @@ fn defaults(state: &ClusterState, of_indices: Vec<(&'static str, String)>) -> Se
     let all = [
         (AUTO_CREATE_INDEX, "true".to_owned()),
         (DESTRUCTIVE_REQUIRES_NAME, "true".to_owned()),
+        ("ccr.auto_heal", ccr.auto_heal.to_string()),
         (
             "ccr.indices.recovery.chunk_size",
             ccr.recovery_chunk_size.to_string(),

@@ -11,6 +11,7 @@ use tonic::{Response, Status};
 use super::RemoteCompression;
 use super::connection::{Call, no_answer};
 use super::pool::Pool;
+use crate::proto::delta_heal_client::DeltaHealClient;
 use crate::proto::recovery_client::RecoveryClient;
 use crate::proto::remote_cluster_client::RemoteClusterClient;
 use crate::proto::retention_leases_client::RetentionLeasesClient;
@@ -89,6 +90,15 @@ impl OpenCall {
     pub(super) fn shard_changes(&self) -> ShardChangesClient<Channel> {
         client!(
             ShardChangesClient<Channel>,
+            self.channel(),
+            MAX_PIECE_MESSAGE_BYTES,
+            self.compresses_data()
+        )
+    }
+
+    pub(super) fn delta_heal(&self) -> DeltaHealClient<Channel> {
+        client!(
+            DeltaHealClient<Channel>,
             self.channel(),
             MAX_PIECE_MESSAGE_BYTES,
             self.compresses_data()

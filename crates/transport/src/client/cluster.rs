@@ -99,7 +99,7 @@ impl RemoteCluster {
         self.pool.lock().info()
     }
 
-    async fn begin(&self, method: &'static str) -> Result<OpenCall, Exception> {
+    pub(super) async fn begin(&self, method: &'static str) -> Result<OpenCall, Exception> {
         let pool = Arc::clone(&self.pool.lock());
         if pool.end.is_cancelled() {
             return Err(no_such_remote_cluster(&self.alias));

@@ -1,15 +1,12 @@
 //! An answer to a read of operations, put together from its parts.
 
-use bytes::{Bytes, BytesMut};
 use es_exception::{Exception, ExceptionKind};
-use oplog::{Frame, FrameError, MAX_FRAME_LENGTH, SeqNo};
+use oplog::SeqNo;
 
+use super::frame_pieces::{FramePieces, FramePiecesError};
 use crate::proto::read_shard_changes_part::Part;
 use crate::wire::{FrameOrderError, check_frames};
 use crate::{InvalidMessage, ShardChangesRequest, ShardChangesResponse, proto};
-
-/// Frame header and what an id and routing take more than their estimated size says.
-const EXCESS_PER_OPERATION: u64 = 128;
 
 /// An answer that is none.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +15,12 @@ pub(super) enum AnswerError {
     NoHeader,
     #[error("the answer has a second header")]
     SecondHeader,
-    #[error("the answer ended within an operation")]
-    Truncated,
-    #[error("the answer is longer than the {limit} bytes that were asked for at most")]
-    TooLong { limit: u64 },
-    #[error("a frame is damaged: {0}")]
-    Frame(#[source] FrameError),
+    #[error("{0}")]
+    Pieces(#[from] FramePiecesError),
+    #[error("the answer ended too soon")]
+    LiveSetTruncated,
+    #[error("the answer is longer than the {limit} bytes that it announced")]
+    LiveSetTooLong { limit: u64 },
     #[error("{0}")]
     Order(#[source] FrameOrderError),
     #[error("{0}")]
@@ -35,12 +32,18 @@ impl AnswerError {
     pub(super) fn to_exception(&self, context: &str) -> Exception {
         let reason = format!("{context} {self}");
         match self {
-            Self::Truncated | Self::NoHeader => Exception::new(ExceptionKind::ConnectTransport, reason),
-            Self::Frame(_) => Exception::new(ExceptionKind::ConnectTransport, reason)
-                .with_cause(Exception::new(ExceptionKind::CorruptIndex, self.to_string())),
-            Self::SecondHeader | Self::TooLong { .. } | Self::Order(_) | Self::Header(_) => {
-                Exception::new(ExceptionKind::IllegalState, reason)
+            Self::Pieces(FramePiecesError::Truncated) | Self::LiveSetTruncated | Self::NoHeader => {
+                Exception::new(ExceptionKind::ConnectTransport, reason)
             }
+            Self::Pieces(FramePiecesError::Frame(_)) => {
+                Exception::new(ExceptionKind::ConnectTransport, reason)
+                    .with_cause(Exception::new(ExceptionKind::CorruptIndex, self.to_string()))
+            }
+            Self::SecondHeader
+            | Self::Pieces(FramePiecesError::TooLong { .. })
+            | Self::LiveSetTooLong { .. }
+            | Self::Order(_)
+            | Self::Header(_) => Exception::new(ExceptionKind::IllegalState, reason),
         }
     }
 }
@@ -50,32 +53,17 @@ impl AnswerError {
 pub(super) struct Reassembly {
     from: SeqNo,
     max_operation_count: u32,
-    limit: u64,
-    received: u64,
     answer: Option<ShardChangesResponse>,
-    /// Pieces of an operation that is longer than a piece.
-    unfinished: Vec<Bytes>,
+    pieces: FramePieces,
 }
 
 impl Reassembly {
     pub(super) fn new(request: &ShardChangesRequest) -> Self {
-        // The estimated size counts ids and routing twice, so encoded text takes at most half as much again.
-        let estimated = request
-            .max_batch_size
-            .get()
-            .saturating_add(request.max_batch_size.get() / 2);
-        let excess = EXCESS_PER_OPERATION.saturating_mul(u64::from(request.max_operation_count));
-        // The operation that makes the estimated size exceed the limit comes on top.
-        let limit = estimated
-            .saturating_add(excess)
-            .saturating_add(MAX_FRAME_LENGTH as u64);
         Self {
             from: request.from,
             max_operation_count: request.max_operation_count,
-            limit,
-            received: 0,
             answer: None,
-            unfinished: Vec::new(),
+            pieces: FramePieces::new(request.max_operation_count, request.max_batch_size),
         }
     }
 
@@ -86,37 +74,15 @@ impl Reassembly {
                 self.answer = Some(ShardChangesResponse::from_header(&header).map_err(AnswerError::Header)?);
                 Ok(())
             }
-            Some(Part::Frames(piece)) => self.push_piece(piece),
+            Some(Part::Frames(_)) if self.answer.is_none() => Err(AnswerError::NoHeader),
+            Some(Part::Frames(piece)) => Ok(self.pieces.push(piece)?),
             None => Ok(()),
         }
     }
 
-    fn push_piece(&mut self, piece: proto::FramesPiece) -> Result<(), AnswerError> {
-        let answer = self.answer.as_mut().ok_or(AnswerError::NoHeader)?;
-        self.received = self.received.saturating_add(piece.frames.len() as u64);
-        if self.received > self.limit {
-            return Err(AnswerError::TooLong { limit: self.limit });
-        }
-        if piece.continued {
-            self.unfinished.push(piece.frames);
-            return Ok(());
-        }
-        let bytes = if self.unfinished.is_empty() {
-            piece.frames
-        } else {
-            join(&mut self.unfinished, &piece.frames)
-        };
-        answer
-            .frames
-            .extend(Frame::split(bytes).map_err(AnswerError::Frame)?);
-        Ok(())
-    }
-
     pub(super) fn finish(self) -> Result<ShardChangesResponse, AnswerError> {
-        let answer = self.answer.ok_or(AnswerError::NoHeader)?;
-        if !self.unfinished.is_empty() {
-            return Err(AnswerError::Truncated);
-        }
+        let mut answer = self.answer.ok_or(AnswerError::NoHeader)?;
+        answer.frames = self.pieces.finish()?;
         check_frames(
             &answer.frames,
             self.from,
@@ -128,20 +94,11 @@ impl Reassembly {
     }
 }
 
-fn join(unfinished: &mut Vec<Bytes>, last: &Bytes) -> Bytes {
-    let length = unfinished.iter().map(Bytes::len).sum::<usize>() + last.len();
-    let mut bytes = BytesMut::with_capacity(length);
-    for piece in unfinished.drain(..) {
-        bytes.extend_from_slice(&piece);
-    }
-    bytes.extend_from_slice(last);
-    bytes.freeze()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::frame;
+    use bytes::Bytes;
     use oplog::{ByteCount, HistoryUuid, IndexUuid, ShardId, ShardNumber};
     use std::time::Duration;
 

@@ -53,6 +53,20 @@ where
 
 proptest! {
     #[test]
+    fn held_operations_requests_cross(
+        shard in shards(), expected_history_uuid in histories(), from in seq_nos(),
+        to in prop::option::of(seq_nos()), max_operation_count: u32, size in 1_u64..,
+    ) {
+        let max_batch_size = ByteCount::new(size);
+        check::<_, proto::ReadLiveSetRequest>(LiveSetRequest {
+            shard: shard.clone(), expected_history_uuid: expected_history_uuid.clone(),
+        })?;
+        check::<_, proto::ReadHeldOperationsRequest>(HeldOperationsRequest {
+            shard, expected_history_uuid, from, to, max_operation_count, max_batch_size,
+        })?;
+    }
+
+    #[test]
     fn shard_changes_requests_cross(
         shard in shards(), expected_history_uuid in histories(), from in seq_nos(),
         max_operation_count: u32, size in 1_u64.., poll_timeout in times(),

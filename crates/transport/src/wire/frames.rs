@@ -2,6 +2,8 @@
 
 use oplog::{Frame, SeqNo};
 
+use crate::HeldOperationsResponse;
+
 /// An answer whose operations are not those that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FrameOrderError {
@@ -17,6 +19,40 @@ pub(crate) enum FrameOrderError {
         seq_no: SeqNo,
         global_checkpoint: Option<SeqNo>,
     },
+    /// What was looked at ends before it begins.
+    #[error("the next operation {next} lies before operation {from}, which was asked for")]
+    NextBefore { next: SeqNo, from: SeqNo },
+    /// More was looked at than the global checkpoint covers.
+    #[error("the next operation {next} lies above the one after the global checkpoint")]
+    NextAboveGlobalCheckpoint { next: SeqNo },
+    /// An operation that was not looked at.
+    #[error("operation {seq_no} at or behind the next operation {next}")]
+    NotBeforeNext { seq_no: SeqNo, next: SeqNo },
+}
+
+/// Checks TR-1 for an answer with held operations, and that they lie from `from` on and before `next`.
+pub(crate) fn check_held_frames(
+    answer: &HeldOperationsResponse,
+    from: SeqNo,
+    max_operation_count: u32,
+) -> Result<(), FrameOrderError> {
+    let HeldOperationsResponse {
+        frames,
+        next,
+        global_checkpoint,
+        ..
+    } = answer;
+    check_frames(frames, from, max_operation_count, *global_checkpoint)?;
+    if *next < from {
+        return Err(FrameOrderError::NextBefore { next: *next, from });
+    }
+    if *next > from && next.checked_prev() > *global_checkpoint {
+        return Err(FrameOrderError::NextAboveGlobalCheckpoint { next: *next });
+    }
+    match frames.last().map(Frame::seq_no) {
+        Some(seq_no) if seq_no >= *next => Err(FrameOrderError::NotBeforeNext { seq_no, next: *next }),
+        _ => Ok(()),
+    }
 }
 
 /// Checks TR-1 and the order of `frames`. At least one operation is always allowed, since one is always sent.

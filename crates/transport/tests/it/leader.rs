@@ -9,16 +9,16 @@ use es_exception::{Exception, ExceptionKind};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use oplog::{
-    DocumentVersion, Frame, HistoryUuid, IndexUuid, Operation, OperationKind, PrimaryTerm, RetentionLease,
-    SeqNo, ShardId, ShardNumber, UnixMillis,
+    Digest, DocumentVersion, Frame, HistoryUuid, IndexUuid, LiveSnapshot, Operation, OperationKind,
+    PrimaryTerm, RetentionLease, SeqNo, ShardId, ShardNumber, TermStart, UnixMillis,
 };
 use parking_lot::Mutex;
 use transport::{
     CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunk, FileChunks,
-    HandshakeRequest, HandshakeResponse, IndexMetadataRequest, IndexSummary, LeaderServices,
-    OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile, RecoverySession, RemoteIndexMetadata,
-    RemoteNode, RemoteShard, RemoveRetentionLeaseRequest, RetentionLeaseRequest, ShardChangesRequest,
-    ShardChangesResponse,
+    HandshakeRequest, HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest,
+    IndexSummary, LeaderServices, LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest,
+    ReadFileRequest, RecoveryFile, RecoverySession, RemoteIndexMetadata, RemoteNode, RemoteShard,
+    RemoveRetentionLeaseRequest, RetentionLeaseRequest, ShardChangesRequest, ShardChangesResponse,
 };
 
 type Read =
@@ -100,6 +100,43 @@ pub(crate) fn answer(frames: Vec<Frame>) -> ShardChangesResponse {
         settings_version: 3,
         aliases_version: 4,
         took: Duration::from_millis(5),
+        leader_now: UnixMillis::new(6),
+    }
+}
+
+pub(crate) fn held_operations() -> HeldOperationsResponse {
+    HeldOperationsResponse {
+        frames: vec![
+            frame(3, vec![1; 10]),
+            frame(7, vec![2; 3 << 20]),
+            frame(8, Vec::new()),
+        ],
+        next: SeqNo::new(10),
+        global_checkpoint: Some(SeqNo::new(11)),
+        mapping_version: 2,
+        settings_version: 3,
+        aliases_version: 4,
+        leader_now: UnixMillis::new(6),
+    }
+}
+
+/// Large enough for several pieces.
+pub(crate) fn live_set() -> LiveSetResponse {
+    let max_seq_no = 20 << 20;
+    LiveSetResponse {
+        snapshot: LiveSnapshot {
+            max_seq_no: SeqNo::new(max_seq_no),
+            live: (0..max_seq_no).step_by(2).map(SeqNo::new).collect(),
+            digest: Digest::new(u128::MAX - 5),
+            terms: vec![TermStart {
+                term: PrimaryTerm::FIRST,
+                first_seq_no: SeqNo::ZERO,
+            }],
+            max_seq_no_of_updates_or_deletes: Some(SeqNo::new(9)),
+        },
+        mapping_version: 2,
+        settings_version: 3,
+        aliases_version: 4,
         leader_now: UnixMillis::new(6),
     }
 }
@@ -196,6 +233,19 @@ impl LeaderServices for Leader {
     async fn read_changes(&self, request: ShardChangesRequest) -> Result<ShardChangesResponse, Exception> {
         self.note(&request)?;
         (self.read)(request).await
+    }
+
+    async fn read_held_operations(
+        &self,
+        request: HeldOperationsRequest,
+    ) -> Result<HeldOperationsResponse, Exception> {
+        self.note(&request)?;
+        Ok(held_operations())
+    }
+
+    async fn read_live_set(&self, request: LiveSetRequest) -> Result<LiveSetResponse, Exception> {
+        self.note(&request)?;
+        Ok(live_set())
     }
 
     async fn add_retention_lease(&self, request: RetentionLeaseRequest) -> Result<RetentionLease, Exception> {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
 use futures::TryStreamExt as _;
-use oplog::{Frame, SeqNo};
+use oplog::{ByteCount, Frame, SeqNo};
 use transport::{
-    CloseRecoverySessionRequest, ClusterMetadataRequest, FileChunk, IndexMetadataRequest,
-    OpenRecoverySessionRequest, ReadFileRequest, RemoteCompression, RemoveRetentionLeaseRequest,
-    RetentionLeaseRequest,
+    CloseRecoverySessionRequest, ClusterMetadataRequest, FileChunk, HeldOperationsRequest,
+    IndexMetadataRequest, LiveSetRequest, OpenRecoverySessionRequest, ReadFileRequest, RemoteCompression,
+    RemoveRetentionLeaseRequest, RetentionLeaseRequest,
 };
 
 use crate::leader::{self, FILE_BYTES, Leader, answer, frame, shard};
@@ -38,6 +38,27 @@ async fn every_method_crosses() {
         )
     };
     assert_eq!(without_frames(got), without_frames(expected));
+
+    let request = HeldOperationsRequest {
+        shard: shard(),
+        expected_history_uuid: leader::history(),
+        from: SeqNo::new(3),
+        to: Some(SeqNo::new(9)),
+        max_operation_count: 8,
+        max_batch_size: ByteCount::from_mib(1),
+    };
+    let got = remote.read_held_operations(request.clone()).await.unwrap();
+    assert_eq!(last_asked(), format!("{request:?}"));
+    assert_eq!(format!("{got:?}"), format!("{:?}", leader::held_operations()));
+    let request = LiveSetRequest {
+        shard: shard(),
+        expected_history_uuid: leader::history(),
+    };
+    assert_eq!(
+        remote.read_live_set(request.clone()).await.unwrap(),
+        leader::live_set()
+    );
+    assert_eq!(last_asked(), format!("{request:?}"));
 
     let id = || "f/i/u-following-lisbon/l/v".parse().unwrap();
     for retaining in [None, Some(SeqNo::new(5))] {

@@ -26,6 +26,7 @@ fn nothing_is_lost_and_everyone_recovers() {
     for kind in sim::FaultKind::ALL {
         assert!(total.faults.contains_key(kind), "no seed has {kind:?}: {total}");
     }
+    assert!(total.heals > 20, "{total}");
     for reason in ["leader index gone", "history changed", "fell behind"] {
         assert!(
             total.fatal.contains_key(reason),

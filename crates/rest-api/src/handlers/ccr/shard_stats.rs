@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use follow_task::ShardFollowTaskStatus;
+use follow_task::{HealStage, HealStatus, ShardFollowTaskStatus};
 use oplog::SeqNo;
 use serde_json::{Map, Value, json};
 
@@ -28,7 +28,8 @@ pub(crate) fn checkpoint_lag(status: &ShardFollowTaskStatus) -> i64 {
     (seq_no(status.leader_global_checkpoint) - seq_no(status.follower_global_checkpoint)).max(0)
 }
 
-/// The shard object. Source: elasticsearch-specification, `ccr/_types/FollowIndexStats.ts` (`ShardStats`); the two lag fields are ours.
+/// The shard object. Source: elasticsearch-specification, `ccr/_types/FollowIndexStats.ts` (`ShardStats`); the fields of lag
+/// and heal are ours.
 pub(crate) fn shard_stats(status: &ShardFollowTaskStatus, human: bool) -> Value {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| {
@@ -125,8 +126,40 @@ pub(crate) fn shard_stats(status: &ShardFollowTaskStatus, human: bool) -> Value 
         "follower_to_leader_lagging_ops_count",
         status.follower_to_leader_lagging_ops_count.into(),
     );
+    put("successful_heals", status.successful_heals.into());
+    if let Some(heal) = &status.heal {
+        put("heal", heal_stats(heal, human));
+    }
     if let Some(fatal) = &status.fatal_exception {
         put("fatal_exception", error_object(fatal));
+    }
+    Value::Object(object)
+}
+
+/// A delta heal under way.
+fn heal_stats(heal: &HealStatus, human: bool) -> Value {
+    let stage = match heal.stage {
+        HealStage::WaitingForWrites => "waiting_for_writes",
+        HealStage::ReadingOperations => "reading_operations",
+        HealStage::ReadingLiveSet => "reading_live_set",
+        HealStage::Installing => "installing",
+    };
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Value| {
+        object.insert(key.to_owned(), value);
+    };
+    put("stage", stage.into());
+    put("from_seq_no", heal.from_seq_no.get().into());
+    put("next_seq_no", heal.next_seq_no.get().into());
+    put("to_seq_no", seq_no(heal.to_seq_no).into());
+    put("operations_read", heal.operations.into());
+    if human {
+        put("total_read", human_bytes(heal.bytes).into());
+    }
+    put("bytes_read", heal.bytes.into());
+    put("failed_requests", heal.failures.into());
+    if let Some(exception) = &heal.exception {
+        put("exception", error_object(exception));
     }
     Value::Object(object)
 }
