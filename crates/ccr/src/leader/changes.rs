@@ -118,7 +118,8 @@ fn operations_missing(shard: &Shard, from: SeqNo, to: SeqNo, missing: SeqNoRange
         .collect();
     let reason = format!(
         "operations [{}] to [{}] of leader shard {} of [{}], asked for as part of [{from}] to [{to}], are no longer available: all are kept from \
-         [{}] on. Retention leases: {}. To follow again, close the follower and follow anew. To keep operations for longer while nobody renews \
+         [{}] on. Retention leases: {}. To follow again, set [ccr.auto_heal] to true where it is followed and resume, or close the follower \
+         and follow anew. To keep operations for longer while nobody renews \
          their lease, raise the setting [index.soft_deletes.retention_lease.period] of the leader index",
         missing.first(),
         missing.last(),

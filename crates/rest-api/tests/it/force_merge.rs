@@ -270,20 +270,8 @@ async fn history_is_kept_from_the_lease_of_a_paused_follower_on_and_no_longer() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_whose_lease_was_forgotten_is_told_which_operations_are_gone() {
     let (leader, follower) = followed().await;
-    follower.post("/copy/_ccr/pause_follow", "").await.expect(200);
-    let settings = follower.get("/copy/_settings?flat_settings").await.expect(200);
-    let forget = json!({
-        "follower_cluster": "follower", "follower_index": "copy", "leader_remote_cluster": "lisbon",
-        "follower_index_uuid": settings["copy"]["settings"]["index.uuid"],
-    });
-    let forgotten = leader
-        .post("/orders/_ccr/forget_follower", &forget.to_string())
-        .await
-        .expect(200);
-    assert_eq!(forgotten["_shards"]["successful"], 1, "{forgotten}");
-    update_and_merge(&leader).await;
-
-    follower.post("/copy/_ccr/resume_follow", "").await.expect(200);
+    auto_heal(&follower, "false").await;
+    fall_behind(&leader, &follower).await;
     let stats = follower
         .until("/copy/_ccr/stats", |stats| {
             stats["indices"][0]["shards"][0]["fatal_exception"].is_object()
@@ -299,6 +287,7 @@ async fn a_follower_whose_lease_was_forgotten_is_told_which_operations_are_gone(
         "[300]",
         "Retention leases:",
         "index.soft_deletes.retention_lease.period",
+        "ccr.auto_heal",
         "[orders]",
     ] {
         assert!(reason.contains(part), "{part}: {reason}");
@@ -310,4 +299,60 @@ async fn a_follower_whose_lease_was_forgotten_is_told_which_operations_are_gone(
     follower.post("/copy/_close", "").await.expect(200);
     follow(&leader, &follower, "copy").await;
     same_documents(&leader, &follower, "copy").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_whose_lease_was_forgotten_heals_by_itself() {
+    let (leader, follower) = followed().await;
+    let refused = follower
+        .put(
+            "/_cluster/settings",
+            r#"{"persistent": {"ccr.auto_heal": "maybe"}}"#,
+        )
+        .await
+        .expect(400);
+    assert!(
+        refused["error"]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("ccr.auto_heal"),
+        "{refused}"
+    );
+    auto_heal(&follower, "true").await;
+    fall_behind(&leader, &follower).await;
+    let stats = follower
+        .until("/copy/_ccr/stats", |stats| {
+            stats["indices"][0]["shards"][0]["successful_heals"] == 1
+        })
+        .await;
+    let shard = &stats["indices"][0]["shards"][0];
+    assert!(
+        shard["fatal_exception"].is_null() && shard["heal"].is_null(),
+        "{shard}"
+    );
+    same_documents(&leader, &follower, "copy").await;
+}
+
+async fn auto_heal(node: &Node, value: &str) {
+    let settings = json!({"persistent": {"ccr.auto_heal": value}});
+    node.put("/_cluster/settings", &settings.to_string())
+        .await
+        .expect(200);
+}
+
+/// Pauses `copy`, forgets its lease, has the leader remove what nobody needs, and resumes.
+async fn fall_behind(leader: &Node, follower: &Node) {
+    follower.post("/copy/_ccr/pause_follow", "").await.expect(200);
+    let settings = follower.get("/copy/_settings?flat_settings").await.expect(200);
+    let forget = json!({
+        "follower_cluster": "follower", "follower_index": "copy", "leader_remote_cluster": "lisbon",
+        "follower_index_uuid": settings["copy"]["settings"]["index.uuid"],
+    });
+    let forgotten = leader
+        .post("/orders/_ccr/forget_follower", &forget.to_string())
+        .await
+        .expect(200);
+    assert_eq!(forgotten["_shards"]["successful"], 1, "{forgotten}");
+    update_and_merge(leader).await;
+    follower.post("/copy/_ccr/resume_follow", "").await.expect(200);
 }
