@@ -27,6 +27,12 @@ impl TestCounts {
         }
     }
 
+    /// The sum of all summary lines in what a test command printed.
+    pub(crate) fn of_output(output: &str) -> TestCounts {
+        let lines = output.lines().filter_map(TestCounts::from_line);
+        lines.fold(TestCounts::default(), TestCounts::plus)
+    }
+
     /// Reads one `test result: ok. 3 passed; 0 failed; 1 ignored; ...` line; other lines count nothing.
     fn from_line(line: &str) -> Option<TestCounts> {
         let summary = line.trim().strip_prefix("test result: ")?;

@@ -6,6 +6,7 @@ mod cache;
 mod cargo;
 mod e2e;
 mod fuzz;
+mod mutants;
 mod report;
 mod sim;
 mod sweep;
@@ -42,8 +43,8 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Simulate following with fresh seeds: leaders, followers, network and disks, with faults.
     Sim(sim::SimArgs),
-    /// Break one rule of the simulation at a time, and list which check notices.
-    Mutants(sim::MutantsArgs),
+    /// Break one rule at a time, in the simulation and in the product, and list what notices.
+    Mutants(mutants::MutantsArgs),
     /// Run the fuzz targets; needs cargo-fuzz and a nightly toolchain.
     Fuzz(fuzz::FuzzArgs),
     /// Run the end-to-end scenarios over real processes.
@@ -82,7 +83,7 @@ fn run(command: Command) -> Result<()> {
         Command::Fix => verify::fix(&root),
         Command::Sweep(args) => sweep::run(&root, &args),
         Command::Sim(args) => sim::sweep(&root, &args),
-        Command::Mutants(args) => sim::mutants(&root, &args),
+        Command::Mutants(args) => mutants::run(&root, &args),
         Command::Fuzz(args) => fuzz::run(&root, &args),
         Command::E2e(args) => e2e::run(&root, &args).map(|_| ()),
         Command::Bench(args) => e2e::bench(&root, &args),

@@ -1,4 +1,4 @@
-//! `sim` and `mutants`: the deterministic simulation of following (`tests/sim`), in a fast build that keeps its assertions.
+//! `sim`, and the simulated part of `mutants`: the deterministic simulation of following (`tests/sim`), in a fast build that keeps its assertions.
 
 use anyhow::Result;
 use clap::Args;
@@ -21,13 +21,6 @@ pub(crate) struct SimArgs {
     seed: Option<u64>,
 }
 
-#[derive(Args)]
-pub(crate) struct MutantsArgs {
-    /// Seeds to try for each broken rule.
-    #[arg(long, default_value_t = 400)]
-    seeds: u64,
-}
-
 /// Runs seeds until one fails, they are through, or the time is over.
 pub(crate) fn sweep(root: &Path, args: &SimArgs) -> Result<()> {
     let seed = args.seed.unwrap_or_else(seed_of_the_clock);
@@ -35,9 +28,9 @@ pub(crate) fn sweep(root: &Path, args: &SimArgs) -> Result<()> {
     cargo::run(simulation(root, &sweep_arguments(args, seed)))
 }
 
-/// Fails when a broken rule goes unnoticed.
-pub(crate) fn mutants(root: &Path, args: &MutantsArgs) -> Result<()> {
-    let arguments = ["mutants".to_owned(), "--seeds".to_owned(), args.seeds.to_string()];
+/// Breaks one rule after the other, trying so many seeds for each; fails when one goes unnoticed.
+pub(crate) fn mutants(root: &Path, seeds: u64) -> Result<()> {
+    let arguments = ["mutants".to_owned(), "--seeds".to_owned(), seeds.to_string()];
     cargo::run(simulation(root, &arguments))
 }
 

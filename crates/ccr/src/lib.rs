@@ -35,6 +35,7 @@ mod blocking;
 mod follower;
 mod leader;
 mod lease_name;
+mod mutant;
 mod rate_limiter;
 mod recovery;
 mod service;

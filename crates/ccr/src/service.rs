@@ -21,6 +21,7 @@ use crate::actions::{pause, resume, unfollow};
 use crate::follower::task_params::{SHARD_FOLLOW_TASK_NAME, ShardFollowTaskParams};
 use crate::follower::tasks::{FollowTaskDeps, FollowTasks};
 use crate::leader::LeaderSide;
+use crate::mutant::Mutant;
 use crate::recovery::{BootstrapDeps, Bootstraps, Rebuilds, ShardRecoveryStatus};
 use crate::settings_watch::{SettingsWatch, remote_clusters};
 
@@ -271,10 +272,13 @@ impl CcrService {
 
     /// A follower that was deleted leaves its tasks behind.
     async fn remove_orphaned_tasks(&self, state: &ClusterState) {
+        let gone = |state: &ClusterState, params: &ShardFollowTaskParams| {
+            state.index_by_uuid(&params.follower_index_uuid).is_none()
+                || (Mutant::CleansLiveTasks.is_on() && self.indices.shard(&params.follower_shard()).is_err())
+        };
         let orphaned = |state: &ClusterState, task: &cluster::PersistentTask| {
             task.task_name == SHARD_FOLLOW_TASK_NAME
-                && ShardFollowTaskParams::from_json(&task.params)
-                    .is_ok_and(|params| state.index_by_uuid(&params.follower_index_uuid).is_none())
+                && ShardFollowTaskParams::from_json(&task.params).is_ok_and(|params| gone(state, &params))
         };
         if !state.persistent_tasks.values().any(|task| orphaned(state, task)) {
             return;

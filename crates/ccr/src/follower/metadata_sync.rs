@@ -13,6 +13,7 @@ use oplog::IndexUuid;
 use tokio::sync::Mutex;
 use transport::{ClusterAlias, IndexMetadataRequest, RemoteClusters, RemoteIndexMetadata};
 
+use crate::mutant;
 use crate::settings_watch::SettingsWatch;
 
 /// Keeps one follower's metadata in step. Shared by the follow tasks of all its shards, so that a version is fetched and
@@ -72,6 +73,7 @@ impl IndexMetadataSync {
             .map_err(|error| unreadable("settings", &leader, &error.to_string()))?;
         let follower = self.follower()?;
         let wanted = settings_to_replicate(&leader_settings, &follower.settings);
+        let wanted = mutant::in_settings(wanted, &leader_settings);
         if !wanted.non_dynamic.is_empty() {
             self.close_apply_reopen(&follower, &wanted.non_dynamic).await?;
         }
@@ -116,6 +118,7 @@ impl IndexMetadataSync {
             .map_err(|error| unreadable("aliases", &leader, &error.to_string()))?;
         let follower = self.follower()?;
         let actions = alias_sync_actions(&leader_aliases, &follower.aliases);
+        let actions = mutant::in_aliases(actions, &leader_aliases);
         if !actions.is_empty() {
             self.indices
                 .apply_alias_actions(&follower.name, actions, Origin::Ccr)

@@ -9,6 +9,7 @@ mod support;
 mod bootstrap;
 mod following;
 mod heal;
+mod known_bugs;
 mod recovery_rate;
 mod recovery_resume;
 mod retention_leases;
