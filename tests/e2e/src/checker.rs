@@ -154,6 +154,49 @@ fn behind(targets: &BTreeMap<u32, i64>, stats: &Value) -> Result<Option<String>>
     Ok(None)
 }
 
+/// An index on the node that holds it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct On<'a> {
+    /// The node.
+    pub(crate) rest: &'a Rest,
+    /// The index.
+    pub(crate) index: &'a str,
+}
+
+impl On<'_> {
+    /// The newest operation of each shard, -1 for one without operations.
+    async fn newest(self) -> Result<BTreeMap<u32, i64>> {
+        let states = shard_states(self.rest, self.index).await?;
+        let newest = states
+            .into_iter()
+            .map(|(number, state)| (number, state.max_seq_no));
+        Ok(newest.collect())
+    }
+
+    /// Operations that all shards together have seen.
+    pub(crate) async fn operations(self) -> Result<i64> {
+        Ok(self.newest().await?.values().map(|newest| newest + 1).sum())
+    }
+
+    /// Waits until the index has seen that many operations more than now.
+    pub(crate) async fn await_operations(self, more: i64) -> Result<()> {
+        let start = self.operations().await?;
+        wait_until(
+            &format!("{more} more operations in {}", self.index),
+            Duration::from_secs(60),
+            || async {
+                let come = self.operations().await? - start;
+                Ok(if come >= more {
+                    Ok(())
+                } else {
+                    Err(format!("{come} more"))
+                })
+            },
+        )
+        .await
+    }
+}
+
 /// Waits until the follower has everything that the leader has at this moment, with no lag and no failing reads.
 pub(crate) async fn wait_until_in_sync(
     pair: &Pair,
@@ -161,20 +204,17 @@ pub(crate) async fn wait_until_in_sync(
     follower: &str,
     within: Duration,
 ) -> Result<()> {
-    let states = shard_states(pair.leader.rest(), leader).await?;
-    let targets: BTreeMap<u32, i64> = states
-        .into_iter()
-        .map(|(number, state)| (number, state.max_seq_no))
-        .collect();
+    await_sync(pair.on_leader(leader), pair.on_follower(follower), within).await
+}
+
+async fn await_sync(leader: On<'_>, follower: On<'_>, within: Duration) -> Result<()> {
+    let targets = leader.newest().await?;
     wait_until(
-        &format!("{follower} to be in sync with {leader}"),
+        &format!("{} to be in sync with {}", follower.index, leader.index),
         within,
         || async {
-            let stats = pair
-                .follower
-                .rest()
-                .get(&format!("/{follower}/_ccr/stats"))
-                .await?;
+            let path = format!("/{}/_ccr/stats", follower.index);
+            let stats = follower.rest.get(&path).await?;
             Ok(behind(&targets, &stats)?.map_or(Ok(()), Err))
         },
     )
@@ -188,18 +228,12 @@ pub(crate) async fn wait_until_applied(
     follower: &str,
     within: Duration,
 ) -> Result<()> {
-    let newest = |states: BTreeMap<u32, ShardState>| {
-        states
-            .into_values()
-            .map(|state| state.max_seq_no)
-            .collect::<Vec<_>>()
-    };
-    let target = newest(shard_states(pair.leader.rest(), leader).await?);
+    let target = pair.on_leader(leader).newest().await?;
     wait_until(
         &format!("{follower} to have applied what {leader} has"),
         within,
         || async {
-            let reached = newest(shard_states(pair.follower.rest(), follower).await?);
+            let reached = pair.on_follower(follower).newest().await?;
             Ok(if reached == target {
                 Ok(())
             } else {
@@ -217,20 +251,29 @@ pub(crate) async fn check_equal(
     follower: &str,
     within: Duration,
 ) -> Result<Contents> {
-    wait_until_in_sync(pair, leader, follower, within).await?;
-    let here = contents::read(pair.leader.rest(), leader).await?;
-    let there = contents::read(pair.follower.rest(), follower).await?;
+    check_copy(pair.on_leader(leader), pair.on_follower(follower), within).await
+}
+
+/// As [`check_equal`], wherever the two are.
+pub(crate) async fn check_copy(leader: On<'_>, follower: On<'_>, within: Duration) -> Result<Contents> {
+    await_sync(leader, follower, within).await?;
+    let here = contents::read(leader.rest, leader.index).await?;
+    let there = contents::read(follower.rest, follower.index).await?;
     fail_on(&compare(&here, &there))?;
     let (leading, following) = (
-        shard_states(pair.leader.rest(), leader).await?,
-        shard_states(pair.follower.rest(), follower).await?,
+        shard_states(leader.rest, leader.index).await?,
+        shard_states(follower.rest, follower.index).await?,
     );
     if leading != following {
         bail!("the documents are equal, the logs are not:\nleader {leading:?}\nfollower {following:?}");
     }
     let live: u64 = leading.values().map(|state| state.live_count).sum();
     if live != here.len() as u64 {
-        bail!("{leader} has {} documents and {live} live operations", here.len());
+        bail!(
+            "{} has {} documents and {live} live operations",
+            leader.index,
+            here.len()
+        );
     }
     Ok(here)
 }

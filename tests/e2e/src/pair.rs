@@ -1,5 +1,6 @@
 //! Two clusters of one node each: a leader, a follower, and the follower's knowledge of the leader.
 
+use crate::checker::On;
 use crate::clock::wait_until;
 use crate::link::Link;
 use crate::node::{Node, NodeSpec};
@@ -61,36 +62,24 @@ impl Pair {
     ) -> Result<Pair> {
         let leader = Node::start(leader).await.context("the leader")?;
         let follower = Node::start(follower).await.context("the follower")?;
-        let transport = leader.addresses().transport.clone();
-        let (link, settings) = match connection {
-            Connection::Direct => (None, json!({ "seeds": [transport] })),
-            Connection::ThroughLink => {
-                let link = Link::open(&transport).await?;
-                let settings = json!({ "mode": "proxy", "proxy_address": link.address() });
-                (Some(link), settings)
-            }
-        };
-        let pair = Pair {
+        let link = introduce(&leader, &follower, connection).await?;
+        Ok(Pair {
             leader,
             follower,
             link,
-        };
-        let body = json!({ "persistent": { "cluster": { "remote": { REMOTE: settings } } } });
-        pair.follower.rest().put("/_cluster/settings", &body).await?;
-        wait_until(
-            "the follower to be connected to the leader",
-            Duration::from_secs(20),
-            || async {
-                let info = pair.follower.rest().get("/_remote/info").await?;
-                Ok(if info[REMOTE]["connected"] == true {
-                    Ok(())
-                } else {
-                    Err(info.to_string())
-                })
-            },
-        )
-        .await?;
-        Ok(pair)
+        })
+    }
+
+    /// An index on the leader.
+    pub(crate) fn on_leader<'a>(&'a self, index: &'a str) -> On<'a> {
+        let rest = self.leader.rest();
+        On { rest, index }
+    }
+
+    /// An index on the follower.
+    pub(crate) fn on_follower<'a>(&'a self, index: &'a str) -> On<'a> {
+        let rest = self.follower.rest();
+        On { rest, index }
     }
 
     /// The line between them; only pairs that were started [`Connection::ThroughLink`] have one.
@@ -102,17 +91,7 @@ impl Pair {
 
     /// Makes `follower` follow `leader` and waits until following began.
     pub(crate) async fn follow(&self, leader: &str, follower: &str, parameters: Value) -> Result<()> {
-        let mut body = json!({ "remote_cluster": REMOTE, "leader_index": leader });
-        if let (Some(body), Value::Object(parameters)) = (body.as_object_mut(), parameters) {
-            body.extend(parameters);
-        }
-        let path = format!("/{follower}/_ccr/follow?wait_for_active_shards=1");
-        let answer = self.follower.rest().put(&path, &body).await?;
-        let expected = json!({ "follow_index_created": true, "follow_index_shards_acked": true, "index_following_started": true });
-        if answer != expected {
-            bail!("follow answered {answer}");
-        }
-        Ok(())
+        follow(&self.follower, leader, follower, parameters).await
     }
 
     /// Fails when either log tells of a panic.
@@ -120,6 +99,59 @@ impl Pair {
         self.leader.check_log()?;
         self.follower.check_log()
     }
+}
+
+/// Tells `follower` of `leader`, as [`REMOTE`], and waits until they are connected. Returns the line between them, if there is one.
+pub(crate) async fn introduce(
+    leader: &Node,
+    follower: &Node,
+    connection: Connection,
+) -> Result<Option<Link>> {
+    let transport = &leader.addresses().transport;
+    let (link, settings) = match connection {
+        Connection::Direct => (None, json!({ "seeds": [transport] })),
+        Connection::ThroughLink => {
+            let link = Link::open(transport).await?;
+            let settings = json!({ "mode": "proxy", "proxy_address": link.address() });
+            (Some(link), settings)
+        }
+    };
+    set_remote(follower, settings).await?;
+    Ok(link)
+}
+
+/// Changes how `follower` reaches the cluster that it knows as [`REMOTE`], and waits until they are connected.
+pub(crate) async fn set_remote(follower: &Node, settings: Value) -> Result<()> {
+    let body = json!({ "persistent": { "cluster": { "remote": { REMOTE: settings } } } });
+    follower.rest().put("/_cluster/settings", &body).await?;
+    wait_until(
+        "the follower to be connected to the leader",
+        Duration::from_secs(20),
+        || async {
+            let info = follower.rest().get("/_remote/info").await?;
+            Ok(if info[REMOTE]["connected"] == true {
+                Ok(())
+            } else {
+                Err(info.to_string())
+            })
+        },
+    )
+    .await
+}
+
+/// Makes the index `follower` on `node` follow `leader` on its [`REMOTE`] and waits until following began.
+pub(crate) async fn follow(node: &Node, leader: &str, follower: &str, parameters: Value) -> Result<()> {
+    let mut body = json!({ "remote_cluster": REMOTE, "leader_index": leader });
+    if let (Some(body), Value::Object(parameters)) = (body.as_object_mut(), parameters) {
+        body.extend(parameters);
+    }
+    let path = format!("/{follower}/_ccr/follow?wait_for_active_shards=1");
+    let answer = node.rest().put(&path, &body).await?;
+    let expected = json!({ "follow_index_created": true, "follow_index_shards_acked": true, "index_following_started": true });
+    if answer != expected {
+        bail!("follow answered {answer}");
+    }
+    Ok(())
 }
 
 /// The last lines of every log below `home`, for the report of a failure.

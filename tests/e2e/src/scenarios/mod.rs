@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bootstrap;
+mod chain_link_faults;
 mod damaged_follower;
 mod follower_killed;
 mod leader_killed;
@@ -93,7 +94,12 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario!(
         link_faults,
         "link-faults",
-        "a line that is cut, or swallows everything, and then heals: the follower catches up by itself"
+        "a line that is cut, swallows everything, resets connections, is long or narrow, and heals: the follower catches up by itself"
+    ),
+    scenario!(
+        chain_link_faults,
+        "chain-link-faults",
+        "both lines of a chain of three clusters suffer from random faults under load: afterwards all are equal"
     ),
     scenario!(
         random_faults,

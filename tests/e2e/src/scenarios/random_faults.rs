@@ -3,7 +3,7 @@
 use crate::checker::{check_equal, fail_on};
 use crate::clock::wait_until;
 use crate::context::Context;
-use crate::link::Line;
+use crate::link;
 use crate::load::{Load, LoadConfig};
 use crate::pair::{Connection, Pair};
 use anyhow::{Context as _, Result};
@@ -20,7 +20,7 @@ enum Fault {
     KillBoth,
     RestartLeader,
     RestartFollower,
-    Line(Line),
+    Line(link::Fault),
     Pause,
 }
 
@@ -30,8 +30,11 @@ const FAULTS: &[Fault] = &[
     Fault::KillBoth,
     Fault::RestartLeader,
     Fault::RestartFollower,
-    Fault::Line(Line::Cut),
-    Fault::Line(Line::BlackHole),
+    Fault::Line(link::Fault::Cut),
+    Fault::Line(link::Fault::BlackHole),
+    Fault::Line(link::Fault::Reset),
+    Fault::Line(link::Fault::Delay(Duration::from_millis(100))),
+    Fault::Line(link::Fault::Throttle(256 << 10)),
     Fault::Pause,
 ];
 
@@ -54,7 +57,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         let fault = *FAULTS.choose(&mut random).context("no faults")?;
         let operations = random.random_range(50..800);
         println!("  fault {round}: {fault:?}, {operations} operations later");
-        await_operations(&pair, operations).await?;
+        pair.on_leader("orders").await_operations(operations).await?;
         strike(&mut pair, fault, random.random_range(50..500))
             .await
             .with_context(|| format!("fault {round}: {fault:?}"))?;
@@ -74,7 +77,7 @@ async fn strike(pair: &mut Pair, fault: Fault, operations: i64) -> Result<()> {
         }
         Fault::KillFollower => {
             pair.follower.kill_9()?;
-            await_operations(pair, operations).await?;
+            pair.on_leader("orders").await_operations(operations).await?;
             pair.follower.start_again().await
         }
         Fault::KillBoth => {
@@ -85,10 +88,10 @@ async fn strike(pair: &mut Pair, fault: Fault, operations: i64) -> Result<()> {
         }
         Fault::RestartLeader => pair.leader.restart().await,
         Fault::RestartFollower => pair.follower.restart().await,
-        Fault::Line(line) => {
-            pair.link()?.set(line);
-            await_operations(pair, operations).await?;
-            pair.link()?.set(Line::Open);
+        Fault::Line(fault) => {
+            pair.link()?.strike(fault);
+            pair.on_leader("orders").await_operations(operations).await?;
+            pair.link()?.heal();
             Ok(())
         }
         Fault::Pause => {
@@ -96,7 +99,7 @@ async fn strike(pair: &mut Pair, fault: Fault, operations: i64) -> Result<()> {
                 .rest()
                 .post_empty("/orders-copy/_ccr/pause_follow")
                 .await?;
-            await_operations(pair, operations).await?;
+            pair.on_leader("orders").await_operations(operations).await?;
             // A resume asks the leader, and fails while the line is still being built again after an earlier fault.
             wait_until("the follower to resume", Duration::from_secs(30), || async {
                 let answer = pair
@@ -113,26 +116,4 @@ async fn strike(pair: &mut Pair, fault: Fault, operations: i64) -> Result<()> {
             .await
         }
     }
-}
-
-/// Waits until the leader has that many operations more than now.
-async fn await_operations(pair: &Pair, more: i64) -> Result<()> {
-    let newest = || async {
-        let states = crate::checker::shard_states(pair.leader.rest(), "orders").await?;
-        anyhow::Ok(states.values().map(|state| state.max_seq_no).sum::<i64>())
-    };
-    let start = newest().await?;
-    wait_until(
-        &format!("{more} more operations on the leader"),
-        Duration::from_secs(60),
-        || async {
-            let reached = newest().await?;
-            Ok(if reached >= start + more {
-                Ok(())
-            } else {
-                Err(format!("{} more", reached - start))
-            })
-        },
-    )
-    .await
 }
