@@ -11,7 +11,7 @@ use std::time::Duration;
 use es_exception::{Exception, ExceptionKind};
 use oplog::{Frame, LiveSnapshot, SeqNo};
 
-use crate::cursor::{after, before};
+use crate::cursor::after;
 use crate::event::{Action, HealOutcome, HealWork};
 use crate::ids::{HealId, IdSource};
 use crate::ports::{FollowerState, HeldReadRequest, HeldReadResponse, LiveSetResponse, MetadataVersions};
@@ -29,8 +29,11 @@ pub(crate) struct Heal {
     staged: SeqNo,
     /// Those before this were received.
     received: SeqNo,
-    /// The end of the leader when it last answered; `None` before that.
+    /// Where the leader ended when it first answered since the heal began, or began again. What came later is read after the live set was asked for:
+    /// it ends with that, while the end of a leader that is written to faster than the line carries would never be reached.
     leader_end: Option<SeqNo>,
+    /// The leader's global checkpoint as last told.
+    leader_checkpoint: Option<SeqNo>,
     snapshot: Option<LiveSnapshot>,
     /// What all answers need.
     versions: MetadataVersions,
@@ -115,6 +118,7 @@ impl Heal {
             staged: applied,
             received: applied,
             leader_end: None,
+            leader_checkpoint: None,
             snapshot: None,
             versions: MetadataVersions::default(),
             reading: None,
@@ -263,7 +267,8 @@ impl Heal {
             return self.failed(now, exception, delay);
         }
         let stands = HealEnd::LeaderStands(response.global_checkpoint, response.leader_now);
-        self.leader_end = Some(after(response.global_checkpoint));
+        self.leader_end.get_or_insert(after(response.global_checkpoint));
+        self.leader_checkpoint = self.leader_checkpoint.max(response.global_checkpoint);
         self.versions = self.versions.max(response.versions);
         if response.next > request.from {
             self.received = response.next;
@@ -399,7 +404,7 @@ impl Heal {
             stage,
             from_seq_no: applied,
             next_seq_no: self.staged,
-            to_seq_no: snapshot.or(self.leader_end.and_then(before)),
+            to_seq_no: snapshot.or(self.leader_checkpoint),
             operations: self.operations,
             bytes: self.bytes,
             failures: self.total_failures,

@@ -66,7 +66,7 @@ pub struct HealStatus {
     pub from_seq_no: SeqNo,
     /// What the leader holds before this operation is staged.
     pub next_seq_no: SeqNo,
-    /// The last operation that the heal is to reach, as far as it is known; rises while the leader is written to.
+    /// The last operation that the heal is to reach, as far as it is known; rises while the leader is written to, until its live set was read.
     pub to_seq_no: Option<SeqNo>,
     /// Operations received.
     pub operations: u64,

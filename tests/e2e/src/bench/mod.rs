@@ -5,6 +5,7 @@
 
 mod disk;
 mod figures;
+mod heal;
 mod ingest;
 mod lag;
 mod many_shards;
@@ -28,6 +29,8 @@ pub(crate) enum Section {
     ManyShards,
     /// Bytes of a document on disk.
     Disk,
+    /// A delta heal beside a full copy, of an index of 1 GiB.
+    DeltaHeal,
 }
 
 /// How much to measure.
@@ -88,6 +91,9 @@ pub(crate) async fn run(args: BenchArgs) -> Result<()> {
         }
         if args.measures(Section::Disk) {
             disk::measure(&args.binary, &home, &mut figures).await?;
+        }
+        if args.measures(Section::DeltaHeal) {
+            heal::measure(&args.binary, &home, &mut figures).await?;
         }
         fs::remove_dir_all(&home)?;
     }

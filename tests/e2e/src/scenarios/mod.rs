@@ -4,6 +4,7 @@ mod bad_input;
 mod bootstrap;
 mod chain_link_faults;
 mod damaged_follower;
+mod fallen_behind;
 mod follower_killed;
 mod leader_killed;
 mod link_faults;
@@ -85,6 +86,11 @@ pub(crate) const ALL: &[Scenario] = &[
         follower_killed,
         "follower-killed",
         "kill -9 of the follower under load: it comes back and catches up by itself"
+    ),
+    scenario!(
+        fallen_behind,
+        "fallen-behind",
+        "a follower whose operations are gone on the leader heals by delta, or fails as documented when it may not"
     ),
     scenario!(
         damaged_follower,

@@ -167,20 +167,13 @@ fn a_heal_stages_what_the_leader_holds_while_more_comes_then_installs_and_follow
         (HealStage::ReadingOperations, seq(10), seq(10), opt(41), 3)
     );
     rig.healed(stage, HealOutcome::Staged(seq(21)));
-    let works = rig.heals();
-    let [
-        (stage, HealWork::Stage { from, .. }),
-        (read, HealWork::ReadHeld(_)),
-    ] = &works[..]
-    else {
-        panic!("not both: {works:?}")
-    };
-    assert_eq!(*from, seq(21));
-    let (stage, read) = (*stage, *read);
+    let (stage, work) = rig.next_heal();
+    assert!(
+        matches!(work, HealWork::Stage { from, .. } if from == seq(21)),
+        "{work:?}"
+    );
     rig.healed(stage, HealOutcome::Staged(seq(41)));
-    rig.healed(read, HealOutcome::Held(held(&[], 42, 41)));
-    let (stage, _) = rig.next_heal();
-    rig.healed(stage, HealOutcome::Staged(seq(42)));
+    // Where the leader ended at first: what came since is not chased.
     let (id, work) = rig.next_heal();
     assert_eq!(
         (work, rig.status().heal.unwrap().stage),
@@ -189,7 +182,7 @@ fn a_heal_stages_what_the_leader_holds_while_more_comes_then_installs_and_follow
     // Meanwhile the leader has gone on: the rest, and no more than that, is fetched.
     rig.healed(id, HealOutcome::LiveSet(Box::new(live_set(44))));
     let (read, from, to) = rig.held_read();
-    assert_eq!((from, to), (42, Some(44)));
+    assert_eq!((from, to), (41, Some(44)));
     rig.healed(read, HealOutcome::Held(held(&[43, 44], 45, 60)));
     let (stage, _) = rig.next_heal();
     rig.healed(stage, HealOutcome::Staged(seq(45)));
