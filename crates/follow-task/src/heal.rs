@@ -145,7 +145,7 @@ impl Heal {
             return None;
         }
         if !self.begun {
-            return self.staging.is_none().then_some(Step::Begin);
+            return Some(Step::Begin);
         }
         if self.waiting.is_some() {
             return self.staging.is_none().then_some(Step::Stage);
@@ -415,6 +415,10 @@ impl Heal {
     /// FT-1: what is staged has no gap. FT-2: one answer waits while another comes.
     pub(crate) fn check_invariants(&self) {
         assert!(self.staged <= self.received, "FT-1: staged what was not received");
+        assert!(
+            self.begun || self.staging.is_none(),
+            "FT-1: two pieces of work on the follower at once"
+        );
         let Some(snapshot) = &self.snapshot else { return };
         assert!(
             self.received <= after(Some(snapshot.max_seq_no)),

@@ -74,11 +74,6 @@ impl Lag {
         self.forget_before(applied);
     }
 
-    /// Takes note that a heal has applied everything before `applied`. When the last of it was written is not known.
-    pub(crate) fn healed(&mut self, applied: SeqNo) {
-        self.forget_before(applied);
-    }
-
     /// Keeps, of the sightings at or before `applied`, only the last.
     fn forget_before(&mut self, applied: SeqNo) {
         while self.sightings.get(1).is_some_and(|(end, _)| *end <= applied) {

@@ -102,7 +102,6 @@ impl FollowTask {
                 self.skip_to_applied();
                 // What was asked for, dropped, and not got by the heal.
                 self.reads.leave_over(self.dispatched, self.reads.requested());
-                self.lag.healed(self.follower.applied());
             }
         }
         true

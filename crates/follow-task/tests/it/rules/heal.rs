@@ -391,6 +391,53 @@ fn a_failure_that_may_pass_is_tried_again_and_one_of_the_follower_begins_anew() 
 }
 
 #[test]
+fn a_success_ends_what_is_told_of_a_failure_but_not_its_count() {
+    let (mut rig, id) = at(At::Read);
+    rig.heal_failed(id, retryable());
+    let (id, _) = rig.next_heal();
+    rig.healed(id, HealOutcome::Held(held(&[40], 41, 40)));
+    let heal = rig.status().heal.unwrap();
+    assert_eq!((heal.failures, heal.exception), (1, None));
+}
+
+#[test]
+fn a_follower_that_staged_something_else_is_asked_again_what_is_next() {
+    let (mut rig, id) = at(At::Stage);
+    rig.healed(id, HealOutcome::Staged(seq(39)));
+    let (id, work) = rig.next_heal();
+    assert_eq!(kind(&work), At::Begin);
+    rig.healed(id, HealOutcome::Begun(seq(39)));
+    assert_eq!(rig.held_read().1, 39);
+}
+
+#[test]
+fn a_live_set_that_could_not_be_installed_is_not_tried_again_but_a_newer_one() {
+    let (mut rig, id) = at(At::Install);
+    rig.heal_failed(id, retryable());
+    let (id, _) = rig.next_heal();
+    rig.healed(id, HealOutcome::Begun(seq(41)));
+    let (id, from, to) = rig.held_read();
+    assert_eq!((from, to), (41, None));
+    rig.healed(id, HealOutcome::Held(held(&[], 41, 40)));
+    assert_eq!(kind(&rig.next_heal().1), At::LiveSet);
+}
+
+#[test]
+fn reads_that_pause_after_a_failure_give_way_to_a_heal() {
+    let mut rig = Rig::started(reads(8, 3), 9);
+    let id = rig.one_read(10, 8);
+    rig.read_done(id, Ok(answer(10..10, 63)));
+    let three = rig.reads();
+    rig.read_done(three[1].0, Err(retryable()));
+    rig.read_done(three[0].0, Err(missing(10, 17)));
+    assert_eq!(rig.status().read_exceptions, []);
+    let id = rig.installing(63);
+    assert_eq!(rig.reads(), [], "the heal gets it all");
+    rig.healed(id, HealOutcome::Installed(state(63)));
+    assert_eq!(rig.status().outstanding_read_requests, 1, "the third from before");
+}
+
+#[test]
 fn pauses_grow_with_the_failures_in_a_row_and_the_lag_is_not_known_meanwhile() {
     let (mut rig, mut id) = at(At::Read);
     let begin = rig.now;
