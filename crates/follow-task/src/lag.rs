@@ -40,6 +40,11 @@ impl Lag {
         self.known = known;
     }
 
+    /// Whether the leader has ever answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.leader_clock.is_some()
+    }
+
     /// Operations before this are known on the leader.
     pub(crate) fn known(&self) -> SeqNo {
         self.known

@@ -16,11 +16,13 @@ pub(crate) struct LeaseRenewal {
     due: Timestamp,
     current: Option<Current>,
     last_failure: Option<Exception>,
+    renewed_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Current {
     id: LeaseRequestId,
+    sent_at: Timestamp,
     retaining: SeqNo,
     adding: bool,
 }
@@ -32,7 +34,13 @@ impl LeaseRenewal {
             due: Timestamp::default(),
             current: None,
             last_failure: None,
+            renewed_at: None,
         }
+    }
+
+    /// When the last renewal or addition that succeeded was sent: the leader noted a time that is not earlier.
+    pub(crate) fn renewed_at(&self) -> Option<Timestamp> {
+        self.renewed_at
     }
 
     /// Why the last renewal failed, if it did.
@@ -57,6 +65,7 @@ impl LeaseRenewal {
             let id = ids.next();
             self.current = Some(Current {
                 id,
+                sent_at: now,
                 retaining,
                 adding: false,
             });
@@ -80,6 +89,7 @@ impl LeaseRenewal {
         self.due = now.after(self.interval);
         let Err(exception) = result else {
             self.last_failure = None;
+            self.renewed_at = Some(current.sent_at);
             return true;
         };
         match exception.kind() {
@@ -87,6 +97,7 @@ impl LeaseRenewal {
                 let id = ids.next();
                 self.current = Some(Current {
                     id,
+                    sent_at: now,
                     adding: true,
                     ..current
                 });
@@ -95,7 +106,7 @@ impl LeaseRenewal {
                     retaining: current.retaining,
                 });
             }
-            // Both mean that the leader holds a lease which keeps enough.
+            // Both mean that the leader holds a lease which keeps enough; its age is what it was.
             ExceptionKind::RetentionLeaseInvalidRetainingSeqNo
             | ExceptionKind::RetentionLeaseAlreadyExists => self.last_failure = None,
             _ => self.last_failure = Some(exception),

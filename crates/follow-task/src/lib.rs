@@ -51,6 +51,7 @@
 mod answer;
 mod backoff;
 mod buffer;
+mod catch_up;
 mod credit;
 mod cursor;
 mod driver;

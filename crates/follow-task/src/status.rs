@@ -80,8 +80,8 @@ pub struct HealStatus {
 
 /// Everything that follow stats show of one shard.
 ///
-/// Source: elasticsearch-specification, `ccr/_types/FollowIndexStats.ts` (`ShardStats`), plus the fields of lag and heal, which are ours. Where
-/// Elasticsearch prints -1 there is `None` here. Kept in memory only: a restarted task counts from zero.
+/// Source: elasticsearch-specification, `ccr/_types/FollowIndexStats.ts` (`ShardStats`), plus what comes after `fatal_exception`, which is ours.
+/// Where Elasticsearch prints -1 there is `None` here. Kept in memory only: a restarted task counts from zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardFollowTaskStatus {
     /// Whom the task follows.
@@ -151,4 +151,23 @@ pub struct ShardFollowTaskStatus {
     pub heal: Option<HealStatus>,
     /// Delta heals completed.
     pub successful_heals: u64,
+    /// Time until the follower has caught up, if both sides go on as in the last seconds; 0 when it is in sync.
+    ///
+    /// `None` while it falls behind or stands still, and while nobody knows: before the first second after the leader's first answer, while
+    /// reads fail or a heal is under way, and of a task that does not run.
+    pub estimated_catch_up: Option<Duration>,
+    /// Time since the last renewal that succeeded was sent; `None` before the first. See [`retention_lease_left`](Self::retention_lease_left).
+    pub time_since_retention_lease_renewal: Option<Duration>,
+}
+
+impl ShardFollowTaskStatus {
+    /// For how long the leader keeps what the follower has yet to read, should no renewal of the lease succeed any more. `period` is the
+    /// leader's `index.soft_deletes.retention_lease.period`.
+    ///
+    /// Never too large: counted from when the renewal was sent, and not from when the leader noted it. `None` before this task's first renewal.
+    #[must_use]
+    pub fn retention_lease_left(&self, period: Duration) -> Option<Duration> {
+        let since = self.time_since_retention_lease_renewal?;
+        Some(period.saturating_sub(since))
+    }
 }

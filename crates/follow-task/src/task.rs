@@ -13,6 +13,7 @@ use oplog::SeqNo;
 
 use crate::backoff::Backoff;
 use crate::buffer::Buffer;
+use crate::catch_up::CatchUp;
 use crate::credit::Credit;
 use crate::event::{Action, Event};
 use crate::follower::Follower;
@@ -67,6 +68,7 @@ pub struct FollowTask {
     lease: LeaseRenewal,
     credit: Credit,
     lag: Lag,
+    catch_up: CatchUp,
     counters: Counters,
     auto_heal: bool,
     heal: Option<Heal>,
@@ -108,6 +110,7 @@ impl FollowTask {
             lease: LeaseRenewal::new(retention_lease_renew_interval),
             credit: Credit::default(),
             lag: Lag::new(),
+            catch_up: CatchUp::default(),
             counters: Counters::default(),
             auto_heal,
             heal: None,
@@ -129,6 +132,10 @@ impl FollowTask {
         let now = now.max(self.now);
         self.now = now;
         self.handle(now, event, actions);
+        if self.lag.is_answered() {
+            self.catch_up
+                .sample(now, self.follower.applied(), self.lag.known());
+        }
         if self.is_running() {
             self.advance(now, actions);
         }

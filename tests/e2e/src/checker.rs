@@ -143,6 +143,7 @@ fn behind(targets: &BTreeMap<u32, i64>, stats: &Value) -> Result<Option<String>>
         let quiet = [
             "follower_to_leader_lag_millis",
             "follower_to_leader_lagging_ops_count",
+            "estimated_catch_up_millis",
         ]
         .iter()
         .all(|name| shard[*name] == 0);
@@ -340,6 +341,7 @@ mod tests {
         let mut shard = json!({
             "shard_id": 0, "leader_global_checkpoint": 7, "follower_global_checkpoint": 7, "read_exceptions": [],
             "follower_to_leader_lag_millis": 0, "follower_to_leader_lagging_ops_count": 0,
+            "estimated_catch_up_millis": 0,
         });
         for (name, value) in overrides {
             shard[*name] = value.clone();
@@ -356,6 +358,7 @@ mod tests {
             ("leader_global_checkpoint", json!(8)),
             ("follower_to_leader_lag_millis", json!(3)),
             ("follower_to_leader_lagging_ops_count", json!(1)),
+            ("estimated_catch_up_millis", json!(-1)),
             ("read_exceptions", json!([{ "from_seq_no": 1 }])),
         ] {
             assert!(

@@ -167,6 +167,7 @@ impl World {
             && status.read_exceptions.is_empty()
             && status.follower_to_leader_lagging_ops_count == 0
             && status.follower_to_leader_lag_millis == 0
+            && status.estimated_catch_up == Some(std::time::Duration::ZERO)
             && status.write_buffer_operation_count == 0;
         if is_equal && is_quiet {
             return Ok(());

@@ -1,7 +1,9 @@
 //! `GET /{index}/_ccr/stats`: how every follow task is doing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use cluster::IndexMetadata;
 use es_exception::{Exception, ExceptionKind};
 use follow_task::ShardFollowTaskStatus;
 
@@ -14,6 +16,8 @@ pub struct IndexFollowStats {
     pub index: String,
     /// One for each shard, in order.
     pub shards: Vec<ShardFollowTaskStatus>,
+    /// How long the leader keeps a retention lease without a renewal; `None` as long as its settings are not known.
+    pub leader_retention_lease_period: Option<Duration>,
 }
 
 /// The tasks of the indices that `expression` names: a comma list of names and patterns.
@@ -43,9 +47,15 @@ pub(crate) fn follow_stats(
             format!("no shard follow tasks for follower indices [{expression}]"),
         ));
     }
+    let state = service.cluster.state();
     let sorted = by_index.into_iter().map(|(index, mut shards)| {
         shards.sort_by_key(|status| status.identity.shard_id);
-        IndexFollowStats { index, shards }
+        let period = |index: &IndexMetadata| service.tasks.lease_period(&index.uuid);
+        IndexFollowStats {
+            leader_retention_lease_period: state.index(&index).and_then(|index| period(index)),
+            index,
+            shards,
+        }
     });
     Ok(sorted.collect())
 }

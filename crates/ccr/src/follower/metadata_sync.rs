@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster::{ClusterService, IndexMetadata, IndexState};
 use es_exception::{Exception, ExceptionKind};
 use follow_task::MetadataSync;
 use futures::future::BoxFuture;
-use index_meta::{AliasMetadata, Settings, alias_sync_actions, settings_to_replicate};
+use index_meta::{AliasMetadata, IndexSettings, Settings, alias_sync_actions, settings_to_replicate};
 use indices::{IndicesService, Origin};
 use oplog::IndexUuid;
 use tokio::sync::Mutex;
@@ -29,6 +30,8 @@ pub(crate) struct IndexMetadataSync {
     pub(crate) leader_index_uuid: IndexUuid,
     pub(crate) follower_index_uuid: IndexUuid,
     pub(crate) applied: Mutex<AppliedVersions>,
+    /// How long the leader keeps a lease without a renewal, as of the last sync of settings.
+    pub(crate) lease_period: parking_lot::Mutex<Option<Duration>>,
 }
 
 /// The leader's versions that this follower has, as far as this process has applied them.
@@ -48,6 +51,11 @@ enum Part {
 }
 
 impl IndexMetadataSync {
+    /// The leader's `index.soft_deletes.retention_lease.period`; `None` before the first sync of settings.
+    pub(crate) fn lease_period(&self) -> Option<Duration> {
+        *self.lease_period.lock()
+    }
+
     async fn mapping(&self, required: u64) -> Result<u64, Exception> {
         let mut applied = self.applied.lock().await;
         if applied.mapping >= required && required > 0 {
@@ -71,6 +79,10 @@ impl IndexMetadataSync {
         let leader = self.leader(Part::Settings, required).await?;
         let leader_settings = Settings::from_json(&parse(&leader.settings, "settings", &leader)?)
             .map_err(|error| unreadable("settings", &leader, &error.to_string()))?;
+        // Of a newer leader there may be values that this node cannot read: they are no reason to stop following.
+        if let Ok(typed) = IndexSettings::from_settings(&leader_settings) {
+            *self.lease_period.lock() = Some(typed.soft_deletes_retention_lease_period());
+        }
         let follower = self.follower()?;
         let wanted = settings_to_replicate(&leader_settings, &follower.settings);
         let wanted = mutant::in_settings(wanted, &leader_settings);

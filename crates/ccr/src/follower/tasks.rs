@@ -206,6 +206,12 @@ impl FollowTasks {
             .collect()
     }
 
+    /// The lease period of the leader that a follower follows; `None` if it has no task or is not known yet.
+    pub(crate) fn lease_period(&self, follower: &IndexUuid) -> Option<Duration> {
+        let syncs = self.metadata.lock();
+        syncs.get(follower).and_then(Weak::upgrade)?.lease_period()
+    }
+
     fn start(&self, state: &ClusterState, task: &PersistentTask) -> Result<FollowTaskHandle, Exception> {
         let params = ShardFollowTaskParams::from_json(&task.params)?;
         let alias: ClusterAlias = params.remote_cluster.parse().map_err(|error| {
@@ -277,6 +283,7 @@ impl FollowTasks {
             leader_index_uuid: params.leader_index_uuid.clone(),
             follower_index_uuid: params.follower_index_uuid.clone(),
             applied: tokio::sync::Mutex::default(),
+            lease_period: parking_lot::Mutex::default(),
         });
         syncs.insert(params.follower_index_uuid.clone(), Arc::downgrade(&sync));
         sync

@@ -70,6 +70,8 @@ impl FollowTask {
                 .as_ref()
                 .map(|heal| heal.status(applied, self.writes_are_out())),
             successful_heals: counters.successful_heals,
+            estimated_catch_up: self.estimated_catch_up(now),
+            time_since_retention_lease_renewal: self.lease.renewed_at().map(|at| now.since(at)),
         }
     }
 
@@ -77,11 +79,30 @@ impl FollowTask {
         let applied = self.follower.applied();
         let buffered = || self.buffer.first().filter(|frame| frame.seq_no() == applied);
         let oldest = self.writes.frame(applied).or_else(buffered).map(Frame::timestamp);
+        self.lag.millis(
+            now,
+            applied,
+            oldest,
+            self.is_running() && self.is_out_of_contact(),
+        )
+    }
+
+    /// Whether the leader has stopped answering: it may hold anything by now.
+    fn is_out_of_contact(&self) -> bool {
         let heal_fails = self
             .heal
             .as_ref()
             .is_some_and(|heal| heal.last_failure().is_some());
-        let failing = self.is_running() && (self.reads.is_failing() || heal_fails);
-        self.lag.millis(now, applied, oldest, failing)
+        self.reads.is_failing() || heal_fails
+    }
+
+    /// What a heal brings is applied at once at its end, so until then nothing tells how fast it is.
+    fn estimated_catch_up(&self, now: Timestamp) -> Option<Duration> {
+        let in_contact = self.is_running() && self.lag.is_answered() && !self.is_out_of_contact();
+        if !in_contact || self.heal.is_some() {
+            return None;
+        }
+        self.catch_up
+            .estimate(now, self.follower.applied(), self.lag.known())
     }
 }

@@ -26,7 +26,10 @@ pub(crate) async fn tasks(call: Call) -> Result<Reply, Exception> {
         Vec::new()
     };
     let mut number = 0_u64;
-    for status in follow_stats.iter().flat_map(|index| &index.shards) {
+    let shards = follow_stats
+        .iter()
+        .flat_map(|index| index.shards.iter().map(move |shard| (index, shard)));
+    for (index, status) in shards {
         number += 1;
         let uuid = state
             .index(&status.identity.follower_index)
@@ -44,7 +47,7 @@ pub(crate) async fn tasks(call: Call) -> Result<Reply, Exception> {
         if detailed {
             task["description"] = format!("id={uuid}-{}", status.identity.shard_id).into();
         }
-        task["status"] = shard_stats(status, call.human()?);
+        task["status"] = shard_stats(status, index.leader_retention_lease_period, call.human()?);
         listed.insert(format!("{}:{number}", node.id), task);
     }
     let mut nodes = Map::new();

@@ -10,6 +10,7 @@ mod damage;
 mod disk;
 mod documents;
 mod edge;
+mod follow_stats;
 mod force_merge;
 mod indices;
 mod replication;

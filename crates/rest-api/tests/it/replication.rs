@@ -7,7 +7,8 @@ use tokio::io::AsyncWriteExt;
 
 use crate::node::Node;
 
-async fn connected() -> (Node, Node) {
+/// A leader with five documents in `orders`, and a follower that knows it as `lisbon`.
+pub(crate) async fn connected() -> (Node, Node) {
     let leader = Node::start().await;
     let follower = Node::start_with("follower", RestConfig::default()).await;
     let settings =
@@ -32,9 +33,9 @@ async fn connected() -> (Node, Node) {
     (leader, follower)
 }
 
-const FOLLOW: &str = r#"{"remote_cluster": "lisbon", "leader_index": "orders", "max_read_request_size": "1024k", "read_poll_timeout": "100ms"}"#;
+pub(crate) const FOLLOW: &str = r#"{"remote_cluster": "lisbon", "leader_index": "orders", "max_read_request_size": "1024k", "read_poll_timeout": "100ms"}"#;
 
-fn caught_up(stats: &Value) -> bool {
+pub(crate) fn caught_up(stats: &Value) -> bool {
     let shards = stats["indices"][0]["shards"]
         .as_array()
         .cloned()

@@ -236,3 +236,42 @@ fn a_failure_is_shown_until_the_leader_holds_a_good_lease() {
     rig.lease_done(id, Ok(()));
     assert!(!shown(&rig));
 }
+
+#[test]
+fn what_is_left_of_a_lease_counts_from_when_its_last_renewal_was_sent() {
+    const PERIOD: Duration = Duration::from_secs(3600);
+    let left = |rig: &Rig| rig.status().retention_lease_left(PERIOD);
+    let (mut rig, id) = renewing();
+    assert_eq!(left(&rig), None, "no renewal has succeeded");
+    let sent = rig.now;
+    rig.now = rig.now.after(Duration::from_secs(2));
+    rig.lease_done(id, Ok(()));
+    let since = |rig: &Rig| Some(PERIOD.saturating_sub(rig.now.since(sent)));
+    assert_eq!(left(&rig), since(&rig));
+
+    // Neither a failure nor the answer that the leader's lease is another one makes the leader keep it longer.
+    let other = [
+        ExceptionKind::NoSuchRemoteCluster,
+        ExceptionKind::RetentionLeaseInvalidRetainingSeqNo,
+    ];
+    for kind in other {
+        rig.until(|action| matches!(action, Action::RenewRetentionLease { .. }));
+        let (id, _) = rig.renewal().unwrap();
+        rig.lease_done(id, Err(of_kind(kind)));
+        assert_eq!(left(&rig), since(&rig), "{kind:?}");
+    }
+    rig.now = rig.now.after(2 * PERIOD);
+    assert_eq!(left(&rig), Some(Duration::ZERO), "it may have expired");
+
+    rig.until(|action| matches!(action, Action::RenewRetentionLease { .. }));
+    let (id, _) = rig.renewal().unwrap();
+    rig.now = rig.now.after(Duration::from_secs(5));
+    rig.lease_done(id, Err(of_kind(ExceptionKind::RetentionLeaseNotFound)));
+    let added = rig.now;
+    let Some(Action::AddRetentionLease { id, .. }) = rig.take().pop() else {
+        panic!("not added")
+    };
+    rig.lease_done(id, Ok(()));
+    let since_added = PERIOD.saturating_sub(rig.now.since(added));
+    assert_eq!(left(&rig), Some(since_added), "a new lease");
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use follow_task::{Action, Event, ShardFollowTaskStatus};
 use oplog::ShardNumber;
 
-use crate::harness::{Rig, answer, appended, opt, reads, retryable, size, state, writes};
+use crate::harness::{Rig, answer, appended, opt, reads, retryable, seq, size, state, writes};
 
 /// Time between two steps of the rig.
 const STEP: u32 = 20;
@@ -163,4 +163,43 @@ fn a_status_names_whom_it_is_about() {
         ("leader", "orders", "orders-copy", ShardNumber::new(0))
     );
     assert_eq!(rig.status().follower_max_seq_no, opt(4));
+}
+
+#[test]
+fn catching_up_is_estimated_while_the_leader_answers() {
+    let seconds = |count: u32| Some(millis(1000 * count));
+    let mut rig = Rig::started(writes(1000, 1), -1);
+    let estimate = |rig: &Rig| rig.status().estimated_catch_up;
+    assert_eq!(estimate(&rig), None, "the leader has not answered");
+    let id = rig.one_read(0, 1000);
+    rig.read_done(id, Ok(answer(0..500, 2999)));
+    assert_eq!(estimate(&rig), None, "no speed yet");
+    let append = rig.appends()[0].0;
+    rig.now = rig.now.after(millis(2000 - STEP));
+    rig.write_done(append, 499);
+    assert_eq!(estimate(&rig), seconds(10), "500 of 3,000 in two seconds");
+
+    let (id, _) = rig.next_read();
+    rig.read_done(id, Err(retryable()));
+    assert_eq!(estimate(&rig), None, "nobody knows what the leader has");
+    for (range, last) in [(500..1500, 1499), (1500..2500, 2499), (2500..3000, 2999)] {
+        let (id, request) = rig.next_read();
+        assert_eq!(request.from, seq(range.start));
+        rig.read_done(id, Ok(answer(range, 2999)));
+        let append = rig.appends()[0].0;
+        rig.write_done(append, last);
+    }
+    assert_eq!(estimate(&rig), seconds(0));
+    let (id, _) = rig.next_read();
+    rig.now = rig.now.after(millis(60_000));
+    rig.read_done(id, Ok(answer(0..0, 2999)));
+    assert_eq!(estimate(&rig), seconds(0), "idle and in contact is in sync");
+    let (id, _) = rig.next_read();
+    rig.read_done(id, Err(retryable()));
+    assert_eq!(estimate(&rig), None, "in sync with what is known");
+    let (id, _) = rig.next_read();
+    rig.read_done(id, Ok(answer(0..0, 2999)));
+    assert_eq!(estimate(&rig), seconds(0));
+    rig.step(Event::Cancel);
+    assert_eq!(estimate(&rig), None, "a task that does not run");
 }

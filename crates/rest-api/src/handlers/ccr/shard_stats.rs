@@ -12,6 +12,9 @@ use crate::units::{human_bytes, human_millis};
 /// The number that Elasticsearch shows where there is no sequence number.
 pub(crate) const NO_SEQ_NO: i64 = -1;
 
+/// The number that Elasticsearch shows where there is no time.
+pub(crate) const NO_TIME: i64 = -1;
+
 /// A sequence number as Elasticsearch prints it: -1 when there is none.
 pub(crate) fn seq_no(seq_no: Option<SeqNo>) -> i64 {
     seq_no
@@ -28,9 +31,28 @@ pub(crate) fn checkpoint_lag(status: &ShardFollowTaskStatus) -> i64 {
     (seq_no(status.leader_global_checkpoint) - seq_no(status.follower_global_checkpoint)).max(0)
 }
 
-/// The shard object. Source: elasticsearch-specification, `ccr/_types/FollowIndexStats.ts` (`ShardStats`); the fields of lag
-/// and heal are ours.
-pub(crate) fn shard_stats(status: &ShardFollowTaskStatus, human: bool) -> Value {
+/// A time as Elasticsearch prints it where there may be none: -1 then.
+fn millis_or_none(time: Option<Duration>) -> i64 {
+    time.map_or(NO_TIME, millis)
+}
+
+/// Milliseconds until the shard has caught up; -1 when it does not, or nobody knows.
+pub(crate) fn catch_up_millis(status: &ShardFollowTaskStatus) -> i64 {
+    millis_or_none(status.estimated_catch_up)
+}
+
+/// Milliseconds until the leader may drop operations that the shard has yet to read, if no renewal succeeds any more; -1 when not known.
+pub(crate) fn lease_left_millis(status: &ShardFollowTaskStatus, period: Option<Duration>) -> i64 {
+    millis_or_none(period.and_then(|period| status.retention_lease_left(period)))
+}
+
+/// The shard object. Source: elasticsearch-specification, `ccr/_types/FollowIndexStats.ts` (`ShardStats`); the fields of lag, catching up, the
+/// lease and heal are ours. `lease_period` is the leader's, if it is known.
+pub(crate) fn shard_stats(
+    status: &ShardFollowTaskStatus,
+    lease_period: Option<Duration>,
+    human: bool,
+) -> Value {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| {
         object.insert(key.to_owned(), value);
@@ -113,11 +135,11 @@ pub(crate) fn shard_stats(status: &ShardFollowTaskStatus, human: bool) -> Value 
         json!({"from_seq_no": failed.from_seq_no.get(), "retries": failed.retries, "exception": error_object(&failed.exception)})
     });
     put("read_exceptions", exceptions.collect());
-    let since = status.time_since_last_read.map_or(-1, millis);
-    if human {
-        put("time_since_last_read", human_millis(since).into());
-    }
-    put("time_since_last_read_millis", since.into());
+    let since = millis_or_none(status.time_since_last_read);
+    put_millis(&mut object, "time_since_last_read", since, human);
+    let mut put = |key: &str, value: Value| {
+        object.insert(key.to_owned(), value);
+    };
     put(
         "follower_to_leader_lag_millis",
         status.follower_to_leader_lag_millis.into(),
@@ -130,8 +152,11 @@ pub(crate) fn shard_stats(status: &ShardFollowTaskStatus, human: bool) -> Value 
     if let Some(heal) = &status.heal {
         put("heal", heal_stats(heal, human));
     }
+    let (catch_up, lease) = (catch_up_millis(status), lease_left_millis(status, lease_period));
+    put_millis(&mut object, "estimated_catch_up", catch_up, human);
+    put_millis(&mut object, "time_until_retention_lease_expiry", lease, human);
     if let Some(fatal) = &status.fatal_exception {
-        put("fatal_exception", error_object(fatal));
+        object.insert("fatal_exception".to_owned(), error_object(fatal));
     }
     Value::Object(object)
 }
@@ -165,8 +190,13 @@ fn heal_stats(heal: &HealStatus, human: bool) -> Value {
 }
 
 fn put_time(object: &mut Map<String, Value>, name: &str, time: Duration, human: bool) {
+    put_millis(object, name, millis(time), human);
+}
+
+/// A time under its name with the unit, and for people without.
+pub(crate) fn put_millis(object: &mut Map<String, Value>, name: &str, millis: i64, human: bool) {
     if human {
-        object.insert(name.to_owned(), human_millis(millis(time)).into());
+        object.insert(name.to_owned(), human_millis(millis).into());
     }
-    object.insert(format!("{name}_millis"), millis(time).into());
+    object.insert(format!("{name}_millis"), millis.into());
 }

@@ -2,9 +2,11 @@
 
 use ccr::IndexFollowStats;
 use es_exception::Exception;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::shard_stats::{checkpoint_lag, shard_stats};
+use super::shard_stats::{
+    NO_TIME, catch_up_millis, checkpoint_lag, lease_left_millis, put_millis, shard_stats,
+};
 use crate::call::Call;
 use crate::reply::Reply;
 
@@ -35,14 +37,62 @@ pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
 }
 
 fn printed(indices: &[IndexFollowStats], human: bool) -> Value {
-    let one = |index: &IndexFollowStats| {
-        let lag: i64 = index.shards.iter().map(checkpoint_lag).sum();
-        let shards: Value = index
-            .shards
-            .iter()
-            .map(|status| shard_stats(status, human))
-            .collect();
-        json!({"index": index.index, "total_global_checkpoint_lag": lag, "shards": shards})
+    indices.iter().map(|index| index_stats(index, human)).collect()
+}
+
+/// The index object. Source: elasticsearch-specification, `ccr/_types/FollowIndexStats.ts` (`FollowIndexStats`); ours are the numbers of all shards
+/// behind `total_global_checkpoint_lag`: sums of counts, and of times that of the shard which is worst off.
+fn index_stats(index: &IndexFollowStats, human: bool) -> Value {
+    let (all, period) = (&index.shards, index.leader_retention_lease_period);
+    let mut object = Map::new();
+    object.insert("index".to_owned(), index.index.clone().into());
+    let checkpoint_lag: i64 = all.iter().map(checkpoint_lag).sum();
+    object.insert("total_global_checkpoint_lag".to_owned(), checkpoint_lag.into());
+    let lagging = all.iter().map(|shard| shard.follower_to_leader_lagging_ops_count);
+    let lagging = lagging.fold(0, u64::saturating_add);
+    object.insert(
+        "total_follower_to_leader_lagging_ops_count".to_owned(),
+        lagging.into(),
+    );
+    let lag = all.iter().map(|shard| shard.follower_to_leader_lag_millis).max();
+    let lag = lag.and_then(|lag| i64::try_from(lag).ok()).unwrap_or(i64::MAX);
+    put_millis(&mut object, "max_follower_to_leader_lag", lag, human);
+    let catch_up = of_all(all.iter().map(catch_up_millis), i64::max);
+    put_millis(&mut object, "max_estimated_catch_up", catch_up, human);
+    let lease = of_all(all.iter().map(|shard| lease_left_millis(shard, period)), i64::min);
+    put_millis(&mut object, "min_time_until_retention_lease_expiry", lease, human);
+    let shards = all.iter().map(|shard| shard_stats(shard, period, human));
+    object.insert("shards".to_owned(), shards.collect());
+    Value::Object(object)
+}
+
+/// The time of the shard that is worst off; none when it is not known of one of them, which may be worse off still.
+fn of_all(times: impl Iterator<Item = i64>, worse: fn(i64, i64) -> i64) -> i64 {
+    let known = |a, b| {
+        if a == NO_TIME || b == NO_TIME {
+            NO_TIME
+        } else {
+            worse(a, b)
+        }
     };
-    indices.iter().map(one).collect()
+    times.reduce(known).unwrap_or(NO_TIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shard_that_is_worst_off_speaks_for_the_index() {
+        for (times, worst, soonest) in [
+            (&[][..], -1, -1),
+            (&[7], 7, 7),
+            (&[0, 9, 3], 9, 0),
+            (&[0, 9, -1], -1, -1),
+            (&[-1, 0], -1, -1),
+        ] {
+            assert_eq!(of_all(times.iter().copied(), i64::max), worst, "{times:?}");
+            assert_eq!(of_all(times.iter().copied(), i64::min), soonest, "{times:?}");
+        }
+    }
 }
