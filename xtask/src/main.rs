@@ -35,7 +35,7 @@ enum Command {
     Verify(VerifyArgs),
     /// Run the unit, integration and documentation tests of the workspace.
     Test,
-    /// Check the rules that no other tool checks: layers, module docs, lints, paths in the docs, words.
+    /// Check the rules that no other tool checks: layers, module docs, lints, paths and tests in the docs, words.
     Tidy,
     /// Format all code and apply the suggestions of clippy that it can apply by itself.
     Fix,

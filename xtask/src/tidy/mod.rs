@@ -2,6 +2,7 @@
 //! violations put in on purpose; this file only gathers the data and prints what was found.
 
 mod docs_paths;
+mod docs_tests;
 mod layers;
 mod lints;
 mod modules;
@@ -74,6 +75,7 @@ fn check(root: &Path) -> Result<Vec<Violation>> {
     violations.extend(lints::check(&packages, &files));
     violations.extend(modules::check(&files));
     violations.extend(docs_paths::check(&files, &exists));
+    violations.extend(docs_tests::check(&files));
     violations.extend(words::check(&files));
     Ok(violations)
 }

@@ -1,13 +1,13 @@
 //! What stands between a leader and its followers: it notes lease calls, holds calls back, and changes answers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use ccr::LeaderSide;
 use es_exception::{Exception, ExceptionKind};
-use oplog::{IndexUuid, LeaseId, RetentionLease, SeqNo, ShardId};
+use oplog::{Frame, IndexUuid, LeaseId, RetentionLease, SeqNo, ShardId};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use transport::{
@@ -99,6 +99,7 @@ pub(crate) struct LeaderTap {
     /// Calls that are answered with a failure in place of reaching the leader: the next of that action.
     scripted: Mutex<VecDeque<(LeaseAction, Exception)>>,
     failing_reads: Mutex<Option<(IndexUuid, Exception)>>,
+    fetched: Mutex<BTreeMap<ShardId, Vec<SeqNo>>>,
     /// Answers to reads claim a mapping that the leader's metadata never shows.
     pub(crate) hides_newer_mapping: AtomicBool,
     metadata_calls: AtomicUsize,
@@ -123,6 +124,7 @@ impl LeaderTap {
             before_copies: Mutex::default(),
             scripted: Mutex::default(),
             failing_reads: Mutex::default(),
+            fetched: Mutex::default(),
             hides_newer_mapping: AtomicBool::new(false),
             metadata_calls: AtomicUsize::new(0),
             renewals: Gate::new(),
@@ -186,6 +188,11 @@ impl LeaderTap {
         self.held_reads.load(Ordering::SeqCst)
     }
 
+    /// The operations that reads of a shard were answered with, in order of the answers.
+    pub(crate) fn fetched(&self, shard: &ShardId) -> Vec<SeqNo> {
+        self.fetched.lock().get(shard).cloned().unwrap_or_default()
+    }
+
     /// How often the metadata of an index was answered.
     pub(crate) fn metadata_calls(&self) -> usize {
         self.metadata_calls.load(Ordering::SeqCst)
@@ -224,10 +231,16 @@ impl LeaderServices for LeaderTap {
         if let Some((_, exception)) = failing.filter(|(index, _)| *index == request.shard.index) {
             return Err(exception);
         }
+        let shard = request.shard.clone();
         let mut response = self.inner.read_changes(request).await?;
         if self.hides_newer_mapping.load(Ordering::SeqCst) {
             response.mapping_version += 1000;
         }
+        let mut fetched = self.fetched.lock();
+        fetched
+            .entry(shard)
+            .or_default()
+            .extend(response.frames.iter().map(Frame::seq_no));
         Ok(response)
     }
 

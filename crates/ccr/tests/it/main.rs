@@ -10,6 +10,7 @@ mod bootstrap;
 mod following;
 mod heal;
 mod known_bugs;
+mod leader_reads;
 mod recovery_rate;
 mod recovery_resume;
 mod retention_leases;

@@ -54,6 +54,8 @@ fn a_write_moves_the_followers_checkpoint_and_polling_goes_on() {
     let id = rig.one_read(0, 64);
     rig.read_done(id, Ok(answer(0..64, 63)));
     let appends = rig.appends();
+    assert_eq!(appends.len(), 1);
+    assert_eq!(appends[0].1, (0..64).collect::<Vec<_>>());
     rig.one_read(64, 64);
     assert!(rig.status().follower_to_leader_lag_millis > 0);
     rig.write_done(appends[0].0, 63);
