@@ -36,15 +36,16 @@ pub struct TransportServer {
     config: TransportConfig,
 }
 
-/// Lets a service take and give compressed messages. An answer is compressed only for a caller that asks for it.
+/// Lets a service take and give compressed messages. An answer is compressed only for a caller that asks for it, and as it asks.
 macro_rules! compressing {
     ($server:expr) => {
         $server
             .max_decoding_message_size(MAX_REQUEST_BYTES)
             .max_encoding_message_size(usize::MAX)
             .accept_compressed(CompressionEncoding::Zstd)
-            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Deflate)
             .send_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Deflate)
     };
 }
 

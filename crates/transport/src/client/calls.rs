@@ -8,9 +8,9 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
-use super::RemoteCompression;
 use super::connection::{Call, no_answer};
 use super::pool::Pool;
+use super::{RemoteCompression, RemoteCompressionScheme};
 use crate::proto::delta_heal_client::DeltaHealClient;
 use crate::proto::recovery_client::RecoveryClient;
 use crate::proto::remote_cluster_client::RemoteClusterClient;
@@ -18,16 +18,13 @@ use crate::proto::retention_leases_client::RetentionLeasesClient;
 use crate::proto::shard_changes_client::ShardChangesClient;
 use crate::wire::MAX_PIECE_MESSAGE_BYTES;
 
-/// Sets limits, and compression if asked for.
+/// Sets limits, and compression of both requests and answers if asked for.
 macro_rules! client {
-    ($client:ty, $channel:expr, $max_message:expr, $is_compressed:expr) => {{
+    ($client:ty, $channel:expr, $max_message:expr, $encoding:expr) => {{
         let client = <$client>::new($channel).max_decoding_message_size($max_message);
-        if $is_compressed {
-            client
-                .send_compressed(CompressionEncoding::Zstd)
-                .accept_compressed(CompressionEncoding::Zstd)
-        } else {
-            client
+        match $encoding {
+            Some(encoding) => client.send_compressed(encoding).accept_compressed(encoding),
+            None => client,
         }
     }};
 }
@@ -92,7 +89,7 @@ impl OpenCall {
             ShardChangesClient<Channel>,
             self.channel(),
             MAX_PIECE_MESSAGE_BYTES,
-            self.compresses_data()
+            self.data_encoding()
         )
     }
 
@@ -101,7 +98,7 @@ impl OpenCall {
             DeltaHealClient<Channel>,
             self.channel(),
             MAX_PIECE_MESSAGE_BYTES,
-            self.compresses_data()
+            self.data_encoding()
         )
     }
 
@@ -111,7 +108,7 @@ impl OpenCall {
             RecoveryClient<Channel>,
             self.channel(),
             max_message,
-            self.compresses_data()
+            self.data_encoding()
         )
     }
 
@@ -120,7 +117,7 @@ impl OpenCall {
             RetentionLeasesClient<Channel>,
             self.channel(),
             MAX_PIECE_MESSAGE_BYTES,
-            self.compresses_all()
+            self.other_encoding()
         )
     }
 
@@ -130,7 +127,7 @@ impl OpenCall {
             RemoteClusterClient<Channel>,
             self.channel(),
             max_message,
-            self.compresses_all()
+            self.other_encoding()
         )
     }
 
@@ -138,12 +135,21 @@ impl OpenCall {
         self.call.connection().channel.clone()
     }
 
-    fn compresses_data(&self) -> bool {
-        self.pool.settings.compress != RemoteCompression::Off
+    /// How operations and files are compressed, if they are.
+    fn data_encoding(&self) -> Option<CompressionEncoding> {
+        (self.pool.settings.compress != RemoteCompression::Off).then_some(self.encoding())
     }
 
-    fn compresses_all(&self) -> bool {
-        self.pool.settings.compress == RemoteCompression::All
+    /// How everything else is compressed, if it is.
+    fn other_encoding(&self) -> Option<CompressionEncoding> {
+        (self.pool.settings.compress == RemoteCompression::All).then_some(self.encoding())
+    }
+
+    fn encoding(&self) -> CompressionEncoding {
+        match self.pool.settings.compression_scheme {
+            RemoteCompressionScheme::Lz4 | RemoteCompressionScheme::Zstd => CompressionEncoding::Zstd,
+            RemoteCompressionScheme::Deflate => CompressionEncoding::Deflate,
+        }
     }
 }
 

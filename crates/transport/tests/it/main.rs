@@ -1,6 +1,7 @@
 //! Leaders and followers over loopback.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panic, as tests do")]
 
+mod compression;
 mod connections;
 mod faults;
 mod leader;

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use oplog::{ByteCount, SeqNo, SystemClock};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -127,8 +129,26 @@ pub(crate) async fn until_info(
 pub(crate) struct Forwarder {
     pub(crate) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
+    carried: Arc<Carried>,
     vanish: CancellationToken,
     _tasks: JoinSet<()>,
+}
+
+/// Bytes that a forwarder passed on.
+#[derive(Default)]
+struct Carried {
+    there: AtomicUsize,
+    back: AtomicUsize,
+}
+
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, carried: &AtomicUsize) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        carried.fetch_add(length, Ordering::SeqCst);
+        if to.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
 }
 
 impl Forwarder {
@@ -137,18 +157,27 @@ impl Forwarder {
         let address = listener.local_addr().unwrap();
         let (accepted, vanish) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         let mut tasks = JoinSet::new();
-        let (count, token) = (Arc::clone(&accepted), vanish.clone());
+        let carried = Arc::new(Carried::default());
+        let (count, token, bytes) = (Arc::clone(&accepted), vanish.clone(), Arc::clone(&carried));
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
-            while let Ok((mut near, _)) = listener.accept().await {
+            while let Ok((near, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                let token = token.clone();
+                let (token, bytes) = (token.clone(), Arc::clone(&bytes));
                 connections.spawn(async move {
-                    let Ok(mut far) = TcpStream::connect(target).await else {
+                    let Ok(far) = TcpStream::connect(target).await else {
                         return;
                     };
+                    let (from_near, to_near) = near.into_split();
+                    let (from_far, to_far) = far.into_split();
+                    let both = async {
+                        tokio::join!(
+                            carry(from_near, to_far, &bytes.there),
+                            carry(from_far, to_near, &bytes.back)
+                        )
+                    };
                     tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = both => {}
                         // The sockets stay open and silent, as after a cut cable.
                         () = token.cancelled() => std::future::pending().await,
                     }
@@ -158,6 +187,7 @@ impl Forwarder {
         Self {
             address,
             accepted,
+            carried,
             vanish,
             _tasks: tasks,
         }
@@ -165,6 +195,12 @@ impl Forwarder {
 
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Bytes that the follower sent and that it received.
+    pub(crate) fn carried(&self) -> (usize, usize) {
+        let of = |bytes: &AtomicUsize| bytes.load(Ordering::SeqCst);
+        (of(&self.carried.there), of(&self.carried.back))
     }
 
     pub(crate) fn vanish(&self) {
