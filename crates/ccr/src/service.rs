@@ -218,6 +218,11 @@ impl CcrService {
             .collect())
     }
 
+    /// Total time for which reads of this node's follow tasks were held back to keep `ccr.tail.max_bytes_per_sec`.
+    pub fn tail_throttle_time(&self) -> Duration {
+        self.tasks.throttle_time()
+    }
+
     /// The remote clusters and how they are connected.
     pub fn remote_info(&self) -> Vec<RemoteClusterInfo> {
         self.remotes.info()

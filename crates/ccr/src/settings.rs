@@ -5,7 +5,7 @@ use std::time::Duration;
 use es_exception::Exception;
 use oplog::ByteCount;
 
-/// Settings of remote recovery and of metadata waits. All are dynamic.
+/// Settings of remote recovery, of following and of metadata waits. All are dynamic.
 ///
 /// Source: the `ccr.*` settings of Elasticsearch with their defaults and bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub struct CcrSettings {
     pub recovery_internal_action_timeout: Duration,
     /// `ccr.auto_heal`: whether a follower gets over operations that its leader has removed by a delta heal; otherwise its task fails.
     pub auto_heal: bool,
+    /// `ccr.tail.max_bytes_per_sec`: rate at which all follow tasks of this node together read operations; 0 is no limit. Elasticsearch has no such
+    /// setting.
+    pub tail_max_bytes_per_sec: ByteCount,
     /// `ccr.wait_for_metadata_timeout`: how long one wait for newer leader metadata may take.
     pub wait_for_metadata_timeout: Duration,
 }
@@ -35,6 +38,7 @@ impl CcrSettings {
         recovery_activity_timeout: Duration::from_secs(60),
         recovery_internal_action_timeout: Duration::from_secs(60),
         auto_heal: true,
+        tail_max_bytes_per_sec: ByteCount::new(0),
         wait_for_metadata_timeout: Duration::from_secs(60),
     };
 
@@ -70,6 +74,11 @@ impl CcrSettings {
                 defaults.recovery_internal_action_timeout,
             )?,
             auto_heal: reader.switch("ccr.auto_heal", defaults.auto_heal)?,
+            tail_max_bytes_per_sec: reader.bytes(
+                "ccr.tail.max_bytes_per_sec",
+                defaults.tail_max_bytes_per_sec,
+                (0, u64::MAX),
+            )?,
             wait_for_metadata_timeout: reader.time(
                 "ccr.wait_for_metadata_timeout",
                 defaults.wait_for_metadata_timeout,
@@ -178,10 +187,14 @@ mod tests {
         let chunk =
             read("ccr.indices.recovery.chunk_size", "128kb").map(|settings| settings.recovery_chunk_size);
         assert_eq!(chunk, Ok(ByteCount::new(128 * 1024)));
+        let tail = read("ccr.tail.max_bytes_per_sec", "5mb").map(|settings| settings.tail_max_bytes_per_sec);
+        assert_eq!(tail, Ok(ByteCount::new(5 * 1024 * 1024)));
         for (key, value) in [
             ("ccr.indices.recovery.chunk_size", "512b"),
             ("ccr.indices.recovery.max_concurrent_file_chunks", "11"),
             ("ccr.indices.recovery.internal_action_timeout", "0s"),
+            ("ccr.tail.max_bytes_per_sec", "-1mb"),
+            ("ccr.tail.max_bytes_per_sec", "fast"),
             ("ccr.wait_for_metadata_timeout", "soon"),
             ("ccr.auto_heal", "yes"),
         ] {

@@ -14,6 +14,9 @@ use transport::{
     ShardChangesRequest,
 };
 
+use super::tail_rate::TailRate;
+use crate::settings_watch::SettingsWatch;
+
 /// Who asks for a lease, as leases show it. Source: Elasticsearch's value.
 pub(crate) const LEASE_SOURCE: &str = "ccr";
 
@@ -25,6 +28,8 @@ pub(crate) struct RemoteLeaderShard {
     pub(crate) shard: ShardId,
     pub(crate) history_uuid: HistoryUuid,
     pub(crate) lease: LeaseId,
+    pub(crate) rate: Arc<TailRate>,
+    pub(crate) settings: SettingsWatch,
 }
 
 impl RemoteLeaderShard {
@@ -53,6 +58,9 @@ impl LeaderShard for RemoteLeaderShard {
                     poll_timeout: request.poll_timeout,
                 })
                 .await?;
+            let bytes = response.frames.iter().map(|frame| frame.len() as u64).sum();
+            let max_bytes_per_sec = || link.settings.current().tail_max_bytes_per_sec;
+            link.rate.pay(bytes, max_bytes_per_sec).await;
             Ok(ReadResponse {
                 frames: response.frames,
                 global_checkpoint: response.global_checkpoint,

@@ -22,6 +22,7 @@ use super::leader_link::RemoteLeaderShard;
 use super::local_shard::LocalFollowerShard;
 use super::metadata_sync::{IndexMetadataSync, SharedMetadataSync};
 use super::origin::{FollowerName, FollowerOrigin, stored_parameters};
+use super::tail_rate::TailRate;
 use super::task_params::{SHARD_FOLLOW_TASK_NAME, ShardFollowTaskParams};
 use crate::RetentionLeaseName;
 use crate::settings::CcrSettings;
@@ -104,6 +105,7 @@ pub(crate) struct FollowTaskDeps {
 #[derive(Debug)]
 pub(crate) struct FollowTasks {
     deps: FollowTaskDeps,
+    rate: Arc<TailRate>,
     running: Mutex<BTreeMap<String, Running>>,
     /// Tasks that are gone from the cluster state and have not ended yet.
     stopping: Mutex<Vec<(String, Running)>>,
@@ -120,6 +122,7 @@ struct Running {
 impl FollowTasks {
     pub(crate) fn new(deps: FollowTaskDeps) -> Self {
         Self {
+            rate: Arc::new(TailRate::new(Arc::clone(&deps.clock))),
             deps,
             running: Mutex::new(BTreeMap::new()),
             stopping: Mutex::default(),
@@ -197,6 +200,11 @@ impl FollowTasks {
         }
     }
 
+    /// Total time for which reads were held back to keep the rate.
+    pub(crate) fn throttle_time(&self) -> Duration {
+        self.rate.throttled()
+    }
+
     /// The state of every task, ordered by task id.
     pub(crate) fn status(&self) -> Vec<ShardFollowTaskStatus> {
         self.running
@@ -241,6 +249,8 @@ impl FollowTasks {
             shard: params.leader_shard(),
             history_uuid: params.leader_history_uuid.clone(),
             lease,
+            rate: Arc::clone(&self.rate),
+            settings: deps.settings.clone(),
         };
         let follower =
             LocalFollowerShard::new(Arc::clone(&deps.indices), params.follower_shard(), &deps.tracker);

@@ -14,3 +14,4 @@ mod leader_reads;
 mod recovery_rate;
 mod recovery_resume;
 mod retention_leases;
+mod tail_rate;

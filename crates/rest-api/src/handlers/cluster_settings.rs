@@ -16,7 +16,7 @@ use crate::params::describe;
 use crate::reply::Reply;
 
 /// Keys that the cluster settings API takes besides `cluster.remote.*` and those of [`IndicesSettings`].
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     AUTO_CREATE_INDEX,
     DESTRUCTIVE_REQUIRES_NAME,
     "ccr.auto_heal",
@@ -25,6 +25,7 @@ const KNOWN: [&str; 9] = [
     "ccr.indices.recovery.max_bytes_per_sec",
     "ccr.indices.recovery.max_concurrent_file_chunks",
     "ccr.indices.recovery.recovery_activity_timeout",
+    "ccr.tail.max_bytes_per_sec",
     "ccr.wait_for_metadata_timeout",
 ];
 const AUTO_CREATE_INDEX: &str = "action.auto_create_index";
@@ -107,6 +108,10 @@ fn defaults(state: &ClusterState, of_indices: Vec<(&'static str, String)>) -> Se
         (
             "ccr.indices.recovery.recovery_activity_timeout",
             seconds(ccr.recovery_activity_timeout),
+        ),
+        (
+            "ccr.tail.max_bytes_per_sec",
+            ccr.tail_max_bytes_per_sec.to_string(),
         ),
         (
             "ccr.wait_for_metadata_timeout",
