@@ -8,7 +8,7 @@ use follow_task::{
     ReadResponse,
 };
 use futures::future::BoxFuture;
-use oplog::{HistoryUuid, LeaseId, SeqNo, ShardId};
+use oplog::{Frame, HistoryUuid, LeaseId, SeqNo, ShardId};
 use transport::{
     ClusterAlias, HeldOperationsRequest, LiveSetRequest, RemoteClusters, RetentionLeaseRequest,
     ShardChangesRequest,
@@ -43,6 +43,13 @@ impl RemoteLeaderShard {
     }
 }
 
+/// Returns when operations that came over the line are paid for, at the rate that is in force meanwhile.
+async fn pay(rate: &TailRate, settings: &SettingsWatch, frames: &[Frame]) {
+    let bytes = frames.iter().map(|frame| frame.len() as u64).sum();
+    rate.pay(bytes, || settings.current().tail_max_bytes_per_sec)
+        .await;
+}
+
 impl LeaderShard for RemoteLeaderShard {
     fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>> {
         let link = self.clone();
@@ -58,9 +65,7 @@ impl LeaderShard for RemoteLeaderShard {
                     poll_timeout: request.poll_timeout,
                 })
                 .await?;
-            let bytes = response.frames.iter().map(|frame| frame.len() as u64).sum();
-            let max_bytes_per_sec = || link.settings.current().tail_max_bytes_per_sec;
-            link.rate.pay(bytes, max_bytes_per_sec).await;
+            pay(&link.rate, &link.settings, &response.frames).await;
             Ok(ReadResponse {
                 frames: response.frames,
                 global_checkpoint: response.global_checkpoint,
@@ -89,6 +94,7 @@ impl LeaderShard for RemoteLeaderShard {
                     max_batch_size: request.max_batch_size,
                 })
                 .await?;
+            pay(&link.rate, &link.settings, &response.frames).await;
             Ok(HeldReadResponse {
                 frames: response.frames,
                 next: response.next,
