@@ -5,7 +5,7 @@ use std::time::Duration;
 use follow_task::{Action, Event, ShardFollowTaskStatus};
 use oplog::ShardNumber;
 
-use crate::harness::{Rig, answer, appended, opt, reads, retryable, seq, size, state, writes};
+use crate::harness::{Rig, answer, appended, missing, opt, reads, retryable, seq, size, state, writes};
 
 /// Time between two steps of the rig.
 const STEP: u32 = 20;
@@ -202,4 +202,20 @@ fn catching_up_is_estimated_while_the_leader_answers() {
     assert_eq!(estimate(&rig), seconds(0));
     rig.step(Event::Cancel);
     assert_eq!(estimate(&rig), None, "a task that does not run");
+}
+
+#[test]
+fn when_a_heal_will_end_is_not_told() {
+    let mut rig = Rig::started(reads(64, 2), 9);
+    let id = rig.one_read(10, 64);
+    rig.read_done(id, Ok(answer(10..74, 200)));
+    let append = rig.appends()[0].0;
+    rig.now = rig.now.after(millis(2000));
+    rig.write_done(append, 73);
+    let estimate = |rig: &Rig| rig.status().estimated_catch_up;
+    assert!(estimate(&rig).is_some_and(|time| time > Duration::ZERO));
+    let (id, _) = rig.reads()[0];
+    rig.read_done(id, Err(missing(74, 137)));
+    assert!(rig.status().heal.is_some());
+    assert_eq!(estimate(&rig), None, "nothing of it is applied before its end");
 }
