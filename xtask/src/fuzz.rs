@@ -1,4 +1,4 @@
-//! `fuzz`: every fuzz target of `fuzz/` for a while, where cargo-fuzz and a nightly toolchain are installed.
+//! `fuzz`: every fuzz target of `fuzz/` for a while, where cargo-fuzz is installed.
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -12,7 +12,18 @@ use crate::{cargo, workspace};
 pub(crate) const VERIFY_SECONDS: u64 = 20;
 /// Valid files, from which the fuzzer starts.
 const FIXTURES: &str = "crates/oplog/tests/fixtures";
-const TOOLCHAIN: &str = "nightly";
+/// The ways to run cargo-fuzz, the best one first.
+const FUZZERS: [Fuzzer; 2] = [
+    Fuzzer {
+        toolchain: Some("nightly"),
+        sanitizer: "address",
+    },
+    // A stable compiler counts coverage, but takes no sanitizer. The log itself has no unsafe code, so little is lost.
+    Fuzzer {
+        toolchain: None,
+        sanitizer: "none",
+    },
+];
 
 #[derive(Args)]
 pub(crate) struct FuzzArgs {
@@ -24,11 +35,43 @@ pub(crate) struct FuzzArgs {
     seconds: u64,
 }
 
+/// A way to run cargo-fuzz.
+#[derive(Debug, Clone, Copy)]
+struct Fuzzer {
+    /// `None` is the one of the toolchain file.
+    toolchain: Option<&'static str>,
+    sanitizer: &'static str,
+}
+
+impl Fuzzer {
+    /// The best one that is installed.
+    fn find() -> Option<Self> {
+        FUZZERS.into_iter().find(|fuzzer| fuzzer.is_installed())
+    }
+
+    fn is_installed(self) -> bool {
+        let mut probe = self.command();
+        probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        probe.status().is_ok_and(|status| status.success())
+    }
+
+    fn command(self) -> Command {
+        let Some(toolchain) = self.toolchain else {
+            let mut command = Command::new("cargo");
+            command.arg("fuzz");
+            return command;
+        };
+        let mut command = Command::new("rustup");
+        command.args(["run", toolchain, "cargo", "fuzz"]);
+        command
+    }
+}
+
 /// Runs the targets that were asked for; fails when cargo-fuzz is absent.
 pub(crate) fn run(root: &Path, args: &FuzzArgs) -> Result<()> {
-    if !is_installed() {
-        bail!("cargo-fuzz is not installed for the {TOOLCHAIN} toolchain: `cargo install cargo-fuzz`");
-    }
+    let Some(fuzzer) = Fuzzer::find() else {
+        bail!("cargo-fuzz is not installed: `cargo install cargo-fuzz`");
+    };
     let mut targets = targets(root)?;
     if let Some(wanted) = &args.target {
         targets.retain(|target| target == wanted);
@@ -36,31 +79,18 @@ pub(crate) fn run(root: &Path, args: &FuzzArgs) -> Result<()> {
             bail!("there is no fuzz target `{wanted}`");
         }
     }
-    run_targets(root, &targets, args.seconds)
+    run_targets(root, fuzzer, &targets, args.seconds)
 }
 
 /// Runs every target for [`VERIFY_SECONDS`], or says in a line that it cannot.
 pub(crate) fn run_if_installed(root: &Path) -> Result<()> {
-    if !is_installed() {
+    let Some(fuzzer) = Fuzzer::find() else {
         println!(
             "fuzz: cargo-fuzz is absent; the tests ran the same entry points on mutated and arbitrary bytes"
         );
         return Ok(());
-    }
-    run_targets(root, &targets(root)?, VERIFY_SECONDS)
-}
-
-fn is_installed() -> bool {
-    let mut probe = cargo_fuzz();
-    probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    probe.status().is_ok_and(|status| status.success())
-}
-
-/// The toolchain file pins a stable one, so the other is named.
-fn cargo_fuzz() -> Command {
-    let mut command = Command::new("rustup");
-    command.args(["run", TOOLCHAIN, "cargo", "fuzz"]);
-    command
+    };
+    run_targets(root, fuzzer, &targets(root)?, VERIFY_SECONDS)
 }
 
 /// The names of the targets, sorted.
@@ -79,7 +109,7 @@ fn targets(root: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn run_targets(root: &Path, targets: &[String], seconds: u64) -> Result<()> {
+fn run_targets(root: &Path, fuzzer: Fuzzer, targets: &[String], seconds: u64) -> Result<()> {
     let target_dir = workspace::target(root).join("fuzz");
     let fixtures: Vec<_> = fs::read_dir(root.join(FIXTURES))?
         .map(|entry| Ok(entry?.path()))
@@ -88,10 +118,10 @@ fn run_targets(root: &Path, targets: &[String], seconds: u64) -> Result<()> {
         // The first folder takes what the fuzzer finds; the work tree stays as it is.
         let corpus = target_dir.join("corpus").join(target);
         fs::create_dir_all(&corpus)?;
-        let mut command = cargo_fuzz();
+        let mut command = fuzzer.command();
         command
             .current_dir(root)
-            .args(["run", target, "--target-dir"])
+            .args(["run", target, "--sanitizer", fuzzer.sanitizer, "--target-dir"])
             .arg(&target_dir)
             .arg(&corpus)
             .args(&fixtures)

@@ -45,7 +45,7 @@ enum Command {
     Sim(sim::SimArgs),
     /// Break one rule at a time, in the simulation and in the product, and list what notices.
     Mutants(mutants::MutantsArgs),
-    /// Run the fuzz targets; needs cargo-fuzz and a nightly toolchain.
+    /// Run the fuzz targets; needs cargo-fuzz.
     Fuzz(fuzz::FuzzArgs),
     /// Run the end-to-end scenarios over real processes.
     E2e(e2e::E2eArgs),
