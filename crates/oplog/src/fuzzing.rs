@@ -3,21 +3,24 @@
 //! A decoder may refuse bytes. It may not panic, ask for memory that the bytes do not justify ([`MemStorage`] checks the reads), or answer a
 //! value that is not the one that lies there: what was decoded is encoded again and compared.
 
+mod seal;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use twox_hash::XxHash3_64;
 
+use self::seal::{put, seal_blocks, seal_frames, seal_journal, seal_leases, seal_pages, seal_part};
 use crate::block::{BlockWriter, TRAILER_LENGTH};
 use crate::checkpoint::{CHECKPOINT_NAME, Checkpoint};
-use crate::entries::PAGE_LENGTH;
-use crate::frame::{CHECKSUM_END, LENGTH_END, frame_length, u32_at, u64_at};
+use crate::frame::u64_at;
+use crate::heal::{JOURNAL_NAME, Journal, staged_name};
+use crate::healed::Healed;
 use crate::live_file::LiveFile;
 use crate::scan::read_header;
 use crate::sealed::SealedSegment;
 use crate::segment::{
-    Encoding, HEADER_LENGTH, MARKER_LENGTH, MARKER_MAGIC, SegmentHeader, encode_marker, index_path, log_path,
+    Encoding, HEADER_LENGTH, MARKER_MAGIC, SegmentHeader, encode_marker, index_path, log_path,
 };
 use crate::{
     Digest, DocumentVersion, Frame, GroupCommitter, HistoryUuid, LeaseId, LiveSet, Log, LogError, LogOptions,
@@ -47,11 +50,15 @@ pub enum Target {
     Live,
     /// The file `leases`.
     Leases,
+    /// The file `healed`.
+    Healed,
+    /// The file `heal`, and what a log does with it when it is opened.
+    HealJournal,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Frame,
         Self::Segment,
         Self::Index,
@@ -59,6 +66,8 @@ impl Target {
         Self::Checkpoint,
         Self::Live,
         Self::Leases,
+        Self::Healed,
+        Self::HealJournal,
     ];
 
     /// Decodes the bytes, and once more with right checksums: behind a wrong one nothing else is looked at.
@@ -85,6 +94,8 @@ impl Target {
             Self::Checkpoint => checkpoint(bytes),
             Self::Live => live(bytes),
             Self::Leases => leases(bytes),
+            Self::Healed => healed(bytes),
+            Self::HealJournal => heal_journal(bytes),
         }
     }
 
@@ -106,6 +117,8 @@ impl Target {
             }
             .encode(),
             Self::Leases => lease_file::encode(&example_leases()),
+            Self::Healed => example_healed(SeqNo::new(90)).encode(),
+            Self::HealJournal => example_journal().encode(),
         }
     }
 
@@ -123,7 +136,10 @@ impl Target {
                 seal_pages(&mut bytes[64..]);
             }
             Self::BlockSegment if bytes.len() >= HEADER_LENGTH + TRAILER_LENGTH => seal_blocks(bytes),
-            Self::Checkpoint | Self::Live if bytes.len() >= 8 => seal_part(bytes, 0, bytes.len() - 8),
+            Self::Checkpoint | Self::Live | Self::Healed if bytes.len() >= 8 => {
+                seal_part(bytes, 0, bytes.len() - 8);
+            }
+            Self::HealJournal if bytes.len() >= 8 => seal_journal(bytes),
             Self::Leases => seal_leases(bytes),
             _ => {}
         }
@@ -221,6 +237,32 @@ fn example_leases() -> RetentionLeases {
         primary_term: PrimaryTerm::FIRST,
         version: 3,
         leases: vec![lease("follower-1", 4), lease("follower-2", 7)],
+    }
+}
+
+fn example_healed(through: SeqNo) -> Healed {
+    let dead: LiveSet = [1, 5, 1 << 40].into_iter().map(SeqNo::new).collect();
+    Healed::followed_by(None, through, &dead.into_bitmap())
+}
+
+/// A heal that brings the whole example of a segment of blocks.
+fn example_journal() -> Journal {
+    let through = SeqNo::new(OPERATIONS);
+    let operations: LiveSet = operations().map(|frame| frame.seq_no()).collect();
+    Journal {
+        staged: vec![SeqNo::ZERO],
+        checkpoint: Checkpoint {
+            is_healed: true,
+            durable: Some(through),
+            ..example_checkpoint()
+        },
+        live: LiveFile {
+            valid_through: Some(through),
+            updates: Some(SeqNo::new(6)),
+            digest: Digest::EMPTY,
+            live: operations,
+        },
+        healed: example_healed(through),
     }
 }
 
@@ -427,93 +469,37 @@ fn leases(bytes: &[u8]) -> bool {
     true
 }
 
-fn put(bytes: &mut [u8], at: usize, value: u64) {
-    bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+fn healed(bytes: &[u8]) -> bool {
+    let decode = |bytes: &[u8]| Healed::decode(bytes, Path::new("healed"));
+    let Ok(decoded) = decode(bytes) else { return false };
+    let again = decoded.encode();
+    assert_eq!(again[16..24], bytes[16..24]);
+    // Bitmaps of one set may be written in several ways, of which this crate writes one.
+    assert_eq!(decode(&again).ok().as_ref(), Some(&decoded));
+    true
 }
 
-/// Puts the checksum of `start..end` right, which follows it.
-fn seal_part(bytes: &mut [u8], start: usize, end: usize) {
-    let checksum = XxHash3_64::oneshot(&bytes[start..end]);
-    put(bytes, end, checksum);
-}
-
-/// Frames, and markers between them if there is a salt.
-fn seal_frames(bytes: &mut [u8], start: usize, salt: Option<u64>) {
-    let mut at = start;
-    loop {
-        let rest = &mut bytes[at..];
-        if let Some(salt) = salt.filter(|_| rest.len() >= MARKER_LENGTH && rest.starts_with(MARKER_MAGIC)) {
-            let checksum = XxHash3_64::oneshot_with_seed(salt, &rest[..24]);
-            put(rest, 24, checksum);
-            at += MARKER_LENGTH;
-        } else if let Ok(length) = frame_length(rest) {
-            let checksum = XxHash3_64::oneshot(&rest[CHECKSUM_END..length]);
-            put(rest, LENGTH_END, checksum);
-            at += length;
-        } else {
-            return;
-        }
-    }
-}
-
-fn seal_pages(pages: &mut [u8]) {
-    for page in pages.chunks_exact_mut(PAGE_LENGTH) {
-        seal_part(page, 0, PAGE_LENGTH - 8);
-    }
-}
-
-fn seal_blocks(bytes: &mut [u8]) {
-    seal_part(bytes, 0, 32);
-    let trailer = bytes.len() - TRAILER_LENGTH;
-    let within = |at: u64| usize::try_from(at).ok().filter(|at| *at <= trailer);
-    let (pages, table) = (
-        within(u64_at(bytes, trailer + 48)),
-        within(u64_at(bytes, trailer + 56)),
-    );
-    if let (Some(pages), Some(table)) = (pages, table) {
-        if pages <= table {
-            seal_pages(&mut bytes[pages..table]);
-        }
-        let mut end = pages;
-        for record in (table..trailer.saturating_sub(15))
-            .step_by(16)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-        {
-            let start = u32_at(bytes, record + 4) as usize;
-            if start <= end {
-                let checksum = XxHash3_64::oneshot(&bytes[start..end]);
-                put(bytes, record + 8, checksum);
-                end = start;
-            }
-        }
-        let checksum = XxHash3_64::oneshot(&bytes[table..trailer]);
-        put(bytes, trailer + 72, checksum);
-    }
-    let end = bytes.len() - 8;
-    seal_part(bytes, trailer, end);
-}
-
-fn seal_leases(bytes: &mut [u8]) {
-    const CHECKSUM: &[u8] = b"\"checksum\":\"";
-    const CONTENT: &[u8] = b"\"retention_leases\":";
-    let find = |needle: &[u8]| {
-        let place = bytes.windows(needle.len()).position(|part| part == needle)?;
-        Some(place + needle.len())
+fn heal_journal(bytes: &[u8]) -> bool {
+    let path = dir().join(JOURNAL_NAME);
+    let storage = storage_with(&dir().join(staged_name(SeqNo::ZERO)), &example_blocks());
+    add_file(&storage, &path, bytes);
+    let decoded = Journal::decode(bytes, &path);
+    let opened = open(&storage);
+    let Ok(decoded) = decoded else {
+        assert!(
+            opened.is_err(),
+            "a heal that cannot be read must not be passed over"
+        );
+        assert_eq!(storage.content(&path).as_deref(), Some(bytes), "nor be removed");
+        return false;
     };
-    let (Some(checksum), Some(content)) = (find(CHECKSUM), find(CONTENT)) else {
-        return;
-    };
-    let Some(end) = bytes
-        .iter()
-        .rposition(|byte| *byte == b'}')
-        .filter(|end| *end >= content)
-    else {
-        return;
-    };
-    let text = format!("{:016x}", XxHash3_64::oneshot(&bytes[content..end]));
-    if let Some(place) = bytes.get_mut(checksum..checksum + 16) {
-        place.copy_from_slice(text.as_bytes());
+    let again = Journal::decode(&decoded.encode(), &path);
+    assert_eq!(again.ok().as_ref(), Some(&decoded));
+    // The journal may name segments that are not there, and cannot be told from a true one before the log is read.
+    if let Ok(log) = opened {
+        assert_eq!(storage.content(&path), None, "a heal is carried out once");
+        assert_eq!(log.healed().as_deref(), Some(&decoded.healed));
+        assert_eq!(log.durable_checkpoint(), Some(decoded.healed.through()));
     }
+    true
 }

@@ -42,7 +42,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut firsts = Vec::with_capacity(8 * self.staged.len());
         for first in &self.staged {
             firsts.put_u64_le(first.get());
@@ -63,7 +63,7 @@ impl Journal {
         Envelope::end(bytes)
     }
 
-    fn decode(bytes: &[u8], path: &Path) -> Result<Self, LogError> {
+    pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<Self, LogError> {
         let corrupt = |reason: &str| LogError::corrupt(path, 0, None, reason);
         let (_, content) = ENVELOPE.open(bytes, path)?;
         let mut rest = &content[FIXED_LENGTH..];

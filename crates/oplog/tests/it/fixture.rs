@@ -208,6 +208,38 @@ fn a_healed_log_opens_with_and_without_what_is_derived() {
     check_healed(&open(dir.path()).unwrap());
 }
 
+/// The released version of a log whose heal was decided, and not carried out.
+const HEALING: &str = "v2-healing";
+
+#[test]
+fn a_heal_that_a_released_version_decided_is_carried_out() {
+    let dir = copy(HEALING);
+    let log = open(dir.path()).unwrap();
+    check_healed(&log);
+    assert!(!dir.path().join("heal").exists());
+    log.close().unwrap();
+    drop(log);
+    check_healed(&open(dir.path()).unwrap());
+}
+
+#[test]
+fn a_heal_decided_today_is_what_the_fixture_is() {
+    let (leader, dir) = (copy("v1"), tempfile::tempdir().unwrap());
+    let dir = dir.path().join("oplog");
+    scenario::write_healing(&dir, leader.path()).unwrap();
+    let names = |dir: &Path| -> Vec<PathBuf> {
+        let paths = names_ending(dir, "");
+        paths
+            .iter()
+            .map(|path| path.file_name().unwrap().into())
+            .collect()
+    };
+    assert_eq!(names(&dir), names(&fixture(HEALING)));
+    let journal = |dir: &Path| fs::read(dir.join("heal")).unwrap();
+    assert_eq!(journal(&dir), journal(&fixture(HEALING)));
+    check_healed(&open(&dir).unwrap());
+}
+
 #[test]
 fn a_log_healed_today_holds_what_the_fixture_does() {
     let (leader, dir) = (copy("v1"), tempfile::tempdir().unwrap());
@@ -217,12 +249,14 @@ fn a_log_healed_today_holds_what_the_fixture_does() {
 }
 
 #[test]
-fn a_newer_version_of_what_a_heal_left_is_refused_by_name() {
-    let dir = copy(HEALED);
-    let path = dir.path().join("healed");
-    let end = fs::read(&path).unwrap().len() - 8;
-    set_version(&path, 2, end);
-    check_refused(dir.path(), &path, 1);
+fn a_newer_version_of_a_file_of_a_heal_is_refused_by_name() {
+    for (version, name) in [(HEALED, "healed"), (HEALING, "heal")] {
+        let dir = copy(version);
+        let path = dir.path().join(name);
+        let end = fs::read(&path).unwrap().len() - 8;
+        set_version(&path, 2, end);
+        check_refused(dir.path(), &path, 1);
+    }
 }
 
 #[test]

@@ -166,6 +166,16 @@ fn leases_of_any_bytes() {
     check(Target::Leases);
 }
 
+#[test]
+fn what_heals_left_of_any_bytes() {
+    check(Target::Healed);
+}
+
+#[test]
+fn a_heal_journal_of_any_bytes() {
+    check(Target::HealJournal);
+}
+
 /// Sets numbers of the trailer of the example, each `(offset in the trailer, value)`, with right checksums.
 fn block_segment_with(numbers: &[(usize, u64)]) -> Vec<u8> {
     let mut bytes = Target::BlockSegment.example();

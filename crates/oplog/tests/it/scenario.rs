@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use oplog::{
-    ByteCount, CompactionContext, CompactionGoal, DocumentVersion, Durability, Frame, FsStorage,
-    GroupCommitter, Log, LogOptions, ManualClock, NewLog, Operation, OperationKind, PrimaryTerm, ReadLimits,
-    RetentionBound, SeqNo, UnixMillis,
+    ByteCount, CompactionContext, CompactionGoal, DocumentVersion, Durability, Fault, Frame, FsStorage,
+    GroupCommitter, Log, LogOptions, ManualClock, MemStorage, NewLog, Operation, OperationKind, PrimaryTerm,
+    ReadLimits, RetentionBound, SeqNo, Storage, UnixMillis,
 };
 
 pub(crate) const STARTED_AT: UnixMillis = UnixMillis::new(1_700_000_000_000);
@@ -126,11 +126,41 @@ pub(crate) fn write(dir: &Path) -> Result<(), Box<dyn Error>> {
 /// Writes a log that was healed into a new directory: it ended with operation 2, and the log of [`write`] in `leader` was its leader. Operation 0 is dead
 /// through operation 3, which is gone.
 pub(crate) fn write_healed(dir: &Path, leader: &Path) -> Result<(), Box<dyn Error>> {
+    heal(Arc::new(FsStorage), dir, leader)?.close()?;
+    Ok(())
+}
+
+/// As [`write_healed`], but the process died as soon as the heal was decided.
+pub(crate) fn write_healing(dir: &Path, leader: &Path) -> Result<(), Box<dyn Error>> {
+    let mut change = 0;
+    loop {
+        let storage = MemStorage::new();
+        storage.inject(change, Fault::PowerCut);
+        let healed = heal(Arc::new(storage.clone()), dir, leader);
+        if storage.content(&dir.join("heal")).is_some() {
+            return copy_out(&storage, dir);
+        }
+        if healed.is_ok() {
+            return Err("the heal was never decided".into());
+        }
+        change += 1;
+    }
+}
+
+fn copy_out(storage: &MemStorage, dir: &Path) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(dir)?;
+    for name in storage.list(dir)? {
+        let content = storage.content(&dir.join(&name));
+        std::fs::write(dir.join(&name), content.ok_or("it was listed")?)?;
+    }
+    Ok(())
+}
+
+fn heal(storage: Arc<dyn Storage>, dir: &Path, leader: &Path) -> Result<Arc<Log>, Box<dyn Error>> {
     let clock = Arc::new(ManualClock::new(STARTED_AT));
     let committer = GroupCommitter::manual(clock.clone());
-    let storage = Arc::new(FsStorage);
     let leader = Log::open(
-        storage.clone(),
+        Arc::new(FsStorage),
         leader.to_owned(),
         options(),
         committer.clone(),
@@ -149,6 +179,5 @@ pub(crate) fn write_healed(dir: &Path, leader: &Path) -> Result<(), Box<dyn Erro
     let (frames, next) = leader.read_held(from, snapshot.max_seq_no, ReadLimits::NONE)?;
     stage.push(from, &frames, next)?;
     log.install_heal(&mut stage, &snapshot)?;
-    log.close()?;
-    Ok(())
+    Ok(log)
 }
