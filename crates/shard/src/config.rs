@@ -78,6 +78,9 @@ pub struct ViewPoolConfig {
     pub tail_bytes: usize,
     /// Milliseconds without work after which an index writer is closed. Default 5 s.
     pub writer_idle_millis: u64,
+    /// Milliseconds after which a searcher that nobody reads with is closed. Default 30 s. The next read opens it again, which takes about a
+    /// millisecond; until then the view has neither memory mappings nor readers of its segments.
+    pub searcher_idle_millis: u64,
     /// Milliseconds without an append after which the view catches up, though nobody searches it, to give up a tail of more than
     /// `inactive_tail_bytes`. Default 60 s. Sooner frees memory sooner, and indexes in more and smaller pieces.
     pub inactive_millis: u64,
@@ -95,6 +98,7 @@ impl Default for ViewPoolConfig {
             inflight_bytes: 4 << 20,
             tail_bytes: 16 << 20,
             writer_idle_millis: 5_000,
+            searcher_idle_millis: 30_000,
             inactive_millis: 60_000,
             inactive_tail_bytes: 32 << 10,
         }

@@ -118,7 +118,7 @@ impl Shard {
     pub(crate) fn locate(&self, id: &str) -> Result<Option<Located>, ShardError> {
         let published = self.view.published();
         self.view
-            .read(|| locate(&published.searcher, self.view.schema().id, id))
+            .read_state(&published, |searcher| locate(searcher, self.view.schema().id, id))
     }
 
     fn get_searchable(&self, id: &str) -> Result<Option<GetResult>, ShardError> {
@@ -126,7 +126,7 @@ impl Shard {
         let published = self.view.published();
         let located = self
             .view
-            .read(|| locate(&published.searcher, self.view.schema().id, id))?;
+            .read_state(&published, |searcher| locate(searcher, self.view.schema().id, id))?;
         let Some(located) = located else { return Ok(None) };
         let frame = self.note(self.log.get(located.seq_no))?;
         drop(published);

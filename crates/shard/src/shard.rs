@@ -506,19 +506,15 @@ impl Shard {
     pub fn stats(&self) -> ShardStats {
         let published = self.view.published();
         let summary = self.log.live_summary();
-        let readers = published.searcher.segment_readers();
-        let deleted_docs = readers
-            .iter()
-            .map(|reader| u64::from(reader.num_deleted_docs()))
-            .sum();
+        let view = self.view.summary();
         let log_bytes = self.log.size_in_bytes();
         let checkpoint = self.log.durable_checkpoint();
         ShardStats {
-            docs: published.searcher.num_docs(),
-            deleted_docs,
-            store_bytes: log_bytes + self.view.size_in_bytes(),
+            docs: view.docs,
+            deleted_docs: view.deleted_docs,
+            store_bytes: log_bytes + view.bytes,
             log_bytes,
-            segments: readers.len(),
+            segments: view.segments,
             max_seq_no: self.log.max_seq_no(),
             local_checkpoint: checkpoint,
             global_checkpoint: checkpoint,

@@ -31,7 +31,7 @@ impl Shard {
         let collector = TopHits::new(request, &mapping, self.view.schema(), now_millis)?;
         let mut found = self
             .view
-            .read(|| published.searcher.search(&*query, &collector))
+            .read_state(&published, |searcher| searcher.search(&*query, &collector))
             .map_err(|error| self.failed(&error))?;
         found.hits.sort_by(|left, right| {
             compare_hits(&request.sort, left, right).then(left.seq_no.cmp(&right.seq_no))
@@ -62,7 +62,7 @@ impl Shard {
         let query = query.build(&self.build_context(&mapping, now_millis))?;
         let count = self
             .view
-            .read(|| published.searcher.search(&*query, &Count))
+            .read_state(&published, |searcher| searcher.search(&*query, &Count))
             .map_err(|error| self.failed(&error))?;
         Ok(count as u64)
     }

@@ -192,7 +192,7 @@ fn a_view_that_must_give_up_its_writer_commits_nothing_of_half_a_heal() {
     // As the pool asks for another shard's sake.
     assert_eq!(view.try_release_writer(), None);
     assert_eq!(view.published().next, before);
-    assert_eq!(view.published().searcher.num_docs(), 200);
+    assert_eq!(view.summary().docs, 200);
     view.refresh_to(before + 1).wait().unwrap();
     pair.assert_equal();
     // Outside of a heal it gives the writer up, with what it has.

@@ -6,6 +6,7 @@ mod errors;
 mod failure;
 mod follower;
 mod heal;
+mod idle;
 mod model;
 mod query;
 mod scrub;

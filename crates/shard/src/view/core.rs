@@ -13,13 +13,14 @@ use event_listener::{Event, EventListener};
 use oplog::{ByteCount, Clock, Frame, Healed, Log, ReadLimits, SeqNo};
 use parking_lot::Mutex;
 use tantivy::index::SegmentId;
-use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
+use tantivy::{Index, Searcher};
 
 use super::doubt::guarded;
 use super::generations::Generations;
 use super::metadata::Metadata;
 use super::open::open_index;
 use super::pool::{PoolShared, Step};
+use super::published::{Published, ViewSummary, open_searcher};
 use super::schema::ViewSchema;
 use super::sealed_directory::META_FILE;
 use super::ticket::RefreshTicket;
@@ -39,14 +40,6 @@ pub(crate) const STEP_LIMITS: ReadLimits = ReadLimits {
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Refresh interval that stands in where none is set and somebody waits.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
-
-/// A searcher and how far it reaches.
-#[derive(Clone)]
-pub(crate) struct Published {
-    pub(crate) searcher: Searcher,
-    /// The first operation that the searcher does not hold.
-    pub(crate) next: u64,
-}
 
 /// What only the thread that works on the view touches.
 #[derive(Debug)]
@@ -76,7 +69,6 @@ pub(crate) struct ViewCore {
     pool: Arc<PoolShared>,
     schema: Arc<ViewSchema>,
     index: Index,
-    reader: IndexReader,
     published: ArcSwap<Published>,
     generations: Generations,
     work: Mutex<Work>,
@@ -90,6 +82,8 @@ pub(crate) struct ViewCore {
     awaited: AtomicU64,
     last_refresh: AtomicU64,
     last_append: AtomicU64,
+    /// When the searcher was last asked for.
+    last_read: AtomicU64,
     /// Time of the last search plus one; 0: none yet.
     last_search: AtomicU64,
     refreshes: AtomicU64,
@@ -130,15 +124,9 @@ impl ViewCore {
     /// Opens the view, or starts it anew.
     pub(crate) fn open(parts: ViewParts<'_>) -> Result<Arc<Self>, ShardError> {
         let schema = ViewSchema::shared();
-        let (index, next) = open_index(parts.dir, &schema, &parts.log)?;
-        let reader = index
-            .reader_builder()
-            .reload_policy(ReloadPolicy::Manual)
-            .try_into()?;
-        let published = Arc::new(Published {
-            searcher: reader.searcher(),
-            next,
-        });
+        let (index, next, summary) = open_index(parts.dir, &schema, &parts.log)?;
+        // Most of the shards that a node opens at start are not read for a while.
+        let published = Arc::new(Published::closed(next, Some(summary)));
         let generations = Generations::default();
         generations.publish(&published);
         let now = parts.pool.now();
@@ -162,7 +150,6 @@ impl ViewCore {
             pool: parts.pool,
             schema,
             index,
-            reader,
             published: ArcSwap::new(published),
             generations,
             work: Mutex::new(work),
@@ -172,6 +159,7 @@ impl ViewCore {
             awaited: AtomicU64::new(0),
             last_refresh: AtomicU64::new(millis(now)),
             last_append: AtomicU64::new(millis(now)),
+            last_read: AtomicU64::new(millis(now)),
             last_search: AtomicU64::new(0),
             refreshes: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -193,11 +181,46 @@ impl ViewCore {
         self.published.load_full()
     }
 
-    /// Bytes on disk of the segments that searches see.
-    pub(crate) fn size_in_bytes(&self) -> u64 {
+    /// The searcher of a state. Once open, it stays so while it is asked for.
+    pub(super) fn searcher(self: &Arc<Self>, published: &Published) -> tantivy::Result<Searcher> {
+        let now = self.pool.now();
+        self.last_read.store(millis(now), Ordering::Release);
+        let (searcher, was_closed) = published.searcher(&self.index)?;
+        if was_closed {
+            self.pool.arm(self, now + self.searcher_idle());
+        }
+        Ok(searcher)
+    }
+
+    fn searcher_idle(&self) -> Duration {
+        Duration::from_millis(self.pool.config().searcher_idle_millis)
+    }
+
+    /// Closes a searcher that nobody asks for. Says when to look again, if it stays open.
+    fn rest_searcher(&self, now: Duration) -> Option<Duration> {
+        let published = self.published.load();
+        if !published.is_open() {
+            return None;
+        }
+        let due = Duration::from_millis(self.last_read.load(Ordering::Acquire)) + self.searcher_idle();
+        if now < due {
+            return Some(due);
+        }
+        published.close();
+        None
+    }
+
+    /// What searches see, in numbers; nothing if it cannot be opened.
+    pub(crate) fn summary(self: &Arc<Self>) -> ViewSummary {
         let published = self.published();
-        let usage = published.searcher.space_usage();
-        usage.map_or(0, |usage| usage.total().get_bytes())
+        let opened = || Some(ViewSummary::of(&self.searcher(&published).ok()?));
+        published.summary().or_else(opened).unwrap_or_default()
+    }
+
+    /// Whether a searcher is open for those who read next.
+    #[cfg(test)]
+    pub(crate) fn is_searcher_open(&self) -> bool {
+        self.published.load().is_open()
     }
 
     pub(crate) fn refreshes(&self) -> u64 {
@@ -412,14 +435,13 @@ impl ViewCore {
 
     /// Nothing to do now: closes an unused writer, says when to look again.
     fn rest(&self, work: &mut Work, published: u64, now: Duration) -> Step {
-        let mut wake: Option<Duration> = None;
+        let mut wake = self.rest_searcher(now);
         if work.writer.is_some() {
             let idle_at = work.last_used + Duration::from_millis(self.pool.config().writer_idle_millis);
             if now >= idle_at {
-                self.tail.shrink();
                 self.close_writer(work);
             } else {
-                wake = Some(idle_at);
+                wake = wake.into_iter().chain([idle_at]).min();
             }
         }
         if published < next_of(self.log.max_seq_no()) {
@@ -435,11 +457,13 @@ impl ViewCore {
         Step::Sleep(wake)
     }
 
-    /// Closes the writer after its merges, without a commit.
+    /// Closes the writer after its merges, without a commit, and gives up the memory that the work left behind: a shard that is not written to any more is
+    /// left alone from now on, whoever took the writer away.
     fn close_writer(&self, work: &mut Work) {
         if let Some(writer) = work.writer.take() {
             writer.close();
             self.pool.writer_closed();
+            self.tail.shrink();
         }
     }
 
@@ -506,9 +530,10 @@ impl ViewCore {
             mapping_version,
             last: work.last,
         })?;
-        self.reader.reload()?;
+        let searcher = open_searcher(&self.index);
         // First the searcher, then the tail: a reader that finds nothing in the tail takes the searcher afterwards.
-        self.publish(next);
+        // What is committed is published whether it can be opened now or not, or the writer would be given it once more.
+        let opened = self.publish(next, searcher);
         if let Some(last) = next.checked_sub(1) {
             self.tail.evict(SeqNo::new(last), self.clock.now().get());
         }
@@ -516,16 +541,20 @@ impl ViewCore {
             .store(millis(self.pool.now()), Ordering::Release);
         self.refreshes.fetch_add(1, Ordering::Relaxed);
         self.changed.notify(usize::MAX);
-        Ok(())
+        opened
     }
 
-    fn publish(&self, next: u64) {
-        let published = Arc::new(Published {
-            searcher: self.reader.searcher(),
-            next,
-        });
+    /// Shows the last commit, which holds what is below `next`, and answers whether there is a searcher over it.
+    fn publish(&self, next: u64, searcher: tantivy::Result<Searcher>) -> Result<(), ShardError> {
+        let (published, opened) = match searcher {
+            Ok(searcher) => (Published::open(next, searcher), Ok(())),
+            Err(error) => (Published::closed(next, None), Err(error.into())),
+        };
+        let published = Arc::new(published);
+        self.last_read.store(millis(self.pool.now()), Ordering::Release);
         self.generations.publish(&published);
         self.published.store(published);
+        opened
     }
 
     /// The first operation that some reader in action may not have seen.
@@ -559,10 +588,10 @@ impl ViewCore {
         if self.is_closed() {
             return Err(ShardError::Closed);
         }
-        self.reader.reload()?;
-        self.publish(self.published.load().next);
+        let searcher = open_searcher(&self.index);
+        let opened = self.publish(self.published.load().next, searcher);
         drop(work);
-        Ok(())
+        opened
     }
 
     /// Opens the writer, unless it is open.

@@ -1,11 +1,24 @@
 //! Reads of the view that may meet damage: tantivy answers it with errors, with panics, or not at all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tantivy::Searcher;
 
 use super::core::ViewCore;
+use super::published::Published;
 use crate::ShardError;
 
 impl ViewCore {
+    /// Runs a read of a state of the view, as [`read`](Self::read) does.
+    pub(crate) fn read_state<T>(
+        self: &Arc<Self>,
+        published: &Published,
+        read: impl FnOnce(&Searcher) -> tantivy::Result<T>,
+    ) -> Result<T, ShardError> {
+        self.read(|| read(&self.searcher(published)?))
+    }
+
     /// Runs a read of the view. One that panics, or fails as reads of damaged files do, puts the view in doubt: a damaged view is thrown away,
     /// and after a panic one that is not known to be damaged is too, once in the life of the process.
     pub(crate) fn read<T>(&self, read: impl FnOnce() -> tantivy::Result<T>) -> Result<T, ShardError> {

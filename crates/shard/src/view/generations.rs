@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::core::Published;
+use super::published::Published;
 
 /// Every published state that is still in use: by the view itself, by a search, or by the fetch of its hits.
 #[derive(Default)]

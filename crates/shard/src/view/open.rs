@@ -11,36 +11,44 @@ use tantivy::{Index, IndexBuilder, IndexMeta, IndexSettings};
 
 use super::core::next_of;
 use super::doubt::guarded;
+use super::published::{ViewSummary, open_searcher};
 use super::schema::ViewSchema;
 use super::sealed_directory::{META_FILE, SealedDirectory, sealed};
 use super::verification::verify_index;
 use super::writer::CommitPayload;
 use crate::ShardError;
 
-/// The index in `dir` and the first operation that it does not hold.
+/// An index with what its last commit says about itself, and what it holds in numbers.
+type Opened = (Index, CommitPayload, ViewSummary);
+
+/// The index in `dir`, the first operation that it does not hold, and what it holds in numbers.
 ///
 /// A directory that is damaged, has another schema, is ahead of the log or belongs to another one is removed: the view is rebuilt from the log.
-pub(super) fn open_index(dir: &Path, schema: &ViewSchema, log: &Log) -> Result<(Index, u64), ShardError> {
+pub(super) fn open_index(
+    dir: &Path,
+    schema: &ViewSchema,
+    log: &Log,
+) -> Result<(Index, u64, ViewSummary), ShardError> {
     let log_next = next_of(log.max_seq_no());
     match open_guarded(dir, schema) {
-        Ok(Some((_, payload))) if payload.next_seq_no > log_next => {
+        Ok(Some((_, payload, _))) if payload.next_seq_no > log_next => {
             let next = payload.next_seq_no;
             tracing::warn!(dir = %dir.display(), next, log_next, "search view is ahead of its log, rebuilding it");
         }
-        Ok(Some((_, payload))) if !is_of(&payload, log)? => {
+        Ok(Some((_, payload, _))) if !is_of(&payload, log)? => {
             tracing::warn!(dir = %dir.display(), "search view belongs to another log, rebuilding it");
         }
-        Ok(Some((index, payload))) => return Ok((index, payload.next_seq_no)),
+        Ok(Some((index, payload, summary))) => return Ok((index, payload.next_seq_no, summary)),
         Ok(None) => {}
         Err(error) => {
             tracing::warn!(dir = %dir.display(), %error, "search view cannot be opened, rebuilding it");
         }
     }
-    Ok((create(dir, schema)?, 0))
+    Ok((create(dir, schema)?, 0, ViewSummary::default()))
 }
 
 /// Tantivy panics on some kinds of damage, such as a file that is too short for its own footer.
-fn open_guarded(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, CommitPayload)>, ShardError> {
+fn open_guarded(dir: &Path, schema: &ViewSchema) -> Result<Option<Opened>, ShardError> {
     guarded(|| open_existing(dir, schema)).unwrap_or_else(|panic| {
         Err(ShardError::View {
             reason: format!("opening the index panicked: {panic}"),
@@ -56,18 +64,15 @@ fn is_of(payload: &CommitPayload, log: &Log) -> Result<bool, ShardError> {
     Ok(frame.is_none_or(|frame| frame.checksum() == last.checksum))
 }
 
-fn open_existing(dir: &Path, schema: &ViewSchema) -> Result<Option<(Index, CommitPayload)>, ShardError> {
+fn open_existing(dir: &Path, schema: &ViewSchema) -> Result<Option<Opened>, ShardError> {
     let Some((index, metas)) = open_commit(dir, schema)? else {
         return Ok(None);
     };
     let payload = payload_of(&metas)?;
     verify_index(dir, &index)?;
     // Opens every segment, so that what is wrong with it shows here and not at the first search.
-    index
-        .reader_builder()
-        .reload_policy(tantivy::ReloadPolicy::Manual)
-        .try_into()?;
-    Ok(Some((index, payload)))
+    let summary = ViewSummary::of(&open_searcher(&index)?);
+    Ok(Some((index, payload, summary)))
 }
 
 /// The index and what its last commit consists of; `None` if there is none. Reads no segment, writes nothing.
