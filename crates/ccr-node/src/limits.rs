@@ -1,12 +1,12 @@
 //! What the operating system allows this process: raised where the process may do so itself, else told to a person.
 //!
-//! A shard at rest keeps one or two files open for each segment of its log, and some seven memory mappings for each segment of its search view.
+//! A shard at rest keeps one or two files open for each segment of its log. One in use has some seven memory mappings for each segment of its search view, too.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Fewer open files than this run out with some thousands of shards.
 const ENOUGH_OPEN_FILES: u64 = 65_535;
-/// Fewer memory mappings than this run out with about a thousand shards of ten view segments each. Linux allows 65,530 by default.
+/// Fewer memory mappings than this run out with about a thousand shards of ten view segments each, in use at the same time. Linux allows 65,530 by default.
 const ENOUGH_MEMORY_MAPPINGS: u64 = 262_144;
 const MEMORY_MAPPINGS_FILE: &str = "/proc/sys/vm/max_map_count";
 

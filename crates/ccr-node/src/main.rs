@@ -8,6 +8,7 @@ mod data_dir;
 mod demo;
 mod limits;
 mod logging;
+mod memory;
 mod node;
 mod signals;
 
