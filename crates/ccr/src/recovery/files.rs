@@ -77,11 +77,16 @@ impl StagingDir {
         })
     }
 
-    /// Opens `file` to be filled, at its full length. Answers how many of its first bytes are there and durable.
+    /// How many of the first bytes of `file` are there and durable.
+    pub(crate) fn durable(&self, file: &RecoveryFile) -> u64 {
+        self.kept.get(&file.name).copied().unwrap_or(0)
+    }
+
+    /// Opens `file` to be filled, at its full length.
     ///
     /// # Errors
     /// A failure of the file system.
-    pub(crate) fn open_file(&self, file: &RecoveryFile) -> Result<(StagedFile, u64), Exception> {
+    pub(crate) fn open_file(&self, file: &RecoveryFile) -> Result<StagedFile, Exception> {
         let path = self.path.join(&file.name);
         let open = || {
             if let Some(parent) = path.parent() {
@@ -96,11 +101,10 @@ impl StagingDir {
             Ok(opened)
         };
         let opened = open().map_err(|error| failed("create", &path, &error))?;
-        let staged = StagedFile {
+        Ok(StagedFile {
             file: Arc::new(opened),
             path,
-        };
-        Ok((staged, self.kept.get(&file.name).copied().unwrap_or(0)))
+        })
     }
 
     /// Makes the content of `staged`, which is `file`, durable, and remembers that its first `copied` bytes are there.
@@ -305,10 +309,6 @@ mod tests {
         }
     }
 
-    fn durable(staging: &StagingDir, file: &RecoveryFile) -> u64 {
-        staging.open_file(file).expect("open").1
-    }
-
     #[test]
     fn chunks_land_at_their_offsets_in_any_order() {
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -318,8 +318,8 @@ mod tests {
         let log = wanted("oplog/0.log", 6, Some(1));
         let staging = StagingDir::prepare(&path, std::slice::from_ref(&log)).expect("prepare");
         assert!(!path.join("stale").exists(), "what is no copy is not kept");
-        let (file, there) = staging.open_file(&log).expect("create");
-        assert_eq!(there, 0);
+        assert_eq!(staging.durable(&log), 0);
+        let file = staging.open_file(&log).expect("create");
         file.write_at(3, b"def").expect("write");
         file.write_at(0, b"abc").expect("write");
         staging.save(&log, &file, 6).expect("save");
@@ -332,7 +332,7 @@ mod tests {
         );
 
         let again = StagingDir::prepare(&path, std::slice::from_ref(&log)).expect("prepare");
-        assert_eq!(durable(&again, &log), 0, "a finished copy may have been used");
+        assert_eq!(again.durable(&log), 0, "a finished copy may have been used");
     }
 
     #[test]
@@ -348,7 +348,7 @@ mod tests {
         ];
         let staging = StagingDir::prepare(&path, &files).expect("prepare");
         for file in &files {
-            let (staged, _) = staging.open_file(file).expect("create");
+            let staged = staging.open_file(file).expect("create");
             staged.write_at(0, b"ab").expect("write");
             staging.save(file, &staged, 2).expect("save");
         }
@@ -368,7 +368,7 @@ mod tests {
             files[3].clone(),
         ];
         let staging = StagingDir::prepare(&path, &now).expect("prepare");
-        let there: Vec<_> = now.iter().map(|file| durable(&staging, file)).collect();
+        let there: Vec<_> = now.iter().map(|file| staging.durable(file)).collect();
         assert_eq!(
             there,
             [2, 0, 0, 0],
@@ -379,6 +379,6 @@ mod tests {
 
         fs::remove_file(path.join("oplog/0.log")).expect("remove");
         let staging = StagingDir::prepare(&path, &now).expect("prepare");
-        assert_eq!(durable(&staging, &now[0]), 0, "the file is gone");
+        assert_eq!(staging.durable(&now[0]), 0, "the file is gone");
     }
 }

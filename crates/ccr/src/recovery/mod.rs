@@ -6,6 +6,7 @@
 //! Shards of a follower that turn out damaged, or gone, are recovered again by the same means (`rebuild`).
 
 mod bootstrap;
+mod file_copy;
 mod files;
 mod lease_keeper;
 mod progress;

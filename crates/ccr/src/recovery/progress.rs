@@ -157,11 +157,11 @@ impl Progress {
         status.target_throttle_time += throttled;
     }
 
-    /// Of a file of `length` bytes, `there` need not be copied.
+    /// Of a file of `length` bytes, `there` need not be copied. An empty file is copied anew.
     pub(crate) fn reused_bytes(&self, there: u64, length: u64) {
         let mut status = self.status.lock();
         status.bytes_reused += there;
-        status.files_reused += usize::from(there == length);
+        status.files_reused += usize::from(there == length && length > 0);
     }
 
     pub(crate) fn copied_file(&self) {

@@ -1,28 +1,26 @@
 //! Copies one shard of a leader and opens it as a follower shard.
 
-use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use es_exception::{Exception, ExceptionKind};
-use futures::stream::{self, TryStreamExt};
+use futures::future::join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use indices::{IndicesService, Origin};
 use oplog::{Clock, HistoryUuid, ShardId};
+use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 use transport::{
     CloseRecoverySessionRequest, ClusterAlias, IndexMetadataRequest, OpenRecoverySessionRequest,
     ReadFileRequest, RecoveryFile, RecoverySession, RemoteCluster, RemoteClusters,
 };
 
+use super::file_copy::{Chunk, FileCopy, batches, break_off};
 use super::files::{StagedFile, StagingDir};
 use super::lease_keeper::{RecoveryLease, bounded};
 use super::progress::Progress;
 use crate::blocking::blocking;
 use crate::rate_limiter::RateLimiter;
 use crate::settings::CcrSettings;
-
-/// After so many bytes of a file what was copied is made durable, so that another attempt need not copy it again.
-const BYTES_BETWEEN_SAVES: u64 = 64 << 20;
 
 /// What the recovery of one shard works with.
 #[derive(Debug, Clone)]
@@ -93,89 +91,82 @@ impl ShardRecovery {
                 ),
             ));
         }
-        let dir: PathBuf = self.indices.shard_dir(&self.follower_shard);
+        let dir = self.indices.shard_dir(&self.follower_shard);
         let files = session.files.clone();
         let staging = blocking(move || StagingDir::prepare(&dir, &files)).await?;
         let bytes = session.files.iter().map(|file| file.length).sum();
         self.progress
             .begin_copy(session.files.len(), bytes, self.clock.now());
-        for file in &session.files {
-            self.copy_file(remote, session, file, &staging).await?;
+        let copy = |file: &RecoveryFile| Arc::new(FileCopy::new(file.clone(), &staging));
+        let files: Vec<Arc<FileCopy>> = session.files.iter().map(copy).collect();
+        for file in &files {
+            self.progress.reused_bytes(file.reused, file.wanted.length);
+        }
+        if let Err(error) = self.copy_files(remote, session, &files).await {
+            break_off(&files).await;
+            return Err(error);
         }
         blocking(move || staging.finish()).await?;
         self.sync_mapping(remote, session.mapping_version).await
     }
 
-    async fn copy_file(
+    /// Copies what is missing, with no pause between one file and the next: only so is a long line used fully.
+    ///
+    /// After a failure nothing more is asked for. What was asked for may still come, and need not be copied again then.
+    async fn copy_files(
         &self,
         remote: &RemoteCluster,
         session: &RecoverySession,
-        file: &RecoveryFile,
-        staging: &StagingDir,
+        files: &[Arc<FileCopy>],
     ) -> Result<(), Exception> {
-        let (staged, there) = {
-            let (staging, file) = (staging.clone(), file.clone());
-            blocking(move || staging.open_file(&file)).await?
-        };
-        self.progress.reused_bytes(there, file.length);
-        let mut next = there;
-        while next < file.length {
-            let end = file.length.min(next + BYTES_BETWEEN_SAVES);
-            self.copy_range(remote, session, file, next..end, &staged).await?;
-            let (staging, file, staged) = (staging.clone(), file.clone(), staged.clone());
-            blocking(move || staging.save(&file, &staged, end)).await?;
-            next = end;
-        }
-        if there < file.length {
-            self.progress.copied_file();
-        }
-        Ok(())
-    }
-
-    async fn copy_range(
-        &self,
-        remote: &RemoteCluster,
-        session: &RecoverySession,
-        file: &RecoveryFile,
-        range: Range<u64>,
-        staged: &StagedFile,
-    ) -> Result<(), Exception> {
-        let chunk = self.settings.recovery_chunk_size.get();
-        let count = (range.end - range.start).div_ceil(chunk);
-        let offsets = (0..count).map(|number| range.start + number * chunk);
-        stream::iter(offsets.map(Ok))
-            .try_for_each_concurrent(self.settings.recovery_max_concurrent_file_chunks, |offset| {
-                let length = chunk.min(range.end - offset);
-                self.copy_chunk(remote, session, file, offset, length, staged.clone())
+        let failure = Mutex::new(None);
+        let batches = batches(files, self.settings.recovery_chunk_size.get());
+        stream::iter(batches)
+            .take_while(|_| std::future::ready(failure.lock().is_none()))
+            .for_each_concurrent(self.settings.recovery_max_concurrent_file_chunks, |batch| {
+                let chunks = batch
+                    .into_iter()
+                    .map(|chunk| self.copy_chunk(remote, session, chunk));
+                let (copied, failure) = (join_all(chunks), &failure);
+                async move {
+                    if let Some(error) = copied.await.into_iter().find_map(Result::err) {
+                        failure.lock().get_or_insert(error);
+                    }
+                }
             })
-            .await
+            .await;
+        failure.into_inner().map_or(Ok(()), Err)
     }
 
     async fn copy_chunk(
         &self,
         remote: &RemoteCluster,
         session: &RecoverySession,
-        file: &RecoveryFile,
-        offset: u64,
-        length: u64,
-        staged: StagedFile,
+        chunk: Chunk,
     ) -> Result<(), Exception> {
-        let request = ReadFileRequest {
-            session_id: session.session_id.clone(),
-            shard: self.leader_shard.clone(),
-            file: file.name.clone(),
-            offset,
-            length,
-        };
-        let written = self.write_chunk(remote, request, &staged).await?;
-        if written != length {
-            return Err(Exception::new(
-                ExceptionKind::IndexShardRestoreFailed,
-                format!(
-                    "the leader sent {written} bytes of [{}] at offset {offset} where {length} were asked for",
-                    file.name
-                ),
-            ));
+        let Chunk { file, range } = chunk;
+        let (staged, length) = (file.staged().await?, range.end - range.start);
+        if length > 0 {
+            let request = ReadFileRequest {
+                session_id: session.session_id.clone(),
+                shard: self.leader_shard.clone(),
+                file: file.wanted.name.clone(),
+                offset: range.start,
+                length,
+            };
+            let written = self.write_chunk(remote, request, &staged).await?;
+            if written != length {
+                return Err(Exception::new(
+                    ExceptionKind::IndexShardRestoreFailed,
+                    format!(
+                        "the leader sent {written} bytes of [{}] at offset {} where {length} were asked for",
+                        file.wanted.name, range.start
+                    ),
+                ));
+            }
+        }
+        if file.landed(range).await? {
+            self.progress.copied_file();
         }
         self.limiter
             .set_bytes_per_sec(self.settings.recovery_max_bytes_per_sec);

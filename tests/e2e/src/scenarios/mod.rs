@@ -11,6 +11,7 @@ mod link_faults;
 mod official_clients;
 mod pause_resume;
 mod random_faults;
+mod recovery_link_faults;
 mod startup_refusals;
 mod unfollow;
 mod updates_and_deletes;
@@ -101,6 +102,11 @@ pub(crate) const ALL: &[Scenario] = &[
         link_faults,
         "link-faults",
         "a line that is cut, swallows everything, resets connections, is long or narrow, and heals: the follower catches up by itself"
+    ),
+    scenario!(
+        recovery_link_faults,
+        "recovery-link-faults",
+        "a new follower whose line is cut and reset while it is copied goes on with what it lacks"
     ),
     scenario!(
         chain_link_faults,
