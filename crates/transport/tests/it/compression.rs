@@ -110,5 +110,6 @@ async fn what_is_to_be_compressed_is_compressed_both_ways_and_nothing_else() {
 async fn the_schemes_differ_on_the_line() {
     let zstd = carried(RemoteCompression::All, RemoteCompressionScheme::Zstd).await;
     let deflate = carried(RemoteCompression::All, RemoteCompressionScheme::Deflate).await;
-    assert_ne!(zstd.data.1, deflate.data.1);
+    // Both see the same bytes, of which zstd makes less.
+    assert!(zstd.data.1 * 11 / 10 < deflate.data.1, "{zstd:?} {deflate:?}");
 }
