@@ -4,7 +4,10 @@
 use crate::clock::now;
 use crate::dataset::Dataset;
 use crate::pair::Pair;
+use crate::rest::Rest;
 use anyhow::{Result, bail};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
@@ -14,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 /// Documents in one request of the steady writer, and its requests in a second.
 const STEADY: (u64, u64) = (100, 20);
 
-/// Between two documents whose arrival is timed.
-const PROBE_EVERY: Duration = Duration::from_millis(50);
+/// Longest pause between the arrival of a document and the next one that is timed. It is random: a fixed one would keep step with the follower's
+/// reads over a long line, and meet them always at the same moment.
+const LONGEST_PAUSE_MILLIS: u64 = 100;
 
 /// No document takes longer.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
@@ -23,47 +27,54 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// Documents a second that the steady writer sends.
 pub(crate) const RATE: u64 = STEADY.0 * STEADY.1;
 
-/// Times documents for that long; the answer holds one time for each, in milliseconds.
+/// Times documents for that long; the answer holds one time for each, in milliseconds. With a data set a steady writer sends rows of it
+/// meanwhile, without one nobody else writes.
 pub(crate) async fn sample(
     pair: &Pair,
     leader: &str,
     follower: &str,
-    dataset: &Dataset,
+    steady: Option<&Dataset>,
     seconds: u64,
 ) -> Result<Vec<f64>> {
     let stop = CancellationToken::new();
     let mut writer = JoinSet::new();
-    let rows: Vec<String> = (0..STEADY.1)
-        .map(|batch| dataset.bulk_lines(batch * STEADY.0, (batch + 1) * STEADY.0))
-        .collect();
-    let (rest, index, stopped) = (pair.leader.rest().clone(), leader.to_owned(), stop.clone());
-    writer.spawn(async move {
-        let mut ticks = tokio::time::interval(Duration::from_millis(1_000 / STEADY.1));
-        for lines in rows.iter().cycle() {
-            ticks.tick().await;
-            if stopped.is_cancelled() {
-                break;
-            }
-            crate::cities::bulk_all(&rest, &index, lines.clone()).await?;
-        }
-        anyhow::Ok(())
-    });
+    if let Some(dataset) = steady {
+        let rows = (0..STEADY.1)
+            .map(|batch| dataset.bulk_lines(batch * STEADY.0, (batch + 1) * STEADY.0))
+            .collect();
+        let (rest, index) = (pair.leader.rest().clone(), leader.to_owned());
+        writer.spawn(write_steadily(rest, index, rows, stop.clone()));
+    }
+    let mut random = SmallRng::seed_from_u64(7);
     let mut times = Vec::new();
     let end = now() + Duration::from_secs(seconds);
     while now() < end {
-        let id = format!("probe-{}", times.len());
+        let id = format!("probe-{}", rand::random::<u64>());
         pair.leader
             .rest()
             .put(&format!("/{leader}/_doc/{id}"), &json!({ "name": "probe" }))
             .await?;
         times.push(arrival(pair, follower, &id).await?.as_secs_f64() * 1_000.0);
-        tokio::time::sleep(PROBE_EVERY).await;
+        let pause = random.random_range(0..=LONGEST_PAUSE_MILLIS);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
     }
     stop.cancel();
     while let Some(ended) = writer.join_next().await {
         ended??;
     }
     Ok(times)
+}
+
+async fn write_steadily(rest: Rest, index: String, rows: Vec<String>, stop: CancellationToken) -> Result<()> {
+    let mut ticks = tokio::time::interval(Duration::from_millis(1_000 / STEADY.1));
+    for lines in rows.iter().cycle() {
+        ticks.tick().await;
+        if stop.is_cancelled() {
+            break;
+        }
+        crate::cities::bulk_all(&rest, &index, lines.clone()).await?;
+    }
+    Ok(())
 }
 
 /// Asks the follower for the document, request after request, until it is there.

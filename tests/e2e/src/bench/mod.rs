@@ -1,4 +1,4 @@
-//! What replication costs and how fast it is, what idle shards cost, and what a document costs on disk, measured from outside over real processes.
+//! What replication costs and how fast it is, what idle shards cost, what a document costs on disk, and what a long line does to it, measured from outside over real processes.
 //!
 //! Every round measures every figure on fresh folders; the two ways to ingest take turns at being first. A figure is the
 //! median over the rounds, printed beside its smallest and largest value.
@@ -11,6 +11,7 @@ mod lag;
 mod many_shards;
 mod process;
 mod rounds;
+mod wide_link;
 
 use crate::dataset::Dataset;
 use crate::node::pinned;
@@ -31,6 +32,8 @@ pub(crate) enum Section {
     Disk,
     /// A delta heal beside a full copy, of an index of 1 GiB.
     DeltaHeal,
+    /// Replication over a line of 100 Mbit/s and a round trip of 100 ms.
+    WideLink,
 }
 
 /// How much to measure.
@@ -94,6 +97,9 @@ pub(crate) async fn run(args: BenchArgs) -> Result<()> {
         }
         if args.measures(Section::DeltaHeal) {
             heal::measure(&args.binary, &home, &mut figures).await?;
+        }
+        if args.measures(Section::WideLink) {
+            wide_link::measure(&args, &dataset, &home, &mut figures).await?;
         }
         fs::remove_dir_all(&home)?;
     }

@@ -68,9 +68,14 @@ pub(crate) async fn measure(
         Some("leader CPU, no follower"),
     );
     catch_up(args, dataset, &pair, figures).await?;
-    let times = lag::sample(&pair, "cities", "copy", dataset, args.lag_seconds).await?;
+    let times = lag::sample(&pair, "cities", "copy", Some(dataset), args.lag_seconds).await?;
     figures.add("lag p50 at 2,000 docs/s", "ms", percentile(&times, 50));
     figures.add("lag p99 at 2,000 docs/s", "ms", percentile(&times, 99));
+    figures.add("longest lag at 2,000 docs/s", "ms", percentile(&times, 100));
+    let times = lag::sample(&pair, "cities", "copy", None, args.lag_seconds).await?;
+    figures.add("lag p50 of single documents", "ms", percentile(&times, 50));
+    figures.add("lag p99 of single documents", "ms", percentile(&times, 99));
+    figures.add("longest lag of single documents", "ms", percentile(&times, 100));
     bootstrap(&pair, home, figures).await?;
     check_equal(&pair, "cities", "copy", WITHIN).await?;
     pair.check_logs()
