@@ -98,7 +98,9 @@ impl FollowTask {
 
     /// What a heal brings is applied at once at its end, so until then nothing tells how fast it is.
     fn estimated_catch_up(&self, now: Timestamp) -> Option<Duration> {
-        let in_contact = self.is_running() && self.lag.is_answered() && !self.is_out_of_contact();
+        // The first poll of an idle leader may take its whole timeout; that metadata was synced tells of contact too.
+        let was_answered = self.lag.is_answered() || self.metadata.is_initialised();
+        let in_contact = self.is_running() && was_answered && !self.is_out_of_contact();
         if !in_contact || self.heal.is_some() {
             return None;
         }

@@ -168,9 +168,18 @@ fn a_status_names_whom_it_is_about() {
 #[test]
 fn catching_up_is_estimated_while_the_leader_answers() {
     let seconds = |count: u32| Some(millis(1000 * count));
-    let mut rig = Rig::started(writes(1000, 1), -1);
     let estimate = |rig: &Rig| rig.status().estimated_catch_up;
-    assert_eq!(estimate(&rig), None, "the leader has not answered");
+    assert_eq!(
+        estimate(&Rig::new(writes(1000, 1))),
+        None,
+        "no word of the leader"
+    );
+    let mut rig = Rig::started(writes(1000, 1), -1);
+    assert_eq!(
+        estimate(&rig),
+        seconds(0),
+        "a first poll of an idle leader takes long"
+    );
     let id = rig.one_read(0, 1000);
     rig.read_done(id, Ok(answer(0..500, 2999)));
     assert_eq!(estimate(&rig), None, "no speed yet");
