@@ -25,9 +25,10 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     cities::create(leader, "cities", 1).await?;
     cities::index(leader, "cities", context.dataset, 0, DOCUMENTS).await?;
     // The newest file of a log may still change, so it is copied anew after each break; after this it is a small one.
-    leader
+    let merged = leader
         .post_empty("/cities/_forcemerge?max_num_segments=1")
         .await?;
+    ensure!(merged["_shards"]["failed"] == 0, "{merged}");
 
     let chunks = json!({ "persistent": { "ccr.indices.recovery.chunk_size": "128kb" } });
     pair.follower.rest().put("/_cluster/settings", &chunks).await?;
