@@ -151,8 +151,7 @@ impl Heal {
             return self.staging.is_none().then_some(Step::Stage);
         }
         let to = self.snapshot.as_ref().map(|snapshot| snapshot.max_seq_no);
-        let end = to.map(|to| after(Some(to))).or(self.leader_end);
-        if end.is_none_or(|end| self.received < end) {
+        if self.end().is_none_or(|end| self.received < end) {
             return self.reading.is_none().then_some(Step::Read(self.received, to));
         }
         if self.reading.is_some() || self.staging.is_some() {
@@ -162,6 +161,14 @@ impl Heal {
             return Some(Step::ReadLiveSet);
         }
         covered(self.versions).then_some(Step::Install)
+    }
+
+    /// What is to be received before the next step: everything before this. `None` as long as the leader has not answered.
+    fn end(&self) -> Option<SeqNo> {
+        let snapshot = self.snapshot.as_ref();
+        snapshot
+            .map(|snapshot| after(Some(snapshot.max_seq_no)))
+            .or(self.leader_end)
     }
 
     /// Does a step; a read asks for up to `max_operation_count` operations and `size` bytes, of which `reserved` are set aside.
@@ -206,7 +213,8 @@ impl Heal {
                 HealWork::ReadLiveSet
             }
             Step::Install => {
-                let Some(snapshot) = self.snapshot.clone() else {
+                // Whether it succeeds or not, another attempt needs a newer one.
+                let Some(snapshot) = self.snapshot.take() else {
                     return;
                 };
                 self.asked = Some((id, Question::Install));
@@ -276,8 +284,8 @@ impl Heal {
             self.waiting_bytes = response.frames.iter().map(Frame::estimated_size).sum();
             self.bytes += self.waiting_bytes;
             self.waiting = Some(response);
-        } else if request.to.is_some() {
-            // The live set came from a copy that is ahead of the one that answered now.
+        } else if self.end() > Some(self.received) {
+            // Another copy, which is ahead of the one that answered now, told of more. Without a pause this one would be asked without end.
             let reason = format!(
                 "the leader's copy that answered ends before operation {}",
                 request.from

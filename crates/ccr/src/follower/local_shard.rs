@@ -42,9 +42,7 @@ impl LocalFollowerShard {
             batches,
         }
     }
-}
 
-impl LocalFollowerShard {
     /// Does a piece of work of a delta heal on a thread that may block.
     fn heal<T: Send + 'static>(
         &self,

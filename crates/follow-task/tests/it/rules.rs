@@ -3,6 +3,8 @@
 mod buffer;
 mod fatal;
 mod heal;
+mod heal_failures;
+mod heal_rig;
 mod lease;
 mod lifecycle;
 mod metadata;

@@ -1,140 +1,12 @@
 //! Operations that the leader has removed are got over by a delta heal.
 
-use std::time::Duration;
-
 use es_exception::{Exception, ExceptionKind};
-use follow_task::{
-    Action, Event, FollowTaskPhase, FollowerState, HealId, HealOutcome, HealStage, HealWork, HeldReadRequest,
-    HeldReadResponse, LiveSetResponse, MetadataVersions,
-};
-use oplog::{Digest, LiveSet, LiveSnapshot, UnixMillis};
+use follow_task::{Event, FollowTaskPhase, HealOutcome, HealStage, HealWork, LiveSetResponse};
 
+use super::heal_rig::{ALL, At, at, healing, held, kind, live_set, snapshot, versions};
 use crate::harness::{
-    Rig, answer, appended, config, fatal, frame, history, missing, opt, reads, retryable, seq, size, state,
-    writes,
+    Rig, answer, appended, config, fatal, missing, opt, reads, retryable, seq, state, writes,
 };
-
-fn versions(version: u64) -> MetadataVersions {
-    MetadataVersions {
-        mapping: version,
-        settings: version,
-        aliases: version,
-    }
-}
-
-fn held(seq_nos: &[u64], next: u64, checkpoint: i64) -> HeldReadResponse {
-    HeldReadResponse {
-        frames: seq_nos.iter().map(|seq_no| frame(*seq_no, b"{}")).collect(),
-        next: seq(next),
-        global_checkpoint: opt(checkpoint),
-        versions: versions(1),
-        leader_now: UnixMillis::new(2_000_000),
-    }
-}
-
-fn snapshot(max_seq_no: u64) -> LiveSnapshot {
-    LiveSnapshot {
-        max_seq_no: seq(max_seq_no),
-        live: LiveSet::new(),
-        digest: Digest::default(),
-        terms: Vec::new(),
-        max_seq_no_of_updates_or_deletes: None,
-    }
-}
-
-fn live_set(max_seq_no: u64) -> LiveSetResponse {
-    LiveSetResponse {
-        snapshot: snapshot(max_seq_no),
-        versions: versions(1),
-        leader_now: UnixMillis::new(2_000_000),
-    }
-}
-
-/// A follower that ends with operation 9, and whose read found that operations are gone.
-fn healing() -> Rig {
-    let mut rig = Rig::started(reads(64, 2), 9);
-    let id = rig.one_read(10, 64);
-    rig.take();
-    rig.read_done(id, Err(missing(10, 73)));
-    rig
-}
-
-impl Rig {
-    /// Takes out the pieces of work of a heal.
-    fn heals(&mut self) -> Vec<(HealId, HealWork)> {
-        let (heals, rest) = self
-            .take()
-            .into_iter()
-            .partition(|action| matches!(action, Action::Heal { .. }));
-        self.actions = rest;
-        let heal = |action| match action {
-            Action::Heal { id, work } => (id, work),
-            _ => unreachable!(),
-        };
-        Vec::into_iter(heals).map(heal).collect()
-    }
-
-    /// Lets time pass until the heal wants one piece of work, and takes it out.
-    fn next_heal(&mut self) -> (HealId, HealWork) {
-        self.until(|action| matches!(action, Action::Heal { .. }));
-        let mut heals = self.heals();
-        assert_eq!(heals.len(), 1, "{heals:?}");
-        heals.remove(0)
-    }
-
-    fn healed(&mut self, id: HealId, outcome: HealOutcome) {
-        self.step(Event::HealFinished {
-            id,
-            result: Ok(outcome),
-        });
-    }
-
-    fn heal_failed(&mut self, id: HealId, exception: Exception) {
-        let result = Err(exception);
-        self.step(Event::HealFinished { id, result });
-    }
-
-    /// Answers the beginning, and takes out the first read.
-    fn begun(&mut self, next: u64) -> HealId {
-        let (id, work) = self.next_heal();
-        assert_eq!(work, HealWork::Begin);
-        self.healed(id, HealOutcome::Begun(seq(next)));
-        let (id, from, _) = self.held_read();
-        assert_eq!(from, next);
-        id
-    }
-
-    /// Takes out the only piece of work, a read: its id, first and last operation.
-    fn held_read(&mut self) -> (HealId, u64, Option<u64>) {
-        match self.next_heal() {
-            (id, HealWork::ReadHeld(HeldReadRequest { from, to, .. })) => {
-                (id, from.get(), to.map(|to| to.get()))
-            }
-            (_, work) => panic!("no read: {work:?}"),
-        }
-    }
-
-    /// Goes through a heal whose leader ends with operation `last` and holds it, up to the question for what is live.
-    fn received(&mut self, last: u64) -> HealId {
-        let id = self.begun(10);
-        self.healed(id, HealOutcome::Held(held(&[last], last + 1, last as i64)));
-        let (id, work) = self.next_heal();
-        assert!(matches!(work, HealWork::Stage { .. }), "{work:?}");
-        self.healed(id, HealOutcome::Staged(seq(last + 1)));
-        let (id, work) = self.next_heal();
-        assert_eq!(work, HealWork::ReadLiveSet);
-        id
-    }
-
-    /// The same up to the installation.
-    fn installing(&mut self, last: u64) -> HealId {
-        let id = self.received(last);
-        self.healed(id, HealOutcome::LiveSet(Box::new(live_set(last))));
-        let (id, work) = self.next_heal();
-        assert_eq!(work, HealWork::Install(Box::new(snapshot(last))));
-        id
-    }
-}
 
 #[test]
 fn a_heal_stages_what_the_leader_holds_while_more_comes_then_installs_and_follows_on() {
@@ -318,110 +190,6 @@ fn a_read_from_before_a_heal_that_fails_after_it_begins_no_other() {
     );
 }
 
-/// A piece of work of a heal, by its place in the order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum At {
-    Begin,
-    Read,
-    Stage,
-    LiveSet,
-    Install,
-}
-
-const ALL: [At; 5] = [At::Begin, At::Read, At::Stage, At::LiveSet, At::Install];
-
-fn kind(work: &HealWork) -> At {
-    match work {
-        HealWork::Begin => At::Begin,
-        HealWork::ReadHeld(_) => At::Read,
-        HealWork::Stage { .. } => At::Stage,
-        HealWork::ReadLiveSet => At::LiveSet,
-        HealWork::Install(_) => At::Install,
-    }
-}
-
-/// A heal whose next piece of work is this one.
-fn at(place: At) -> (Rig, HealId) {
-    let mut rig = healing();
-    let id = match place {
-        At::Begin => rig.next_heal().0,
-        At::Read => rig.begun(10),
-        At::Stage => {
-            let id = rig.begun(10);
-            rig.healed(id, HealOutcome::Held(held(&[40], 41, 40)));
-            rig.next_heal().0
-        }
-        At::LiveSet => rig.received(40),
-        At::Install => rig.installing(40),
-    };
-    (rig, id)
-}
-
-#[test]
-fn a_failure_that_may_pass_is_tried_again_and_one_of_the_follower_begins_anew() {
-    for (place, again) in [
-        (At::Begin, At::Begin),
-        (At::Read, At::Read),
-        (At::Stage, At::Begin),
-        (At::LiveSet, At::LiveSet),
-        (At::Install, At::Begin),
-    ] {
-        let (mut rig, id) = at(place);
-        rig.heal_failed(id, retryable());
-        let heal = rig.status().heal.unwrap();
-        assert_eq!(
-            (heal.failures, heal.exception),
-            (1, Some(retryable())),
-            "{place:?}"
-        );
-        let before = rig.now;
-        let (id, work) = rig.next_heal();
-        assert_eq!(kind(&work), again, "{place:?}");
-        // An answer to something else is a failure too, not a step forward.
-        rig.healed(id, HealOutcome::Installed(state(99)));
-        let wrong = if again == At::Install { 0 } else { 2 };
-        assert_eq!(
-            rig.status().heal.map(|heal| heal.failures),
-            Some(wrong),
-            "{place:?}"
-        );
-        assert!(rig.now >= before);
-        assert_eq!(rig.status().phase, FollowTaskPhase::Healing, "{place:?}");
-    }
-}
-
-#[test]
-fn a_success_ends_what_is_told_of_a_failure_but_not_its_count() {
-    let (mut rig, id) = at(At::Read);
-    rig.heal_failed(id, retryable());
-    let (id, _) = rig.next_heal();
-    rig.healed(id, HealOutcome::Held(held(&[40], 41, 40)));
-    let heal = rig.status().heal.unwrap();
-    assert_eq!((heal.failures, heal.exception), (1, None));
-}
-
-#[test]
-fn a_follower_that_staged_something_else_is_asked_again_what_is_next() {
-    let (mut rig, id) = at(At::Stage);
-    rig.healed(id, HealOutcome::Staged(seq(39)));
-    let (id, work) = rig.next_heal();
-    assert_eq!(kind(&work), At::Begin);
-    rig.healed(id, HealOutcome::Begun(seq(39)));
-    assert_eq!(rig.held_read().1, 39);
-}
-
-#[test]
-fn a_live_set_that_could_not_be_installed_is_not_tried_again_but_a_newer_one() {
-    let (mut rig, id) = at(At::Install);
-    rig.heal_failed(id, retryable());
-    let (id, _) = rig.next_heal();
-    rig.healed(id, HealOutcome::Begun(seq(41)));
-    let (id, from, to) = rig.held_read();
-    assert_eq!((from, to), (41, None));
-    rig.healed(id, HealOutcome::Held(held(&[], 41, 40)));
-    assert_eq!(kind(&rig.next_heal().1), At::LiveSet);
-}
-
 #[test]
 fn reads_that_pause_after_a_failure_give_way_to_a_heal() {
     let mut rig = Rig::started(reads(8, 3), 9);
@@ -435,57 +203,6 @@ fn reads_that_pause_after_a_failure_give_way_to_a_heal() {
     assert_eq!(rig.reads(), [], "the heal gets it all");
     rig.healed(id, HealOutcome::Installed(state(63)));
     assert_eq!(rig.status().outstanding_read_requests, 1, "the third from before");
-}
-
-#[test]
-fn pauses_grow_with_the_failures_in_a_row_and_the_lag_is_not_known_meanwhile() {
-    let (mut rig, mut id) = at(At::Read);
-    let begin = rig.now;
-    for _ in 0..40 {
-        rig.heal_failed(id, retryable());
-        (id, _) = rig.next_heal();
-    }
-    let passed = rig.now.since(begin);
-    assert!(
-        passed > Duration::from_secs(5) && passed < Duration::from_secs(30),
-        "{passed:?}"
-    );
-    rig.heal_failed(id, retryable());
-    assert!(
-        rig.status().follower_to_leader_lag_millis >= 5000,
-        "{:?}",
-        rig.status()
-    );
-    rig.healed(id, HealOutcome::Begun(seq(10)));
-    assert_eq!(rig.core.ignored_events(), 1, "the attempt had ended");
-}
-
-#[test]
-fn a_failure_that_cannot_pass_ends_the_task() {
-    for place in ALL {
-        let (mut rig, id) = at(place);
-        rig.heal_failed(id, fatal());
-        let status = rig.status();
-        assert_eq!(
-            (status.phase, status.fatal_exception, status.heal),
-            (FollowTaskPhase::Failed, Some(fatal()), None),
-            "{place:?}"
-        );
-        assert_eq!(rig.core.used_bytes(), 0);
-    }
-}
-
-#[test]
-fn a_leader_that_knows_no_heal_ends_the_task_as_if_there_were_none() {
-    for place in [At::Read, At::LiveSet] {
-        let (mut rig, id) = at(place);
-        let unknown = Exception::new(ExceptionKind::Unsupported, "unknown method");
-        rig.heal_failed(id, unknown.clone());
-        assert_eq!(
-            rig.status().fatal_exception,
-            Some(missing(10, 73).with_cause(unknown))
-        );
-    }
 }
 
 #[test]
@@ -527,56 +244,6 @@ fn nothing_is_installed_before_the_metadata_that_it_needs() {
 }
 
 #[test]
-fn a_copy_of_the_leader_that_is_behind_is_asked_again() {
-    // The one that tells what is live ends before what was received.
-    let mut rig = healing();
-    let id = rig.received(40);
-    rig.healed(id, HealOutcome::LiveSet(Box::new(live_set(39))));
-    let (id, work) = rig.next_heal();
-    assert_eq!(
-        (kind(&work), rig.status().heal.unwrap().failures),
-        (At::LiveSet, 1)
-    );
-    // The one that is read from ends before what is live.
-    rig.healed(id, HealOutcome::LiveSet(Box::new(live_set(42))));
-    let (id, from, _) = rig.held_read();
-    rig.healed(id, HealOutcome::Held(held(&[], from, 40)));
-    assert_eq!(rig.status().heal.unwrap().failures, 2);
-    let (id, from, to) = rig.held_read();
-    assert_eq!((from, to), (41, Some(42)));
-    rig.healed(id, HealOutcome::Held(held(&[42], 43, 42)));
-    assert_eq!(kind(&rig.next_heal().1), At::Stage);
-}
-
-#[test]
-fn answers_that_cannot_be_right_are_failures_and_those_beyond_the_limits_are_cut() {
-    let wrong = [
-        ("before what was asked for", held(&[9], 20, 40)),
-        ("twice the same", held(&[12, 12], 20, 40)),
-        ("not in order", held(&[13, 12], 20, 40)),
-        ("behind its own end", held(&[20], 20, 40)),
-        ("an end before the beginning", held(&[], 9, 40)),
-        ("an end above the checkpoint", held(&[12], 42, 40)),
-        ("an end above no checkpoint", held(&[12], 13, -1)),
-    ];
-    for (what, response) in wrong {
-        let (mut rig, id) = at(At::Read);
-        rig.healed(id, HealOutcome::Held(response));
-        let heal = rig.status().heal.unwrap();
-        assert_eq!((heal.failures, heal.operations), (1, 0), "{what}");
-    }
-    // 64 operations were asked for.
-    let (mut rig, id) = at(At::Read);
-    let many: Vec<u64> = (10..100).collect();
-    rig.healed(id, HealOutcome::Held(held(&many, 120, 200)));
-    let works = rig.heals();
-    let HealWork::Stage { frames, next, .. } = &works[0].1 else {
-        panic!("{works:?}")
-    };
-    assert_eq!((frames.len(), next.get()), (64, 74));
-}
-
-#[test]
 fn what_a_heal_holds_is_counted_and_given_back() {
     let (mut rig, id) = at(At::Read);
     let reserved = rig.core.used_bytes();
@@ -588,7 +255,6 @@ fn what_a_heal_holds_is_counted_and_given_back() {
     let (id, _) = rig.next_heal();
     rig.healed(id, HealOutcome::Staged(seq(21)));
     assert_eq!(rig.core.used_bytes(), 0);
-    assert!(size(0..1) > 0);
 }
 
 #[test]
@@ -606,17 +272,4 @@ fn a_cancelled_heal_holds_nothing_and_asks_for_nothing() {
         assert_eq!(rig.take(), []);
         assert_eq!(rig.status().phase, FollowTaskPhase::Cancelled);
     }
-}
-
-#[test]
-fn a_copy_of_another_history_is_not_taken_for_the_healed_one() {
-    let (mut rig, id) = at(At::Install);
-    let other = FollowerState {
-        history_uuid: "other".parse().unwrap(),
-        ..state(40)
-    };
-    rig.healed(id, HealOutcome::Installed(other));
-    let exception = rig.status().fatal_exception.unwrap();
-    assert_eq!(exception.kind(), ExceptionKind::IllegalState);
-    assert!(exception.reason().contains(&history().to_string()), "{exception}");
 }
