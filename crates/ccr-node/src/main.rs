@@ -8,7 +8,6 @@ mod data_dir;
 mod demo;
 mod limits;
 mod logging;
-mod memory;
 mod node;
 mod signals;
 

@@ -18,7 +18,6 @@ use transport::{LocalIdentity, RemoteClusters, TransportConfig, TransportServer}
 
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::memory::give_back_when_idle;
 use crate::signals::asked_to_stop;
 
 /// Threads that make logs durable. Two keep one slow sync from holding up every other shard.
@@ -46,7 +45,6 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let failure = tokio::select! {
         stopped = asked_to_stop() => stopped.err(),
         failure = node.server_failure() => Some(failure),
-        never = give_back_when_idle() => match never {},
     };
     tracing::info!("node stops");
     node.shutdown().await;
