@@ -16,6 +16,9 @@ pub struct TransportConfig {
     pub keepalive_interval: Duration,
     /// A probe without answer for this long ends the connection and all calls on it.
     pub keepalive_timeout: Duration,
+    /// The same where this side serves. Longer: a probe waits behind the answers that are on the way to the caller, up to `connection_window` of them, and a
+    /// slow line is not a dead one. Until then a caller that vanished costs its connection.
+    pub serving_keepalive_timeout: Duration,
     /// Received bytes of one call that may be on the way or unread; `window / round-trip time` bounds a call's rate.
     pub stream_window: u32,
     /// The same for all calls of a connection together.
@@ -41,6 +44,7 @@ impl TransportConfig {
         call_margin: Duration::from_secs(30),
         keepalive_interval: Duration::from_secs(10),
         keepalive_timeout: Duration::from_secs(10),
+        serving_keepalive_timeout: Duration::from_secs(300),
         stream_window: 8 << 20,
         connection_window: 16 << 20,
         max_concurrent_streams: 8192,

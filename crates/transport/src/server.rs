@@ -100,7 +100,7 @@ impl TransportServer {
             .initial_connection_window_size(config.connection_window)
             .max_concurrent_streams(config.max_concurrent_streams)
             .http2_keepalive_interval(Some(config.keepalive_interval))
-            .http2_keepalive_timeout(Some(config.keepalive_timeout))
+            .http2_keepalive_timeout(Some(config.serving_keepalive_timeout))
             .http2_max_header_list_size(MAX_HEADER_LIST_BYTES)
             .add_service(compressing!(ShardChangesServer::from_arc(Arc::clone(&edge))))
             .add_service(compressing!(DeltaHealServer::from_arc(Arc::clone(&edge))))

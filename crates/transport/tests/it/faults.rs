@@ -1,6 +1,7 @@
 //! The other side stops, dies or is something else.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use es_exception::ExceptionKind;
 use futures::StreamExt as _;
@@ -80,6 +81,20 @@ async fn a_cut_cable_is_noticed() {
     assert_eq!(failed.kind(), ExceptionKind::ConnectTransport, "{failed}");
     assert!(failed.reason().contains("[lisbon]"), "{failed}");
     until_info(&remote, |info| !info.connected).await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_slow_with_a_large_answer_is_not_taken_for_dead() {
+    // A probe of the leader's waits behind all of it.
+    let leader = Leader::reading("leader", "n0", |_| {
+        let frames = (0..12).map(|seq_no| frame(seq_no, vec![b'x'; 1 << 20])).collect();
+        Box::pin(async { Ok(answer(frames)) })
+    });
+    let server = Running::start(leader).await;
+    let forwarder = Forwarder::start_slow(server.address, Duration::from_millis(15)).await;
+    let (_clusters, remote) = follower(sniff(&[forwarder.address]));
+    let read = tokio::time::timeout(DEADLINE, remote.read_changes(read_from(0))).await;
+    assert_eq!(read.expect("it is not as slow as that").unwrap().frames.len(), 12);
 }
 
 #[tokio::test]

@@ -141,10 +141,11 @@ struct Carried {
     back: AtomicUsize,
 }
 
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, carried: &AtomicUsize) {
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, carried: &AtomicUsize, pause: Duration) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         carried.fetch_add(length, Ordering::SeqCst);
+        tokio::time::sleep(pause).await;
         if to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
@@ -153,6 +154,11 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, carried: &Atomic
 
 impl Forwarder {
     pub(crate) async fn start(target: SocketAddr) -> Self {
+        Self::start_slow(target, Duration::ZERO).await
+    }
+
+    /// One that pauses after every 64 KiB on the way back.
+    pub(crate) async fn start_slow(target: SocketAddr, pause: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (accepted, vanish) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
@@ -172,8 +178,8 @@ impl Forwarder {
                     let (from_far, to_far) = far.into_split();
                     let both = async {
                         tokio::join!(
-                            carry(from_near, to_far, &bytes.there),
-                            carry(from_far, to_near, &bytes.back)
+                            carry(from_near, to_far, &bytes.there, Duration::ZERO),
+                            carry(from_far, to_near, &bytes.back, pause)
                         )
                     };
                     tokio::select! {
