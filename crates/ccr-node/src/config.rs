@@ -16,7 +16,7 @@ use crate::logging::LogFormat;
 #[serde(deny_unknown_fields)]
 struct RawConfig {
     #[serde(default)]
-    cluster: RawName,
+    cluster: RawCluster,
     #[serde(default)]
     node: RawName,
     #[serde(default)]
@@ -31,6 +31,34 @@ struct RawConfig {
     indices: RawIndices,
     #[serde(default)]
     log: RawLog,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCluster {
+    name: Option<String>,
+    #[serde(default)]
+    routing: RawRouting,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRouting {
+    #[serde(default)]
+    allocation: RawAllocation,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAllocation {
+    #[serde(default)]
+    disk: RawDisk,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDisk {
+    threshold_enabled: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -107,6 +135,8 @@ pub(crate) struct Config {
     pub(crate) log_segment_size: ByteCount,
     /// `indices.compaction.max_bytes_per_sec`: what the cluster setting is when it is not set; 0 is no limit.
     pub(crate) compaction_max_bytes_per_sec: ByteCount,
+    /// `cluster.routing.allocation.disk.threshold_enabled`: what the cluster setting is when it is not set.
+    pub(crate) disk_threshold_enabled: bool,
     pub(crate) log_format: LogFormat,
 }
 
@@ -164,6 +194,13 @@ impl Config {
                 raw.indices.compaction.max_bytes_per_sec,
                 IndicesSettings::DEFAULTS.compaction_max_bytes_per_sec,
             )?,
+            disk_threshold_enabled: raw
+                .cluster
+                .routing
+                .allocation
+                .disk
+                .threshold_enabled
+                .unwrap_or(IndicesSettings::DEFAULTS.disk.threshold_enabled),
             log_format: raw.log.format.unwrap_or_default(),
         };
         config.check()?;
@@ -307,6 +344,14 @@ mod tests {
         let text = format!("{error:#}");
         assert!(text.contains("line 2") && text.contains("addres"), "{text}");
         assert!(!text.contains('\n'), "one sentence: {text}");
+    }
+
+    #[test]
+    fn the_disk_is_watched_unless_the_file_says_otherwise() {
+        assert!(load("").expect("valid").disk_threshold_enabled);
+        let text =
+            "[cluster]\nname = \"lisbon\"\n[cluster.routing.allocation.disk]\nthreshold_enabled = false\n";
+        assert!(!load(text).expect("valid").disk_threshold_enabled);
     }
 
     #[test]

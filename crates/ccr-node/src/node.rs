@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use ccr::{CcrDependencies, CcrService};
 use cluster::{ClusterService, LocalNode, RedbStore};
 use follow_task::{DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, InflightBudget};
-use indices::{IndicesConfig, IndicesService, IndicesSettings};
+use indices::{DiskSettings, IndicesConfig, IndicesService, IndicesSettings};
 use oplog::{Clock, FsStorage, GroupCommitter, LogOptions, SystemClock};
 use rest_api::{RestConfig, RestState};
 use shard::{ShardServices, ViewPool, ViewPoolConfig};
@@ -75,6 +75,10 @@ impl Node {
         let indices_config = IndicesConfig {
             settings: IndicesSettings {
                 compaction_max_bytes_per_sec: config.compaction_max_bytes_per_sec,
+                disk: DiskSettings {
+                    threshold_enabled: config.disk_threshold_enabled,
+                    ..IndicesSettings::DEFAULTS.disk
+                },
                 ..IndicesSettings::DEFAULTS
             },
             ..IndicesConfig::new(data_dir.path())

@@ -53,4 +53,10 @@ impl IndicesConfig {
             settings: IndicesSettings::DEFAULTS,
         }
     }
+
+    /// The same on another disk.
+    #[must_use]
+    pub fn with_disk_space(self, disk_space: Arc<dyn DiskSpace>) -> Self {
+        Self { disk_space, ..self }
+    }
 }

@@ -48,6 +48,20 @@ impl DiskSpace for FsDiskSpace {
     }
 }
 
+/// A disk that never fills: for a test that is not about disks, so that it passes on a machine whose own disk is nearly full.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UnlimitedDiskSpace;
+
+impl DiskSpace for UnlimitedDiskSpace {
+    fn usage(&self, _path: &Path) -> io::Result<DiskUsage> {
+        let all = ByteCount::new(u64::MAX);
+        Ok(DiskUsage {
+            total: all,
+            available: all,
+        })
+    }
+}
+
 /// Whether the disk counts as too full, as of the last look.
 #[derive(Debug)]
 pub(crate) struct DiskMonitor {
@@ -168,6 +182,14 @@ mod tests {
                 available: ByteCount::from_mib(available),
             };
             assert_eq!(is_too_full(was, usage, &settings), expected, "{was} {available}");
+        }
+    }
+
+    #[test]
+    fn an_unlimited_disk_is_never_too_full() {
+        let usage = UnlimitedDiskSpace.usage(Path::new("/")).unwrap();
+        for was in [false, true] {
+            assert!(!is_too_full(was, usage, &IndicesSettings::DEFAULTS.disk));
         }
     }
 

@@ -37,7 +37,7 @@ mod settings;
 
 pub use cluster::Origin;
 pub use config::IndicesConfig;
-pub use disk_monitor::{DiskSpace, DiskUsage, FsDiskSpace};
+pub use disk_monitor::{DiskSpace, DiskUsage, FsDiskSpace, UnlimitedDiskSpace};
 pub use request::{
     BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
     DocumentResponse, DocumentResult, GetOptions, GetResponse, IndexStats, MultiGetItem, NewFollowerIndex,

@@ -21,6 +21,9 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(60);
 /// The file, inside the data folder, in which a node tells its addresses.
 const ADDRESSES_FILE: &str = "node.addresses.json";
 
+/// What every node is configured with: a test does not depend on how full the machine's disk is.
+const CONFIGURATION: &str = "[cluster.routing.allocation.disk]\nthreshold_enabled = false\n";
+
 /// Where a node listens.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Addresses {
@@ -192,9 +195,14 @@ async fn launch(spec: &NodeSpec, at: &Addresses) -> Result<(Child, Addresses)> {
     // The file of an earlier start tells nothing of this one.
     let file = spec.data_dir.join(ADDRESSES_FILE);
     fs::remove_file(&file).ok();
+    let configuration = spec.log.with_extension("toml");
+    fs::write(&configuration, CONFIGURATION)
+        .with_context(|| format!("cannot write {}", configuration.display()))?;
     let log = append(&spec.log)?;
     let mut command = spec.command(&at.http, &at.transport);
     let mut child = command
+        .arg("--config")
+        .arg(&configuration)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

@@ -64,7 +64,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
 
 async fn start(name: &str, directory: &Path) -> anyhow::Result<Node> {
     let any_port = || "127.0.0.1:0".parse().context("an address");
-    let config = Config::load(&ServeArgs {
+    let mut config = Config::load(&ServeArgs {
         cluster_name: Some(name.to_owned()),
         node_name: Some(format!("{name}-1")),
         data_dir: Some(directory.join(name)),
@@ -72,6 +72,8 @@ async fn start(name: &str, directory: &Path) -> anyhow::Result<Node> {
         transport: Some(any_port()?),
         config: None,
     })?;
+    // What is shown takes little room and is deleted at the end: a disk that is nearly full is no reason to show nothing.
+    config.disk_threshold_enabled = false;
     Node::start(&config)
         .await
         .with_context(|| format!("the {name} cluster cannot start"))

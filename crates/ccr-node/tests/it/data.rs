@@ -8,6 +8,7 @@ use bytes::Bytes;
 use cluster::{ClusterService, LocalNode, RedbStore};
 use indices::{
     BulkAction, BulkItem, CreateIndex, IndicesConfig, IndicesService, RefreshPolicy, ResolveOptions,
+    UnlimitedDiskSpace,
 };
 use oplog::{
     ByteCount, Clock, Durability, FsStorage, GroupCommitter, Log, LogOptions, NewLog, ReadLimits, SeqNo,
@@ -102,8 +103,8 @@ async fn write_indices(dir: &Path) -> PathBuf {
         view_pool: ViewPool::start(ViewPoolConfig::default()),
         clock: Arc::clone(&clock),
     };
-    let indices =
-        IndicesService::start(IndicesConfig::new(dir), Arc::clone(&cluster), services, clock).unwrap();
+    let config = IndicesConfig::new(dir).with_disk_space(Arc::new(UnlimitedDiskSpace));
+    let indices = IndicesService::start(config, Arc::clone(&cluster), services, clock).unwrap();
     for (name, shards) in [("orders", 1), ("customers", 2)] {
         let request = CreateIndex {
             name: name.into(),

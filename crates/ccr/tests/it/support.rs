@@ -10,7 +10,9 @@ use cluster::{ClusterService, LocalNode, RedbStore, StateStore};
 use es_exception::Exception;
 use follow_task::{FollowTaskPhase, InflightBudget, RawFollowParameters, ShardFollowTaskStatus};
 use index_meta::SettingValue;
-use indices::{BulkAction, BulkItem, CreateIndex, IndicesConfig, IndicesService, RefreshPolicy};
+use indices::{
+    BulkAction, BulkItem, CreateIndex, IndicesConfig, IndicesService, RefreshPolicy, UnlimitedDiskSpace,
+};
 use oplog::{
     ByteCount, Clock, GroupCommitter, IndexUuid, LeaseId, LogOptions, RetentionLease, SeqNo, Storage,
     SystemClock,
@@ -92,7 +94,7 @@ impl Node {
             }),
             clock: Arc::clone(&clock),
         };
-        let config = IndicesConfig::new(disk.dir.path());
+        let config = IndicesConfig::new(disk.dir.path()).with_disk_space(Arc::new(UnlimitedDiskSpace));
         let indices =
             IndicesService::start(config, Arc::clone(&cluster), services, Arc::clone(&clock)).unwrap();
         let identity = LocalIdentity {

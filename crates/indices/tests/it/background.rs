@@ -9,7 +9,7 @@ use oplog::{ByteCount, FsStorage, LogOptions, SeqNo};
 use serde_json::json;
 use shard::Shard;
 
-use crate::node::{Node, index};
+use crate::node::{Node, index, on_unlimited_disk};
 
 const DOCUMENTS: usize = 100;
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -26,7 +26,7 @@ async fn start(directory: &Path, config: IndicesConfig) -> Node {
 fn with_interval(directory: &Path, maintenance_interval: Duration) -> IndicesConfig {
     IndicesConfig {
         maintenance_interval,
-        ..IndicesConfig::new(directory)
+        ..on_unlimited_disk(directory)
     }
 }
 

@@ -11,7 +11,7 @@ use indices::{CreateIndex, DiskSpace, DiskUsage, IndicesConfig, Origin, RefreshP
 use oplog::{ByteCount, LogOptions, MemStorage};
 use serde_json::{Value, json};
 
-use crate::node::{Node, delete, index};
+use crate::node::{Node, delete, index, on_unlimited_disk};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -161,7 +161,7 @@ async fn a_full_medium_refuses_writes_and_takes_them_again_when_there_is_room() 
     let storage = MemStorage::new();
     let config = IndicesConfig {
         maintenance_interval: Duration::from_millis(20),
-        ..IndicesConfig::new(directory.path())
+        ..on_unlimited_disk(directory.path())
     };
     let node = Node::start_on(
         Arc::new(storage.clone()),

@@ -11,7 +11,7 @@ use oplog::PrimaryTerm;
 use serde_json::json;
 use shard::WritePrecondition;
 
-use crate::node::{Node, create, delete, index, item, three_shards, update};
+use crate::node::{Node, create, delete, index, item, on_unlimited_disk, three_shards, update};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bulk_creates_its_index_and_answers_item_by_item() {
@@ -330,7 +330,7 @@ async fn too_many_bytes_under_way_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let config = IndicesConfig {
         indexing_pressure_bytes: 1_000,
-        ..IndicesConfig::new(directory.path())
+        ..on_unlimited_disk(directory.path())
     };
     let node = Arc::new(Node::start_with(directory.path(), config).await);
     node.create("orders", json!({}), json!({})).await;

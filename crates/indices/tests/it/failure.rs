@@ -9,7 +9,7 @@ use oplog::{ShardId, ShardNumber};
 use serde_json::json;
 use shard::SearchRequest;
 
-use crate::node::{Node, index, three_shards};
+use crate::node::{Node, index, on_unlimited_disk, three_shards};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -18,7 +18,7 @@ fn impatient(directory: &Path) -> IndicesConfig {
         shard_retry_first_pause: Duration::from_millis(20),
         shard_retry_longest_pause: Duration::from_millis(100),
         ack_timeout: Duration::from_secs(5),
-        ..IndicesConfig::new(directory)
+        ..on_unlimited_disk(directory)
     }
 }
 

@@ -7,11 +7,16 @@ use bytes::Bytes;
 use cluster::{ClusterService, LocalNode, RedbStore};
 use indices::{
     BulkAction, BulkItem, CreateIndex, GetOptions, IndicesConfig, IndicesService, ResolveOptions,
-    SearchOptions, UpdateRequest,
+    SearchOptions, UnlimitedDiskSpace, UpdateRequest,
 };
 use oplog::{FsStorage, GroupCommitter, LogOptions, Storage, SystemClock};
 use serde_json::{Value, json};
 use shard::{SearchRequest, ShardServices, ViewPool, ViewPoolConfig, WritePrecondition};
+
+/// The defaults, whatever the machine's own disk is like.
+pub(crate) fn on_unlimited_disk(directory: &Path) -> IndicesConfig {
+    IndicesConfig::new(directory).with_disk_space(Arc::new(UnlimitedDiskSpace))
+}
 
 pub(crate) struct Node {
     pub(crate) cluster: Arc<ClusterService>,
@@ -20,7 +25,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn start(directory: &Path) -> Self {
-        Self::start_with(directory, IndicesConfig::new(directory)).await
+        Self::start_with(directory, on_unlimited_disk(directory)).await
     }
 
     pub(crate) async fn start_with(directory: &Path, config: IndicesConfig) -> Self {

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::disk::{DEADLINE, all_are_there, is_blocked, one_shard, write};
-use crate::node::Node;
+use crate::node::{Node, on_unlimited_disk};
 
 /// Storage whose every change can be refused, as by a file system that was mounted again read-only, or whose rights were taken away.
 #[derive(Debug, Clone)]
@@ -116,7 +116,7 @@ async fn a_read_only_medium_refuses_writes_and_takes_them_again_when_it_is_writa
         };
         let config = IndicesConfig {
             maintenance_interval: Duration::from_millis(20),
-            ..IndicesConfig::new(directory.path())
+            ..on_unlimited_disk(directory.path())
         };
         let log = LogOptions::default();
         let node = Node::start_on(Arc::new(storage.clone()), log, directory.path(), config).await;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use cluster::{ClusterService, LocalNode, RedbStore};
 use indices::{
     BulkAction, BulkItem, CreateIndex, IndicesConfig, IndicesService, RefreshPolicy, ResolveOptions,
-    SearchOptions,
+    SearchOptions, UnlimitedDiskSpace,
 };
 use oplog::{FsStorage, GroupCommitter, SystemClock};
 use serde_json::json;
@@ -51,7 +51,7 @@ impl Node {
             view_pool: Arc::clone(&view_pool),
             clock: clock.clone(),
         };
-        let config = IndicesConfig::new(directory);
+        let config = IndicesConfig::new(directory).with_disk_space(Arc::new(UnlimitedDiskSpace));
         let indices = IndicesService::start(config, Arc::clone(&cluster), services, clock).unwrap();
         Self {
             cluster,

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use indices::{IndicesConfig, IndicesService, ResolveOptions};
+use indices::{IndicesConfig, IndicesService, ResolveOptions, UnlimitedDiskSpace};
 use oplog::{ByteCount, Clock, FsStorage, GroupCommitter, LogOptions, SystemClock};
 use rest_api::{RestConfig, RestState, serve};
 use serde_json::Value;
@@ -120,7 +120,8 @@ impl Node {
             clock: Arc::clone(&clock),
             log: LogOptions::default(),
         };
-        let mut indices_config = IndicesConfig::new(data.path());
+        let mut indices_config =
+            IndicesConfig::new(data.path()).with_disk_space(Arc::new(UnlimitedDiskSpace));
         tune(&mut services, &mut indices_config);
         let indices =
             IndicesService::start(indices_config, Arc::clone(&cluster), services, Arc::clone(&clock))
