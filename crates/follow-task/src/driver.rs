@@ -46,6 +46,8 @@ pub struct FollowTaskDriver {
     ports: FollowTaskPorts,
     budget: BudgetMember,
     token: CancellationToken,
+    /// Cuts off reads and lease renewals: when `token` is cancelled, and when the task has failed and wants no answer any more.
+    droppable: CancellationToken,
     phase: watch::Sender<FollowTaskPhase>,
     work: JoinSet<Option<Event>>,
     log: TaskLog,
@@ -79,6 +81,7 @@ impl FollowTaskDriver {
                 core,
                 ports,
                 budget,
+                droppable: token.child_token(),
                 token,
                 phase,
                 work,
@@ -141,6 +144,9 @@ impl FollowTaskDriver {
         if let Some(line) = line {
             self.log.tell(&line);
         }
+        if phase == FollowTaskPhase::Failed {
+            self.droppable.cancel();
+        }
         self.phase
             .send_if_modified(|shown| std::mem::replace(shown, phase) != phase);
     }
@@ -185,9 +191,9 @@ impl FollowTaskDriver {
                 self.work_to_the_end(answer, move |result| Event::LeaseFinished { id, result });
             }
             Action::Heal { id, work } => self.heal(id, work),
-            Action::RequestBudget { id, bytes } => {
-                let grant = self.budget.acquire(bytes);
-                let token = self.token.clone();
+            Action::RequestBudget { id, request } => {
+                let grant = self.budget.acquire(request);
+                let token = self.droppable.clone();
                 self.work.spawn(async move {
                     let bytes = token.run_until_cancelled_owned(grant).await?;
                     Some(Event::BudgetGranted { id, bytes })
@@ -232,7 +238,7 @@ impl FollowTaskDriver {
         answer: impl Future<Output = Result<T, Exception>> + Send + 'static,
         event: impl FnOnce(Result<T, Exception>) -> Event + Send + 'static,
     ) {
-        let token = self.token.clone();
+        let token = self.droppable.clone();
         self.work
             .spawn(async move { token.run_until_cancelled_owned(guarded(answer)).await.map(event) });
     }

@@ -4,6 +4,7 @@ use es_exception::Exception;
 use oplog::{ByteCount, Frame, LiveSnapshot, SeqNo};
 
 use crate::ids::{BudgetId, HealId, LeaseRequestId, MetadataId, ReadId, StateId, WriteId};
+use crate::inflight_budget::BudgetRequest;
 use crate::ports::{
     AppendResponse, FollowerState, HeldReadRequest, HeldReadResponse, LiveSetResponse, ReadRequest,
     ReadResponse,
@@ -145,12 +146,12 @@ pub enum Action {
         /// What to do.
         work: HealWork,
     },
-    /// Ask the node-wide budget for bytes; answer with [`Event::BudgetGranted`] once there are some.
+    /// Ask the node-wide budget for bytes; answer with [`Event::BudgetGranted`] once they are granted.
     RequestBudget {
         /// Names the request.
         id: BudgetId,
-        /// As many bytes as are wanted.
-        bytes: ByteCount,
+        /// What is asked for.
+        request: BudgetRequest,
     },
     /// Give bytes back to the node-wide budget.
     ReleaseBudget {

@@ -9,8 +9,9 @@
 use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
-use oplog::{Frame, LiveSnapshot, SeqNo};
+use oplog::{ByteCount, Frame, LiveSnapshot, SeqNo};
 
+use crate::answer::check_next_operation_size;
 use crate::cursor::after;
 use crate::event::{Action, HealOutcome, HealWork};
 use crate::ids::{HealId, IdSource};
@@ -38,6 +39,10 @@ pub(crate) struct Heal {
     /// What all answers need.
     versions: MetadataVersions,
     reading: Option<Reading>,
+    /// A read from before the heal began again: its answer is not wanted, but comes, and has its memory until then.
+    abandoned: Option<Reading>,
+    /// An operation that did not fit, and its size.
+    large: Option<(SeqNo, u64)>,
     /// An answer that waits to be staged.
     waiting: Option<HeldReadResponse>,
     waiting_bytes: u64,
@@ -122,6 +127,8 @@ impl Heal {
             snapshot: None,
             versions: MetadataVersions::default(),
             reading: None,
+            abandoned: None,
+            large: None,
             waiting: None,
             waiting_bytes: 0,
             staging: None,
@@ -152,7 +159,8 @@ impl Heal {
         }
         let to = self.snapshot.as_ref().map(|snapshot| snapshot.max_seq_no);
         if self.end().is_none_or(|end| self.received < end) {
-            return self.reading.is_none().then_some(Step::Read(self.received, to));
+            let is_free = self.reading.is_none() && self.abandoned.is_none();
+            return is_free.then_some(Step::Read(self.received, to));
         }
         if self.reading.is_some() || self.staging.is_some() {
             return None;
@@ -171,7 +179,7 @@ impl Heal {
             .or(self.leader_end)
     }
 
-    /// Does a step; a read asks for up to `max_operation_count` operations and `size` bytes, of which `reserved` are set aside.
+    /// Does a step, a read within these limits.
     pub(crate) fn take(
         &mut self,
         step: Step,
@@ -190,7 +198,8 @@ impl Heal {
                     from,
                     to,
                     max_operation_count: read.max_operation_count,
-                    max_batch_size: oplog::ByteCount::new(read.size),
+                    max_batch_size: read.max_batch_size,
+                    max_response_size: ByteCount::new(read.reserved),
                 };
                 self.reading = Some(Reading {
                     id,
@@ -238,6 +247,9 @@ impl Heal {
                 result => self.failed(now, failure(result), delay),
             };
         }
+        if self.abandoned.take_if(|reading| reading.id == id).is_some() {
+            return HealEnd::GoesOn;
+        }
         if let Some(staging) = self.staging.take_if(|staging| staging.id == id) {
             return match result {
                 Ok(HealOutcome::Staged(next)) if next == staging.next => {
@@ -278,13 +290,15 @@ impl Heal {
         self.leader_end.get_or_insert(after(response.global_checkpoint));
         self.leader_checkpoint = self.leader_checkpoint.max(response.global_checkpoint);
         self.versions = self.versions.max(response.versions);
+        let next_operation_size = response.next_operation_size;
+        self.large = next_operation_size.map(|size| (response.next, size.get()));
         if response.next > request.from {
             self.received = response.next;
             self.operations += response.frames.len() as u64;
             self.waiting_bytes = response.frames.iter().map(Frame::estimated_size).sum();
             self.bytes += self.waiting_bytes;
             self.waiting = Some(response);
-        } else if self.end() > Some(self.received) {
+        } else if next_operation_size.is_none() && self.end() > Some(self.received) {
             // Another copy, which is ahead of the one that answered now, told of more. Without a pause this one would be asked without end.
             let reason = format!(
                 "the leader's copy that answered ends before operation {}",
@@ -366,7 +380,7 @@ impl Heal {
         self.begun = false;
         self.snapshot = None;
         self.leader_end = None;
-        self.reading = None;
+        self.abandoned = self.reading.take().or(self.abandoned.take());
         self.waiting = None;
         self.waiting_bytes = 0;
         self.failed(now, exception, delay)
@@ -374,9 +388,15 @@ impl Heal {
 
     /// Bytes held, and set aside for an answer to come.
     pub(crate) fn used_bytes(&self) -> u64 {
-        let reading = self.reading.as_ref().map_or(0, |reading| reading.reserved);
+        let reading = self.reading.iter().chain(&self.abandoned);
+        let reading: u64 = reading.map(|reading| reading.reserved).sum();
         let staging = self.staging.map_or(0, |staging| staging.bytes);
         reading + self.waiting_bytes + staging
+    }
+
+    /// An operation that did not fit, once: the read that begins with it needs so many bytes.
+    pub(crate) fn take_large(&mut self) -> Option<(SeqNo, u64)> {
+        self.large.take()
     }
 
     /// Versions that must be applied here before the end.
@@ -386,7 +406,7 @@ impl Heal {
 
     /// Whether something is under way.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.reading.is_some() || self.staging.is_some() || self.asked.is_some()
+        self.reading.is_some() || self.abandoned.is_some() || self.staging.is_some() || self.asked.is_some()
     }
 
     /// Why it failed last, if nothing has succeeded since.
@@ -427,6 +447,10 @@ impl Heal {
             self.begun || self.staging.is_none(),
             "FT-1: two pieces of work on the follower at once"
         );
+        assert!(
+            self.reading.is_none() || self.abandoned.is_none(),
+            "FT-2: a second read beside one that is not wanted"
+        );
         let Some(snapshot) = &self.snapshot else { return };
         assert!(
             self.received <= after(Some(snapshot.max_seq_no)),
@@ -436,11 +460,21 @@ impl Heal {
 }
 
 /// Limits of a read.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadLimits {
     pub(crate) max_operation_count: u32,
-    pub(crate) size: u64,
+    pub(crate) max_batch_size: ByteCount,
+    /// Bytes that were set aside for the answer.
     pub(crate) reserved: u64,
+}
+
+impl ReadLimits {
+    /// For a step that reads nothing.
+    pub(crate) const NOTHING: Self = Self {
+        max_operation_count: 0,
+        max_batch_size: ByteCount::ZERO,
+        reserved: 0,
+    };
 }
 
 fn failure(result: Result<HealOutcome, Exception>) -> Exception {
@@ -477,16 +511,25 @@ fn check_held(request: &HeldReadRequest, response: &mut HeldReadResponse) -> Res
                 frame.seq_no()
             )));
         }
-        if keep == request.max_operation_count as usize || size > request.max_batch_size.get() {
+        let with_it = size.saturating_add(frame.estimated_size());
+        if keep == request.max_operation_count as usize
+            || size > request.max_batch_size.get()
+            || with_it > request.max_response_size.get()
+        {
             break;
         }
         expected = after(Some(frame.seq_no()));
-        size = size.saturating_add(frame.estimated_size());
+        size = with_it;
         keep += 1;
     }
-    if keep < response.frames.len() {
+    if let Some(cut) = response.frames.get(keep) {
+        response.next = cut.seq_no();
+        response.next_operation_size = (keep == 0).then(|| ByteCount::new(cut.estimated_size()));
         response.frames.truncate(keep);
-        response.next = expected;
+    }
+    if let Some(next) = response.next_operation_size {
+        let is_there = response.next < most.min(after(response.global_checkpoint)) && keep == 0;
+        check_next_operation_size(next, request.max_response_size, is_there).map_err(malformed)?;
     }
     Ok(())
 }

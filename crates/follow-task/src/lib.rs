@@ -17,7 +17,7 @@
 //! - Answers are checked and cut to what was asked for. Malformed ones are retried.
 //! - A poll that failed is sent again with a short timeout, so that the lag is soon known again; other reads are repeated as they were.
 //! - Operations that the leader has removed are got over by a delta heal, unless it is switched off.
-//! - A node-wide byte budget limits all tasks together, and lag is shown as a time.
+//! - Memory for an answer is set aside before it is asked for, out of a budget that all tasks of the node share, and lag is shown as a time.
 //!
 //! The driver tells the log its start and stop, a fatal failure, and once each time that something begins to fail, fails for another reason, or
 //! recovers; warnings of one task come at least 30 s apart.
@@ -82,7 +82,7 @@ pub use driver::{FollowTaskDriver, FollowTaskPorts};
 pub use event::{Action, Event, HealOutcome, HealWork, MetadataKind};
 pub use handle::FollowTaskHandle;
 pub use ids::{BudgetId, HealId, LeaseRequestId, MetadataId, ReadId, StateId, WriteId};
-pub use inflight_budget::{BudgetMember, DEFAULT_MAX_INFLIGHT_BYTES, InflightBudget};
+pub use inflight_budget::{BudgetMember, BudgetRequest, DEFAULT_MAX_INFLIGHT_BYTES, InflightBudget};
 pub use parameters::{FollowParameters, RawFollowParameters};
 pub use ports::{
     AppendResponse, FollowerShard, FollowerState, HeldReadRequest, HeldReadResponse, LeaderShard,
@@ -94,5 +94,5 @@ pub use status::{
 pub use task::{DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, FollowTask, FollowTaskConfig};
 pub use time::Timestamp;
 
-/// Largest read that needs no grant from the [`InflightBudget`]: a poll at the end, or the read that fills the lowest gap.
+/// A read is given at least this much memory, if it wants that much and the [`InflightBudget`] is not tiny; a poll gets no more.
 pub const LOWEST_READ_SIZE: ByteCount = ByteCount::from_mib(1);

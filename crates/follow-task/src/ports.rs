@@ -83,8 +83,10 @@ pub struct ReadRequest {
     pub from: SeqNo,
     /// At most this many operations.
     pub max_operation_count: u32,
-    /// Reading stops after the operation that makes the estimated size exceed this; at least one operation comes through.
+    /// Reading stops after the operation that makes the estimated size exceed this.
     pub max_batch_size: ByteCount,
+    /// The estimated size of the operations is never more than this. If already the first does not fit, the answer tells its size instead.
+    pub max_response_size: ByteCount,
     /// How long the leader may hold back an empty answer.
     pub poll_timeout: Duration,
 }
@@ -92,8 +94,10 @@ pub struct ReadRequest {
 /// Operations of the leader, and where it stands.
 #[derive(Clone, PartialEq)]
 pub struct ReadResponse {
-    /// Contiguous operations; the first is the one asked for. Empty when nothing came within the poll timeout.
+    /// Contiguous operations; the first is the one asked for. Empty when nothing came within the poll timeout, or nothing fitted.
     pub frames: Vec<Frame>,
+    /// The estimated size of the operation asked for, when it is there and larger than the answer may be.
+    pub next_operation_size: Option<ByteCount>,
     /// The copy's global checkpoint, read after the operations. No operation above it is ever in `frames`.
     pub global_checkpoint: Option<SeqNo>,
     /// The copy's highest seq_no.
@@ -118,6 +122,7 @@ impl fmt::Debug for ReadResponse {
             .debug_struct("ReadResponse")
             .field("first", &self.frames.first().map(Frame::seq_no))
             .field("last", &self.frames.last().map(Frame::seq_no))
+            .field("next_operation_size", &self.next_operation_size)
             .field("global_checkpoint", &self.global_checkpoint)
             .field("max_seq_no", &self.max_seq_no)
             .field("mapping_version", &self.mapping_version)
@@ -171,8 +176,10 @@ pub struct HeldReadRequest {
     pub to: Option<SeqNo>,
     /// At most this many operations.
     pub max_operation_count: u32,
-    /// Reading stops after the operation that makes the estimated size exceed this; at least one operation comes through.
+    /// Reading stops after the operation that makes the estimated size exceed this.
     pub max_batch_size: ByteCount,
+    /// The estimated size of the operations is never more than this. If already the first does not fit, the answer tells its size instead.
+    pub max_response_size: ByteCount,
 }
 
 /// Operations that the leader holds, with holes where it removed some.
@@ -182,6 +189,8 @@ pub struct HeldReadResponse {
     pub frames: Vec<Frame>,
     /// Whatever lies before this and was not given is gone. At most the operation after the global checkpoint.
     pub next: SeqNo,
+    /// The estimated size of the operation `next`, when there are no operations because it is larger than the answer may be.
+    pub next_operation_size: Option<ByteCount>,
     /// The copy's global checkpoint.
     pub global_checkpoint: Option<SeqNo>,
     /// Versions that cover the operations.
@@ -196,6 +205,7 @@ impl fmt::Debug for HeldReadResponse {
             .debug_struct("HeldReadResponse")
             .field("operations", &self.frames.len())
             .field("next", &self.next)
+            .field("next_operation_size", &self.next_operation_size)
             .field("global_checkpoint", &self.global_checkpoint)
             .field("versions", &self.versions)
             .finish_non_exhaustive()

@@ -19,6 +19,9 @@ use crate::time::Timestamp;
 /// Empty answers come no faster than this, whatever the leader does: it bounds the load that a short poll timeout or a lagging copy can cause.
 pub(crate) const EMPTY_ANSWER_INTERVAL: Duration = Duration::from_millis(10);
 
+/// So many operations are remembered that did not fit. More than that are told again.
+const MOST_LARGE_OPERATIONS: usize = 128;
+
 /// A poll that failed asks for a quick answer: until it has one, the lag counts as unknown and grows.
 const RETRIED_POLL_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -34,6 +37,8 @@ pub(crate) struct Reads {
     exceptions: VecDeque<ReadException>,
     /// Running mean of the estimated size of operations, once there were some.
     operation_size: Option<u64>,
+    /// Sizes of operations that did not fit into the answers that began with them.
+    large: BTreeMap<SeqNo, u64>,
 }
 
 /// One logical read; its id changes with every attempt.
@@ -42,7 +47,7 @@ pub(crate) struct Read {
     request: ReadRequest,
     /// First operation that need not come: up to it, operations are known to exist. For a poll this is where it begins.
     end: SeqNo,
-    /// Bytes of the node-wide budget set aside for the answer.
+    /// Bytes of the node-wide budget set aside for the answer; none while it pauses.
     reserved: u64,
     sent_at: Timestamp,
     failures: u32,
@@ -50,8 +55,12 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    fn is_poll(&self) -> bool {
-        self.end <= self.request.from
+    fn plan(&self) -> Plan {
+        Plan {
+            from: self.request.from,
+            end: self.end,
+            count: self.request.max_operation_count,
+        }
     }
 }
 
@@ -59,7 +68,7 @@ impl Read {
 enum Stage {
     /// The leader works on it.
     UnderWay,
-    /// It failed and is sent again at this time.
+    /// It failed and is sent again at this time, or later, when there is memory for its answer.
     Pausing(Timestamp),
     /// It was answered; the answer waits for newer metadata.
     Answered(Box<ReadResponse>, u64),
@@ -100,6 +109,7 @@ impl Reads {
             not_before: Timestamp::default(),
             exceptions: VecDeque::new(),
             operation_size: None,
+            large: BTreeMap::new(),
         }
     }
 
@@ -176,38 +186,58 @@ impl Reads {
 
     /// Whether only polls are under way: they must not keep the read of a gap waiting for a slot.
     pub(crate) fn only_polls_outstanding(&self) -> bool {
-        self.outstanding
-            .values()
-            .all(|read| read.end <= read.request.from)
+        self.outstanding.values().all(|read| read.plan().is_poll())
     }
 
-    /// The size to ask for: twice the expected one, so that the node-wide budget is not spent on what never comes.
-    pub(crate) fn wanted_size(&self, plan: Plan, parameters: &FollowParameters) -> u64 {
-        let most = parameters.max_read_request_size().get();
-        let least = LOWEST_READ_SIZE.get().min(most);
-        if plan.is_poll() {
-            return least;
+    /// The memory to ask for: twice what is expected, so that the node-wide budget is not spent on what never comes; and what is needed at least, as
+    /// far as that is known.
+    pub(crate) fn wanted_size(&self, plan: Plan, parameters: &FollowParameters) -> (u64, u64) {
+        let needed = self.needed_size(plan.from);
+        let most = parameters
+            .max_read_request_size()
+            .get()
+            .max(LOWEST_READ_SIZE.get());
+        let wanted = self.operation_size.map_or(most, |size| {
+            size.saturating_mul(plan.count.into())
+                .saturating_mul(2)
+                .clamp(LOWEST_READ_SIZE.get(), most)
+        });
+        (needed, wanted.max(needed))
+    }
+
+    /// What the first operation from `from` on takes, if that is known, or what operations take in the mean.
+    fn needed_size(&self, from: SeqNo) -> u64 {
+        self.large
+            .get(&from)
+            .copied()
+            .or(self.operation_size)
+            .unwrap_or(0)
+    }
+
+    /// Notes that the operation `seq_no`, with which a read will begin, takes `size` bytes. Everything before `written` was handed out.
+    pub(crate) fn is_large(&mut self, seq_no: SeqNo, size: u64, written: SeqNo) {
+        self.large = self.large.split_off(&written);
+        self.large.insert(seq_no, size);
+        while self.large.len() > MOST_LARGE_OPERATIONS {
+            self.large.pop_last();
         }
-        let Some(size) = self.operation_size else {
-            return most;
-        };
-        size.saturating_mul(plan.count.into())
-            .saturating_mul(2)
-            .clamp(least, most)
     }
 
-    /// Sends a planned read.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a fact of its own, none belongs to the machine"
-    )]
+    /// Whether the operation `seq_no` is being read, or was read and waits for its metadata.
+    pub(crate) fn is_coming(&self, seq_no: SeqNo) -> bool {
+        self.outstanding.values().any(|read| {
+            matches!(read.stage, Stage::UnderWay | Stage::Answered(..))
+                && (read.request.from == seq_no || (read.request.from < seq_no && seq_no < read.end))
+        })
+    }
+
+    /// Sends a planned read, for whose answer `reserved` bytes were set aside.
     pub(crate) fn send(
         &mut self,
         now: Timestamp,
         plan: Plan,
-        size: u64,
         reserved: u64,
-        poll_timeout: Duration,
+        parameters: &FollowParameters,
         ids: &mut IdSource,
         actions: &mut Vec<Action>,
     ) {
@@ -227,8 +257,9 @@ impl Reads {
         let request = ReadRequest {
             from: plan.from,
             max_operation_count: plan.count,
-            max_batch_size: ByteCount::new(size),
-            poll_timeout,
+            max_batch_size: parameters.max_read_request_size(),
+            max_response_size: ByteCount::new(reserved),
+            poll_timeout: parameters.read_poll_timeout(),
         };
         let read = Read {
             request,
@@ -241,23 +272,33 @@ impl Reads {
         self.start(read, now, ids, actions);
     }
 
-    /// Sends again what has paused long enough.
-    pub(crate) fn retry_due(&mut self, now: Timestamp, ids: &mut IdSource, actions: &mut Vec<Action>) {
-        let due = |read: &Read| matches!(read.stage, Stage::Pausing(until) if until <= now);
-        let ready: Vec<ReadId> = self
-            .outstanding
+    /// What has paused long enough, the lowest first.
+    pub(crate) fn due(&self, now: Timestamp) -> Option<(ReadId, Plan)> {
+        self.outstanding
             .iter()
-            .filter(|(_, read)| due(read))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ready {
-            if let Some(mut read) = self.outstanding.remove(&id) {
-                if read.is_poll() {
-                    read.request.poll_timeout = read.request.poll_timeout.min(RETRIED_POLL_TIMEOUT);
-                }
-                self.start(read, now, ids, actions);
-            }
+            .filter(|(_, read)| matches!(read.stage, Stage::Pausing(until) if until <= now))
+            .map(|(id, read)| (*id, read.plan()))
+            .min_by_key(|(_, plan)| plan.from)
+    }
+
+    /// Sends again what has paused long enough, for whose answer `reserved` bytes were set aside.
+    pub(crate) fn send_again(
+        &mut self,
+        now: Timestamp,
+        id: ReadId,
+        reserved: u64,
+        ids: &mut IdSource,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(mut read) = self.outstanding.remove(&id) else {
+            return;
+        };
+        if read.plan().is_poll() {
+            read.request.poll_timeout = read.request.poll_timeout.min(RETRIED_POLL_TIMEOUT);
         }
+        read.request.max_response_size = ByteCount::new(reserved);
+        read.reserved = reserved;
+        self.start(read, now, ids, actions);
     }
 
     fn start(&mut self, mut read: Read, now: Timestamp, ids: &mut IdSource, actions: &mut Vec<Action>) {
@@ -324,6 +365,7 @@ impl Reads {
             return;
         };
         read.failures = read.failures.saturating_add(1);
+        read.reserved = 0;
         read.stage = Stage::Pausing(now.after(delay(read.failures)));
         let (from, failures) = (read.request.from, read.failures);
         self.record(from, failures, exception, max_entries);
@@ -334,6 +376,7 @@ impl Reads {
         let Some(read) = self.outstanding.get_mut(&id) else {
             return;
         };
+        read.reserved = 0;
         read.stage = Stage::Failed;
         let (from, failures) = (read.request.from, read.failures);
         self.record(from, failures, exception, max_entries);
@@ -441,14 +484,16 @@ impl Reads {
         }
     }
 
-    /// When a read is to be sent again, or the pause after an empty answer is over.
+    /// When a read is to be sent again that pauses, or the pause after an empty answer is over.
     pub(crate) fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         let pausing = self.outstanding.values().filter_map(|read| match read.stage {
             Stage::Pausing(until) => Some(until),
             _ => None,
         });
+        // Those that are due already wait for memory.
         pausing
-            .chain(Some(self.not_before).filter(|time| *time > now))
+            .chain(Some(self.not_before))
+            .filter(|time| *time > now)
             .min()
     }
 
@@ -493,7 +538,8 @@ mod tests {
         let now = Timestamp::default();
         for _ in 0..2 {
             let plan = reads.plan(now, SeqNo::ZERO, SeqNo::ZERO, 8).unwrap();
-            reads.send(now, plan, 1, 0, Duration::ZERO, &mut ids, &mut actions);
+            let parameters = FollowParameters::default();
+            reads.send(now, plan, 1, &parameters, &mut ids, &mut actions);
             let mut id = sent(&mut actions);
             for expected in 1..=5 {
                 let pause = |failures| {
@@ -501,7 +547,9 @@ mod tests {
                     Duration::ZERO
                 };
                 reads.failed(now, id, Exception::illegal_argument("made up"), 1, pause);
-                reads.retry_due(now, &mut ids, &mut actions);
+                assert_eq!(reads.bytes(), 0, "nothing is set aside during a pause");
+                assert_eq!(reads.due(now), Some((id, plan)));
+                reads.send_again(now, id, 1, &mut ids, &mut actions);
                 id = sent(&mut actions);
             }
             reads.drop_answer(id);

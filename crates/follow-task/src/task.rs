@@ -165,7 +165,7 @@ impl FollowTask {
             self.reads.next_wake(self.now),
             self.lease.next_wake(),
             self.heal.as_ref().and_then(|heal| heal.next_wake(self.now)),
-            self.credit.patient_until().filter(|until| *until > self.now),
+            self.credit.next_wake(self.now),
         ];
         wakes.into_iter().flatten().min()
     }

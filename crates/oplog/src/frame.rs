@@ -20,7 +20,7 @@ use bytes::Bytes;
 use twox_hash::XxHash3_64;
 
 use crate::operation::{MAX_ID_LENGTH, MAX_ROUTING_LENGTH, MAX_SOURCE_LENGTH};
-use crate::{DocumentVersion, Operation, OperationKind, PrimaryTerm, SeqNo, UnixMillis};
+use crate::{ByteCount, DocumentVersion, Operation, OperationKind, PrimaryTerm, SeqNo, UnixMillis};
 
 /// Bytes before the id.
 pub const FRAME_HEADER_LENGTH: usize = 62;
@@ -345,9 +345,32 @@ pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     )
 }
 
+/// Cuts off what goes beyond `most` bytes of [`Frame::estimated_size`] together; gives the first frame that was cut off, if any was.
+pub fn cut_to_size(frames: &mut Vec<Frame>, most: ByteCount) -> Option<Frame> {
+    let mut size = 0_u64;
+    let fitting = frames.iter().take_while(|frame| {
+        size = size.saturating_add(frame.estimated_size());
+        size <= most.get()
+    });
+    let fitting = fitting.count();
+    let first = frames.get(fitting).cloned();
+    frames.truncate(fitting);
+    first
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sized(source: usize) -> Frame {
+        let source = vec![b'x'; source].into();
+        Operation {
+            source,
+            ..operation()
+        }
+        .to_frame()
+        .unwrap()
+    }
 
     fn operation() -> Operation {
         Operation {
@@ -409,6 +432,30 @@ mod tests {
             Frame::verify(longer.into()),
             Err(FrameError::Excess { excess: 1 })
         );
+    }
+
+    #[test]
+    fn frames_are_cut_to_the_size_that_they_may_have_together() {
+        let all: Vec<Frame> = [10, 200, 30].map(sized).into();
+        let sizes: Vec<u64> = all.iter().map(Frame::estimated_size).collect();
+        // (bytes, frames left)
+        let cases = [
+            (0, 0),
+            (sizes[0] - 1, 0),
+            (sizes[0], 1),
+            (sizes[0] + sizes[1] - 1, 1),
+            (sizes[0] + sizes[2], 1),
+            (sizes[0] + sizes[1], 2),
+            (sizes.iter().sum(), 3),
+            (u64::MAX, 3),
+        ];
+        for (most, left) in cases {
+            let mut frames = all.clone();
+            let cut = cut_to_size(&mut frames, ByteCount::new(most));
+            assert_eq!(frames, all[..left], "{most} bytes");
+            assert_eq!(cut.as_ref(), all.get(left), "{most} bytes");
+        }
+        assert_eq!(cut_to_size(&mut Vec::new(), ByteCount::ZERO), None);
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub use clock::{Clock, SystemClock};
 pub use committer::GroupCommitter;
 pub use compaction::{CompactionContext, CompactionError, CompactionGoal, CompactionReport};
 pub use error::{AppendError, LeaseError, LogError, ReadError};
-pub use frame::{FRAME_HEADER_LENGTH, Frame, FrameError, MAX_FRAME_LENGTH};
+pub use frame::{FRAME_HEADER_LENGTH, Frame, FrameError, MAX_FRAME_LENGTH, cut_to_size};
 pub use heal::{HealError, HealStage, LiveSnapshot};
 pub use healed::Healed;
 pub use ids::{

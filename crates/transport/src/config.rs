@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Limits and times of servers and clients.
 ///
 /// Worst-case memory of one connection is about `connection_window` received and not yet read, plus what the calls under way are
-/// bounded to (a shard changes read by its `max_batch_size` and one operation, a file chunk by 1 MiB).
+/// bounded to (a shard changes read by its `max_response_size`, a file chunk by 1 MiB).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportConfig {
     /// Time to reach a node: TCP connection and handshake. Longer tolerates slower links, shorter finds the next seed sooner.

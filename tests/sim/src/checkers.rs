@@ -3,7 +3,7 @@
 use std::fmt;
 
 use es_exception::{Exception, ExceptionKind};
-use follow_task::{FollowTaskPhase, LOWEST_READ_SIZE, Timestamp};
+use follow_task::{FollowTaskPhase, Timestamp};
 use oplog::{Clock as _, Frame, LeaseId, Log, ReadError, ReadLimits, RetentionLease, SeqNo};
 
 use crate::copies::{CopyId, FollowState, KnownLease, TaskRun, Work};
@@ -230,6 +230,7 @@ impl World {
     pub(crate) fn check_task(&mut self, copy: CopyId) {
         let limits = Limits::of(&self.plan, self.largest_operation);
         let now = Timestamp::new(std::time::Duration::from_micros(self.now));
+        self.check_budget(copy);
         let Some(following) = &mut self.copies[copy.0].following else {
             return;
         };
@@ -253,6 +254,17 @@ impl World {
         }
         if let Some((invariant, what)) = wrong {
             self.violate(invariant, format!("copy {}: {what}", copy.0));
+        }
+    }
+
+    /// FT-2 for all tasks of a node: one operation that is larger than the budget comes through alone, beside polls.
+    fn check_budget(&mut self, copy: CopyId) {
+        let budget = self.plan.budget.get();
+        let most = budget.max(budget / 4 + self.largest_operation);
+        let in_use = self.nodes[self.copies[copy.0].node.0].budget.in_use().get();
+        if in_use > most {
+            let what = format!("the tasks beside copy {} hold {in_use} bytes of {budget}", copy.0);
+            self.violate("FT-2", what);
         }
     }
 
@@ -280,35 +292,26 @@ impl World {
     }
 }
 
-/// What a task may hold (FT-2), from its parameters alone.
+/// What a task may hold in its buffer (FT-2), from its parameters alone.
 struct Limits {
     buffer: u64,
-    batches: u64,
-    reads: u64,
-    small: u64,
 }
 
 impl Limits {
     /// Reads that were allowed while the buffer had room all land; each overshoots by one operation at most.
     fn of(plan: &Plan, largest: u64) -> Self {
         let parameters = &plan.limits;
-        let read_size = parameters.max_read_request_size().get();
+        let one_read = parameters.max_read_request_size().get() + largest;
         let reads = u64::from(parameters.max_outstanding_read_requests());
-        let one_read = read_size + largest;
         Self {
             buffer: parameters.max_write_buffer_size().get() + (reads + 1) * one_read,
-            batches: u64::from(parameters.max_outstanding_write_requests()) * one_read,
-            reads: (reads + 2) * largest,
-            small: 2 * LOWEST_READ_SIZE.get().min(read_size),
         }
     }
 
     fn exceeded_by(&self, run: &TaskRun, now: Timestamp) -> Option<String> {
-        let used = run.task.used_bytes();
-        let granted = run.member.held().get();
-        let most = granted + self.reads + self.small + self.batches + self.buffer;
-        if used > most {
-            return Some(format!("the task holds {used} bytes, {most} are allowed"));
+        let (used, granted) = (run.task.used_bytes(), run.member.held().get());
+        if used > granted {
+            return Some(format!("the task holds {used} bytes, {granted} were granted"));
         }
         if used <= self.buffer {
             return None;

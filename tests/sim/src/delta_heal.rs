@@ -9,8 +9,8 @@ use follow_task::{
     MetadataVersions,
 };
 use oplog::{
-    Clock as _, Frame, HealError, HistoryUuid, LiveSnapshot, LogError, OperationKind, ReadError, ReadLimits,
-    SeqNo,
+    ByteCount, Clock as _, Frame, HealError, HistoryUuid, LiveSnapshot, LogError, OperationKind, ReadError,
+    ReadLimits, SeqNo,
 };
 
 use crate::copies::{CopyId, PendingLiveSet, Purpose, end_of};
@@ -213,9 +213,9 @@ impl World {
         let to = checkpoint.map(|checkpoint| request.to.map_or(checkpoint, |to| to.min(checkpoint)));
         let limits = ReadLimits {
             operations: request.max_operation_count as usize,
-            bytes: request.max_batch_size,
+            bytes: request.max_batch_size.min(request.max_response_size),
         };
-        let (frames, next) = match to.filter(|to| *to >= request.from) {
+        let (mut frames, mut next) = match to.filter(|to| *to >= request.from) {
             Some(to) => match log.read_held(request.from, to, limits) {
                 Ok(held) => held,
                 Err(ReadError::Closed) => return Err(not_started()),
@@ -227,9 +227,15 @@ impl World {
             },
             None => (Vec::new(), request.from),
         };
+        let mut next_operation_size = None;
+        if let Some(cut) = oplog::cut_to_size(&mut frames, request.max_response_size) {
+            next = cut.seq_no();
+            next_operation_size = frames.is_empty().then(|| ByteCount::new(cut.estimated_size()));
+        }
         Ok(Response::Held(Box::new(HeldReadResponse {
             frames,
             next,
+            next_operation_size,
             global_checkpoint: checkpoint,
             versions: self.heal_versions(copy),
             leader_now: self.nodes[self.copies[copy.0].node.0].clock.now(),

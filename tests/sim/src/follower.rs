@@ -219,9 +219,9 @@ impl World {
                 );
             }
             Action::Heal { id, work } => self.perform_heal(copy, epoch, id, work),
-            Action::RequestBudget { id, bytes } => {
+            Action::RequestBudget { id, request } => {
                 if let Some(run) = self.run_of(copy) {
-                    let grant = run.member.acquire(bytes);
+                    let grant = run.member.acquire(request);
                     run.grants.push((id, grant));
                 }
             }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use es_exception::{Exception, ExceptionKind};
 use follow_task::ReadResponse;
 use oplog::{
-    Clock as _, Frame, HistoryUuid, IndexUuid, LeaseError, LeaseId, Log, LogError, ReadError, ReadLimits,
-    SeqNo,
+    ByteCount, Clock as _, Frame, HistoryUuid, IndexUuid, LeaseError, LeaseId, Log, LogError, ReadError,
+    ReadLimits, SeqNo,
 };
 
 use crate::copies::{CopyId, KnownLease, NodeId, OpenSession, Waiter, end_of};
@@ -239,7 +239,7 @@ impl World {
         let last_wanted = SeqNo::new(request.from.get() + count.saturating_sub(1));
         let mut limits = ReadLimits {
             operations: request.max_operation_count as usize,
-            bytes: request.max_batch_size,
+            bytes: request.max_batch_size.min(request.max_response_size),
         };
         if self.plan.is(Mutant::BatchesByCountOnly) {
             limits.bytes = ReadLimits::NONE.bytes;
@@ -288,6 +288,13 @@ impl World {
             };
             versions = facts.versions;
         }
+        let mut next_operation_size = None;
+        if let Request::Read { request, .. } = &envelope.request {
+            let cut = oplog::cut_to_size(&mut frames, request.max_response_size);
+            next_operation_size = cut
+                .filter(|_| frames.is_empty())
+                .map(|frame| ByteCount::new(frame.estimated_size()));
+        }
         let last = frames.last().map(Frame::seq_no);
         if last > log.durable_checkpoint() {
             self.violate("TR-1", format!("operation {last:?} leaves copy {}", copy.0));
@@ -295,6 +302,7 @@ impl World {
         let [aliases_version, settings_version, mapping_version] = versions;
         let response = ReadResponse {
             frames,
+            next_operation_size,
             global_checkpoint: facts.checkpoint.max(last),
             max_seq_no: log.max_seq_no(),
             max_seq_no_of_updates_or_deletes: log.max_seq_no_of_updates_or_deletes(),

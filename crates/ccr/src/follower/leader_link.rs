@@ -62,12 +62,14 @@ impl LeaderShard for RemoteLeaderShard {
                     from: request.from,
                     max_operation_count: request.max_operation_count,
                     max_batch_size: request.max_batch_size,
+                    max_response_size: request.max_response_size,
                     poll_timeout: request.poll_timeout,
                 })
                 .await?;
             pay(&link.rate, &link.settings, &response.frames).await;
             Ok(ReadResponse {
                 frames: response.frames,
+                next_operation_size: response.next_operation_size,
                 global_checkpoint: response.global_checkpoint,
                 max_seq_no: response.max_seq_no,
                 max_seq_no_of_updates_or_deletes: response.max_seq_no_of_updates_or_deletes,
@@ -92,11 +94,13 @@ impl LeaderShard for RemoteLeaderShard {
                     to: request.to,
                     max_operation_count: request.max_operation_count,
                     max_batch_size: request.max_batch_size,
+                    max_response_size: request.max_response_size,
                 })
                 .await?;
             pay(&link.rate, &link.settings, &response.frames).await;
             Ok(HeldReadResponse {
                 frames: response.frames,
+                next_operation_size: response.next_operation_size,
                 next: response.next,
                 global_checkpoint: response.global_checkpoint,
                 versions: MetadataVersions {

@@ -14,6 +14,7 @@ use follow_task::{
 use indices::IndicesService;
 use oplog::{Clock, IndexUuid};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transport::{ClusterAlias, RemoteClusters};
@@ -109,6 +110,8 @@ pub(crate) struct FollowTasks {
     running: Mutex<BTreeMap<String, Running>>,
     /// Tasks that are gone from the cluster state and have not ended yet.
     stopping: Mutex<Vec<(String, Running)>>,
+    /// Version of the newest cluster state that [`reconcile`](Self::reconcile) has seen.
+    reconciled: watch::Sender<u64>,
     /// Shared by the tasks of an index; gone with the last of them.
     metadata: Mutex<BTreeMap<IndexUuid, Weak<IndexMetadataSync>>>,
 }
@@ -126,6 +129,7 @@ impl FollowTasks {
             deps,
             running: Mutex::new(BTreeMap::new()),
             stopping: Mutex::default(),
+            reconciled: watch::Sender::new(0),
             metadata: Mutex::new(BTreeMap::new()),
         }
     }
@@ -179,11 +183,17 @@ impl FollowTasks {
                 Err(error) => tracing::error!(task = %task.id, %error, "shard follow task cannot start"),
             }
         }
+        self.reconciled.send_replace(state.version);
     }
 
-    /// Waits until these tasks, given by id and allocation and gone from the cluster state, have stopped. A task of the same id that was put anew
-    /// is not touched.
+    /// Waits until these tasks, given by id and allocation and gone from the cluster state, have stopped and are not shown any more. A task of the
+    /// same id that was put anew is not touched.
     pub(crate) async fn wait_stopped(&self, tasks: &BTreeMap<String, u64>) {
+        // Until the change is seen here, an older state may still start one of them.
+        let gone_in = self.deps.cluster.state().version;
+        let mut reconciled = self.reconciled.subscribe();
+        let seen = reconciled.wait_for(|version| *version >= gone_in);
+        self.deps.shutdown.run_until_cancelled(seen).await;
         let meant = |id: &str, task: &Running| tasks.get(id) == Some(&task.allocation_id);
         let handles: Vec<FollowTaskHandle> = {
             let running = self.running.lock();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use cluster::IndexMetadata;
 use es_exception::{Exception, ExceptionKind};
-use oplog::{Frame, HistoryUuid, ReadError, ReadLimits, RetentionLease, SeqNo, SeqNoRange, ShardId};
+use oplog::{
+    ByteCount, Frame, HistoryUuid, ReadError, ReadLimits, RetentionLease, SeqNo, SeqNoRange, ShardId,
+};
 use shard::{Shard, ShardError};
 use transport::{ShardChangesRequest, ShardChangesResponse};
 
@@ -29,12 +31,16 @@ pub(super) async fn read(
     check_history(&shard, &request.shard, &request.expected_history_uuid)?;
 
     let checkpoint = shard.log().durable_checkpoint();
-    let frames = match checkpoint {
+    let mut frames = match checkpoint {
         Some(checkpoint) if reached && checkpoint >= request.from => {
             read_frames(Arc::clone(&shard), &request, checkpoint).await?
         }
         _ => Vec::new(),
     };
+    let cut = oplog::cut_to_size(&mut frames, request.max_response_size);
+    let next_operation_size = cut
+        .filter(|_| frames.is_empty())
+        .map(|frame| ByteCount::new(frame.estimated_size()));
     // The versions are taken after the operations, so that they are at least what those operations need (FT-3).
     let metadata = index_of(side, &request.shard)?;
     assert!(
@@ -43,6 +49,7 @@ pub(super) async fn read(
     );
     Ok(ShardChangesResponse {
         frames,
+        next_operation_size,
         global_checkpoint: checkpoint,
         max_seq_no: shard.log().max_seq_no(),
         max_seq_no_of_updates_or_deletes: shard.log().max_seq_no_of_updates_or_deletes(),
@@ -87,7 +94,8 @@ async fn read_frames(
     let to = checkpoint.min(last_wanted);
     let limits = ReadLimits {
         operations: request.max_operation_count as usize,
-        bytes: request.max_batch_size,
+        // At most one operation is read that does not fit.
+        bytes: request.max_batch_size.min(request.max_response_size),
     };
     blocking(move || {
         shard.read_changes(from, to, limits).map_err(|error| match error {

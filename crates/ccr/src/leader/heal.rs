@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
-use oplog::ReadLimits;
+use oplog::{ByteCount, ReadLimits};
 use transport::{HeldOperationsRequest, HeldOperationsResponse, LiveSetRequest, LiveSetResponse};
 
 use super::LeaderSide;
@@ -26,17 +26,22 @@ pub(super) async fn read_held(
     check_history(&shard, &request.shard, &request.expected_history_uuid)?;
     let checkpoint = shard.log().durable_checkpoint();
     let to = checkpoint.map(|checkpoint| request.to.map_or(checkpoint, |to| to.min(checkpoint)));
-    let (frames, next) = match to.filter(|to| *to >= request.from) {
+    let (mut frames, mut next) = match to.filter(|to| *to >= request.from) {
         Some(to) => {
             let (shard, from) = (Arc::clone(&shard), request.from);
             let limits = ReadLimits {
                 operations: request.max_operation_count as usize,
-                bytes: request.max_batch_size,
+                bytes: request.max_batch_size.min(request.max_response_size),
             };
             blocking(move || Ok(shard.read_held(from, to, limits)?)).await?
         }
         None => (Vec::new(), request.from),
     };
+    let mut next_operation_size = None;
+    if let Some(cut) = oplog::cut_to_size(&mut frames, request.max_response_size) {
+        next = cut.seq_no();
+        next_operation_size = frames.is_empty().then(|| ByteCount::new(cut.estimated_size()));
+    }
     // The versions are taken after the operations, so that they are at least what those need (FT-3).
     let metadata = index_of(side, &request.shard)?;
     assert!(
@@ -46,6 +51,7 @@ pub(super) async fn read_held(
     Ok(HeldOperationsResponse {
         frames,
         next,
+        next_operation_size,
         global_checkpoint: checkpoint,
         mapping_version: metadata.mapping_version.max(shard.mapping_version()),
         settings_version: metadata.settings_version,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use es_exception::{Exception, ExceptionKind};
 use oplog::{ByteCount, Frame, IndexUuid, SeqNo, ShardId, ShardNumber};
 use serde_json::json;
-use transport::{LeaderServices, ShardChangesRequest, ShardChangesResponse};
+use transport::{HeldOperationsRequest, LeaderServices, ShardChangesRequest, ShardChangesResponse};
 
 use crate::support::{Disk, Node, Pair, document, in_time, until};
 
@@ -32,6 +32,7 @@ fn request(node: &Node, from: u64, count: u32) -> ShardChangesRequest {
         from: SeqNo::new(from),
         max_operation_count: count,
         max_batch_size: ByteCount::new(u64::MAX),
+        max_response_size: ByteCount::new(u64::MAX),
         poll_timeout: Duration::ZERO,
     }
 }
@@ -105,6 +106,54 @@ async fn a_read_stops_after_the_operation_that_exceeds_its_size_and_brings_one_a
 }
 
 #[tokio::test]
+async fn an_answer_is_never_larger_than_it_may_be_and_tells_what_it_would_have_to_be() {
+    let disk = Disk::new();
+    let node = leader(&disk).await;
+    let all = read(&node, request(&node, 0, 100)).await.unwrap().frames;
+    let size = |count: usize| all[..count].iter().map(Frame::estimated_size).sum::<u64>();
+    for (batch, most, expected) in [
+        (u64::MAX, size(4), 4),
+        (u64::MAX, size(5) - 1, 4),
+        (1, size(1), 1),
+        (size(1), size(2), 2),
+        (u64::MAX, size(1) - 1, 0),
+        (u64::MAX, 0, 0),
+    ] {
+        let (max_batch_size, max_response_size) = (ByteCount::new(batch), ByteCount::new(most));
+        let limited = ShardChangesRequest {
+            max_batch_size,
+            max_response_size,
+            ..request(&node, 0, 100)
+        };
+        let answer = read(&node, limited).await.unwrap();
+        assert_eq!(answer.frames, all[..expected], "{batch} and {most} bytes");
+        let next = (expected == 0).then_some(ByteCount::new(size(1)));
+        assert_eq!(answer.next_operation_size, next, "{batch} and {most} bytes");
+
+        let held = HeldOperationsRequest {
+            shard: shard_id(node.uuid("orders"), 0),
+            expected_history_uuid: node.shards("orders")[0].log().history_uuid(),
+            from: SeqNo::ZERO,
+            to: None,
+            max_operation_count: 100,
+            max_batch_size,
+            max_response_size,
+        };
+        let held = node.ccr.leader_side().read_held_operations(held).await.unwrap();
+        assert_eq!(held.frames, all[..expected], "{batch} and {most} bytes");
+        assert_eq!(
+            (held.next, held.next_operation_size),
+            (SeqNo::new(expected as u64), next)
+        );
+    }
+    let beyond = ShardChangesRequest {
+        max_response_size: ByteCount::ZERO,
+        ..request(&node, OPERATIONS, 1)
+    };
+    assert_eq!(read(&node, beyond).await.unwrap().next_operation_size, None);
+}
+
+#[tokio::test]
 async fn a_read_of_another_history_is_refused_with_both() {
     let disk = Disk::new();
     let node = leader(&disk).await;
@@ -130,6 +179,7 @@ async fn a_read_of_a_shard_that_does_not_serve_says_why() {
             from: SeqNo::ZERO,
             max_operation_count: 1,
             max_batch_size: ByteCount::new(u64::MAX),
+            max_response_size: ByteCount::new(u64::MAX),
             poll_timeout: Duration::ZERO,
         };
         let side = node.ccr.leader_side();

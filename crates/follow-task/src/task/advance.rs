@@ -36,7 +36,6 @@ impl FollowTask {
             return;
         }
         let before_reads = actions.len();
-        self.reads.retry_due(now, &mut self.ids, actions);
         self.read(now, actions);
         if actions[before_reads..]
             .iter()
@@ -57,9 +56,13 @@ impl FollowTask {
         self.leader_global_checkpoint = self.leader_global_checkpoint.max(response.global_checkpoint);
         self.leader_max_seq_no = self.leader_max_seq_no.max(response.max_seq_no);
         self.needed_mapping_version = self.needed_mapping_version.max(response.mapping_version);
-        let next = match response.frames.last() {
-            Some(last) => after(Some(last.seq_no())),
-            None => {
+        let next = match (response.frames.last(), response.next_operation_size) {
+            (Some(last), _) => after(Some(last.seq_no())),
+            (None, Some(size)) => {
+                self.reads.is_large(from, size.get(), self.dispatched);
+                from
+            }
+            (None, None) => {
                 self.reads.was_empty(sent_at);
                 from
             }
@@ -88,6 +91,13 @@ impl FollowTask {
     }
 
     fn read(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        while let Some((id, plan)) = self.reads.due(now) {
+            let Some(reserved) = self.set_aside(now, plan, actions) else {
+                self.starve(now);
+                return;
+            };
+            self.reads.send_again(now, id, reserved, &mut self.ids, actions);
+        }
         let max_count = self.parameters.max_read_request_operation_count();
         let known = after(self.leader_global_checkpoint);
         while let Some(plan) = self.reads.plan(now, self.dispatched, known, max_count) {
@@ -96,12 +106,12 @@ impl FollowTask {
             if !(self.has_slot(plan, fills_lowest_gap) && (fills_lowest_gap || self.has_room())) {
                 break;
             }
-            let Some((size, reserved)) = self.read_size(now, plan, fills_lowest_gap, actions) else {
+            let Some(reserved) = self.set_aside(now, plan, actions) else {
+                self.starve(now);
                 break;
             };
-            let poll_timeout = self.parameters.read_poll_timeout();
             self.reads
-                .send(now, plan, size, reserved, poll_timeout, &mut self.ids, actions);
+                .send(now, plan, reserved, &self.parameters, &mut self.ids, actions);
         }
     }
 
@@ -114,33 +124,36 @@ impl FollowTask {
         outstanding < most || (outstanding == most && beside_polls)
     }
 
+    /// Whether there may be more in the buffer. While the follower takes nothing, what would be read could only lie there, and be missing elsewhere.
     fn has_room(&self) -> bool {
-        self.buffer.bytes() < self.parameters.max_write_buffer_size().get()
+        self.writes.recovery_due().is_none()
+            && self.buffer.bytes() < self.parameters.max_write_buffer_size().get()
             && self.buffer.operations() < u64::from(self.parameters.max_write_buffer_count())
     }
 
-    /// The size of a read and how much of it is set aside from the node-wide budget; `None` if it must wait for a grant.
-    pub(super) fn read_size(
-        &mut self,
-        now: Timestamp,
-        plan: Plan,
-        fills_lowest_gap: bool,
-        actions: &mut Vec<Action>,
-    ) -> Option<(u64, u64)> {
-        let lowest = LOWEST_READ_SIZE
-            .get()
-            .min(self.parameters.max_read_request_size().get());
+    /// Sets memory aside for the answer to a read: so many bytes; `None` if it must wait for a grant.
+    pub(super) fn set_aside(&mut self, now: Timestamp, plan: Plan, actions: &mut Vec<Action>) -> Option<u64> {
         if plan.is_poll() {
-            // Nothing is set aside: thousands of idle shards poll at once, and most polls bring nothing.
-            return Some((lowest, 0));
+            // Thousands of idle shards poll at once, and most polls bring nothing: they get little and never wait. One that brings nothing for want of
+            // memory still tells that there is something.
+            return self
+                .credit
+                .for_poll(LOWEST_READ_SIZE.get(), &mut self.ids, actions);
         }
-        let used = self.used_bytes();
-        let wanted = self.reads.wanted_size(plan, &self.parameters);
-        if let Some(size) = self.credit.size(wanted, used) {
-            return Some((size, size));
+        let (needed, wanted) = self.reads.wanted_size(plan, &self.parameters);
+        self.credit.for_range(now, needed, wanted, &mut self.ids, actions)
+    }
+
+    /// What lies above the lowest gap helps nobody until that is filled. A task that has waited for long for the memory to fill it gives back what the
+    /// others hold: two of them could wait for each other for ever.
+    fn starve(&mut self, now: Timestamp) {
+        let next = self.buffer.first().map(Frame::seq_no);
+        let is_stuck = next != Some(self.dispatched) && !self.reads.is_coming(self.dispatched);
+        if !is_stuck || !self.credit.is_starving(now) {
+            return;
         }
-        self.credit.wish(now, wanted, used, &mut self.ids, actions);
-        let impatient = self.credit.patient_until().is_none_or(|until| until <= now);
-        (fills_lowest_gap && impatient).then_some((lowest, 0))
+        for (first, end) in self.buffer.drain() {
+            self.reads.leave_over(first, end);
+        }
     }
 }

@@ -43,7 +43,7 @@ impl FollowTask {
         while let Some(heal) = &self.heal
             && let Some(step) = heal.next(now, |versions| self.metadata.covers(versions))
         {
-            let mut limits = ReadLimits::default();
+            let mut limits = ReadLimits::NOTHING;
             if let Step::Read(from, _) = step {
                 let count = self.parameters.max_read_request_operation_count();
                 let plan = Plan {
@@ -51,13 +51,12 @@ impl FollowTask {
                     end: plus(from, count.into()),
                     count,
                 };
-                // Nothing but this read brings the task on, as if it filled the lowest gap.
-                let Some((size, reserved)) = self.read_size(now, plan, true, actions) else {
+                let Some(reserved) = self.set_aside(now, plan, actions) else {
                     return;
                 };
                 limits = ReadLimits {
                     max_operation_count: count,
-                    size,
+                    max_batch_size: self.parameters.max_read_request_size(),
                     reserved,
                 };
                 self.counters.last_read_at = Some(now);
@@ -83,6 +82,9 @@ impl FollowTask {
         };
         let end = heal.finish(now, id, result, |failures| self.backoff.delay(failures));
         self.metadata.require(heal.versions());
+        if let Some((seq_no, size)) = heal.take_large() {
+            self.reads.is_large(seq_no, size, self.dispatched);
+        }
         match end {
             HealEnd::Unknown => return false,
             HealEnd::GoesOn => {}

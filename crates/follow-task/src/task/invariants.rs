@@ -34,6 +34,7 @@ impl FollowTask {
         if let Some(heal) = &self.heal {
             heal.check_invariants();
         }
+        self.credit.check_invariants(self.used_bytes());
         if self.is_running() {
             let wake = self.next_wake();
             assert!(
@@ -45,7 +46,7 @@ impl FollowTask {
                 .as_ref()
                 .is_some_and(|heal| heal.is_waiting() || self.metadata.is_syncing());
             let work_is_out = self.reads.outstanding() > 0 || self.writes.outstanding() > 0 || healing;
-            let waiting = work_is_out || self.follower.is_asked();
+            let waiting = work_is_out || self.follower.is_asked() || self.credit.is_waiting();
             let starting = !self.follower.is_known() || !self.metadata.is_initialised();
             assert!(
                 waiting || starting || wake.is_some(),

@@ -8,8 +8,8 @@ use es_exception::{Exception, ExceptionKind};
 use follow_task::{
     AppendResponse, DEFAULT_MAX_INFLIGHT_BYTES, FollowTask, FollowTaskDriver, FollowTaskHandle,
     FollowTaskPhase, FollowTaskPorts, FollowerShard, FollowerState, HeldReadRequest, HeldReadResponse,
-    InflightBudget, LeaderShard, LiveSetResponse, MetadataSync, RawFollowParameters, ReadRequest,
-    ReadResponse,
+    InflightBudget, LOWEST_READ_SIZE, LeaderShard, LiveSetResponse, MetadataSync, RawFollowParameters,
+    ReadRequest, ReadResponse,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -22,7 +22,7 @@ use crate::harness::{config, frames, history, retryable};
 
 /// Moves with tokio's paused time.
 #[derive(Debug)]
-struct TokioClock(tokio::time::Instant);
+pub(crate) struct TokioClock(pub(crate) tokio::time::Instant);
 
 impl Clock for TokioClock {
     fn now(&self) -> UnixMillis {
@@ -70,6 +70,7 @@ impl LeaderShard for LeaderPort {
             let checkpoint = (leader.history.len() as u64).checked_sub(1).map(SeqNo::new);
             Ok(ReadResponse {
                 frames,
+                next_operation_size: None,
                 global_checkpoint: checkpoint,
                 max_seq_no: checkpoint,
                 max_seq_no_of_updates_or_deletes: None,
@@ -162,7 +163,7 @@ impl FollowerShard for FollowerPort {
     }
 }
 
-struct Metadata;
+pub(crate) struct Metadata;
 
 impl MetadataSync for Metadata {
     fn sync_mapping(&self, required: u64) -> BoxFuture<'static, Result<u64, Exception>> {
@@ -235,14 +236,15 @@ pub(crate) fn start_polling(
 
 #[tokio::test(start_paused = true)]
 async fn a_follower_catches_up_and_stops_when_told() {
-    for (flaky, budget) in [
-        (false, DEFAULT_MAX_INFLIGHT_BYTES),
-        (true, DEFAULT_MAX_INFLIGHT_BYTES),
-        (true, ByteCount::new(100)),
+    for (operations, flaky, budget) in [
+        (2000, false, DEFAULT_MAX_INFLIGHT_BYTES),
+        (2000, true, DEFAULT_MAX_INFLIGHT_BYTES),
+        // Hardly a single operation fits.
+        (200, true, ByteCount::new(100)),
     ] {
-        let running = start(2000, flaky, false, budget);
+        let running = start(operations, flaky, false, budget);
         let caught_up = async {
-            while running.handle.status().follower_global_checkpoint != Some(SeqNo::new(1999)) {
+            while running.handle.status().follower_global_checkpoint != Some(SeqNo::new(operations - 1)) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
@@ -261,8 +263,11 @@ async fn a_follower_catches_up_and_stops_when_told() {
             running.leader.renewals.load(Ordering::SeqCst) >= 3,
             "renewed while idle too"
         );
-        assert_eq!(running.leader.retaining.load(Ordering::SeqCst), 2000);
-        assert_eq!(running.budget.in_use(), ByteCount::ZERO);
+        assert_eq!(running.leader.retaining.load(Ordering::SeqCst), operations);
+        assert!(
+            running.budget.in_use() <= LOWEST_READ_SIZE.min(budget),
+            "more than a poll has set aside"
+        );
         let before = tokio::time::Instant::now();
         running.handle.cancel();
         running.handle.wait().await;
@@ -271,6 +276,7 @@ async fn a_follower_catches_up_and_stops_when_told() {
             "a poll under way must not hold up the end"
         );
         assert_eq!(running.handle.stopped().await, FollowTaskPhase::Cancelled);
+        assert_eq!(running.budget.in_use(), ByteCount::ZERO);
         running.tracker.close();
         running.tracker.wait().await;
     }

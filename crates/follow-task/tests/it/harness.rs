@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
 use follow_task::{
-    Action, AppendResponse, DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, Event, FollowParameters, FollowTask,
-    FollowTaskConfig, FollowTaskIdentity, FollowerState, LeaseRequestId, MetadataKind, RawFollowParameters,
-    ReadId, ReadRequest, ReadResponse, ShardFollowTaskStatus, StateId, Timestamp, WriteId,
+    Action, AppendResponse, BudgetRequest, DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, Event, FollowParameters,
+    FollowTask, FollowTaskConfig, FollowTaskIdentity, FollowerState, LeaseRequestId, MetadataKind,
+    RawFollowParameters, ReadId, ReadRequest, ReadResponse, ShardFollowTaskStatus, StateId, Timestamp,
+    WriteId,
 };
 use oplog::{
-    DocumentVersion, Frame, HistoryUuid, Operation, OperationKind, PrimaryTerm, SeqNo, ShardNumber,
-    UnixMillis,
+    ByteCount, DocumentVersion, Frame, HistoryUuid, Operation, OperationKind, PrimaryTerm, SeqNo,
+    ShardNumber, UnixMillis,
 };
 
 pub(crate) fn seq(number: u64) -> SeqNo {
@@ -98,9 +99,18 @@ pub(crate) fn writes(count: i64, outstanding: i64) -> RawFollowParameters {
     }
 }
 
+/// What a budget without a limit grants.
+pub(crate) fn granted_in_full(request: BudgetRequest) -> ByteCount {
+    match request {
+        BudgetRequest::Range { needed, wanted } => needed.max(wanted),
+        BudgetRequest::Poll { wanted } => wanted,
+    }
+}
+
 pub(crate) fn answer(range: std::ops::Range<u64>, checkpoint: i64) -> ReadResponse {
     ReadResponse {
         frames: frames(range),
+        next_operation_size: None,
         global_checkpoint: opt(checkpoint),
         max_seq_no: opt(checkpoint),
         max_seq_no_of_updates_or_deletes: None,
@@ -116,6 +126,8 @@ pub(crate) fn answer(range: std::ops::Range<u64>, checkpoint: i64) -> ReadRespon
 pub(crate) struct Rig {
     pub(crate) core: FollowTask,
     pub(crate) now: Timestamp,
+    /// Requests for budget, and what is given back, are among the actions from now on.
+    pub(crate) budget_by_hand: bool,
     /// Everything asked for and not looked at yet.
     pub(crate) actions: Vec<Action>,
 }
@@ -157,6 +169,7 @@ impl Rig {
         Self {
             core: FollowTask::new(config),
             now,
+            budget_by_hand: false,
             actions: Vec::new(),
         }
     }
@@ -170,7 +183,11 @@ impl Rig {
             self.core.step(self.now, event, &mut actions);
             for action in actions {
                 match action {
-                    Action::RequestBudget { id, bytes } => todo.push(Event::BudgetGranted { id, bytes }),
+                    action if self.budget_by_hand => self.actions.push(action),
+                    Action::RequestBudget { id, request } => {
+                        let bytes = granted_in_full(request);
+                        todo.push(Event::BudgetGranted { id, bytes });
+                    }
                     Action::ReleaseBudget { .. } => {}
                     action => self.actions.push(action),
                 }

@@ -7,5 +7,6 @@
 mod driver;
 mod harness;
 mod log;
+mod many;
 mod model;
 mod rules;

@@ -1,14 +1,17 @@
 //! Random runs against a naive leader and follower: faults of every kind first, then a healed world in which the task must catch up.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
 use follow_task::{
-    Action, AppendResponse, BudgetId, Event, FollowTask, FollowTaskPhase, FollowerState, LOWEST_READ_SIZE,
-    LeaseRequestId, MetadataId, MetadataKind, RawFollowParameters, ReadId, ReadRequest, ReadResponse,
-    StateId, Timestamp, WriteId,
+    Action, AppendResponse, BudgetId, BudgetMember, Event, FollowTask, FollowTaskPhase, FollowerState,
+    InflightBudget, LeaseRequestId, MetadataId, MetadataKind, RawFollowParameters, ReadId, ReadRequest,
+    ReadResponse, StateId, Timestamp, WriteId,
 };
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use oplog::{ByteCount, Frame, SeqNo, UnixMillis};
 use proptest::prelude::*;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -31,7 +34,8 @@ enum Pending {
     Append(WriteId, Result<AppendResponse, Exception>),
     Sync(MetadataId, MetadataKind),
     Lease(LeaseRequestId),
-    Budget(BudgetId, u64),
+    Budget(BudgetId, BoxFuture<'static, ByteCount>),
+    Granted(BudgetId, ByteCount),
 }
 
 struct World {
@@ -51,8 +55,10 @@ struct World {
 
     lease: Option<u64>,
     lease_renewals: u64,
-    budget_limit: u64,
-    budget_free: i64,
+    budget: Arc<InflightBudget>,
+    member: BudgetMember,
+    /// The budget, or what one large operation takes beside what polls may.
+    most_in_use: u64,
     largest_operation: u64,
     appended_ranges: BTreeMap<u64, u64>,
     follower_faulty: bool,
@@ -65,7 +71,11 @@ impl World {
             .map(|seq_no| frame(seq_no, &vec![b'x'; random.random_range(0..300)]))
             .collect();
         let largest_operation = history.iter().map(Frame::estimated_size).max().unwrap_or(0);
+        let budget = InflightBudget::new(ByteCount::new(budget_limit));
         let mut world = Self {
+            member: budget.join(),
+            budget,
+            most_in_use: budget_limit.max(budget_limit / 4 + largest_operation),
             random,
             faults: true,
             now: Timestamp::new(Duration::from_secs(1)),
@@ -79,8 +89,6 @@ impl World {
             mapping: 0,
             lease: None,
             lease_renewals: 0,
-            budget_limit,
-            budget_free: budget_limit as i64,
             largest_operation,
             appended_ranges: BTreeMap::new(),
             follower_faulty: false,
@@ -128,13 +136,10 @@ impl World {
                 Pending::Lease(id)
             }
             Action::Heal { work, .. } => panic!("this leader removes nothing: {work:?}"),
-            Action::RequestBudget { id, bytes } => Pending::Budget(id, bytes.get()),
+            Action::RequestBudget { id, request } => Pending::Budget(id, self.member.acquire(request)),
             Action::ReleaseBudget { bytes } => {
-                self.budget_free += bytes.get() as i64;
-                assert!(
-                    self.budget_free <= self.budget_limit as i64,
-                    "more given back than was granted"
-                );
+                assert!(bytes <= self.member.held(), "more given back than was granted");
+                self.member.release(bytes);
                 return;
             }
         };
@@ -240,14 +245,8 @@ impl World {
                 };
                 Event::LeaseFinished { id, result }
             }
-            Pending::Budget(id, bytes) => {
-                let bytes = bytes.min(self.budget_limit);
-                self.budget_free -= bytes as i64;
-                Event::BudgetGranted {
-                    id,
-                    bytes: ByteCount::new(bytes),
-                }
-            }
+            Pending::Granted(id, bytes) => Event::BudgetGranted { id, bytes },
+            Pending::Budget(..) => unreachable!("answered when it is granted"),
         }
     }
 
@@ -255,11 +254,20 @@ impl World {
         let from = request.from.get();
         let mut frames = Vec::new();
         let mut size = 0;
+        let mut next_operation_size = None;
         for frame in self.history.iter().take(self.leader as usize).skip(from as usize) {
-            if frames.len() >= request.max_operation_count as usize || size > request.max_batch_size.get() {
+            let with_it = size + frame.estimated_size();
+            let is_full = with_it > request.max_response_size.get();
+            if is_full && frames.is_empty() {
+                next_operation_size = Some(ByteCount::new(with_it));
+            }
+            if is_full
+                || frames.len() >= request.max_operation_count as usize
+                || size > request.max_batch_size.get()
+            {
                 break;
             }
-            size += frame.estimated_size();
+            size = with_it;
             frames.push(frame.clone());
         }
         if self.chance(30) {
@@ -280,10 +288,15 @@ impl World {
                     .cloned(),
             );
         }
+        if self.chance(5) && next_operation_size.is_some() {
+            // A size that cannot be.
+            next_operation_size = Some(ByteCount::new([0, u64::MAX][self.random.random_range(0..2)]));
+        }
         // A copy that lags; its checkpoint still covers what it gave.
+        let told = next_operation_size.map_or(0, |_| from + 1);
         let least = frames
             .last()
-            .map_or(0, |frame| frame.seq_no().get() + 1)
+            .map_or(told, |frame| frame.seq_no().get() + 1)
             .min(self.leader);
         let known = if self.chance(30) {
             self.random.random_range(least..=self.leader)
@@ -293,6 +306,7 @@ impl World {
         let checkpoint = known.checked_sub(1).map(SeqNo::new);
         let version = Self::mapping_of(known.max(least));
         ReadResponse {
+            next_operation_size: next_operation_size.filter(|_| frames.is_empty()),
             frames,
             global_checkpoint: checkpoint,
             max_seq_no: checkpoint,
@@ -305,17 +319,42 @@ impl World {
         }
     }
 
-    /// Whether an answer is of use: a poll at the end waits for more, and bytes are granted when there are some.
+    /// Whether an answer is of use: a poll at the end waits for more, and a wish for a grant.
     fn is_answerable(&self, pending: &Pending) -> bool {
         match pending {
             Pending::Read(_, request) => self.faults || request.from.get() < self.leader,
-            Pending::Budget(_, bytes) => (*bytes).min(self.budget_limit) as i64 <= self.budget_free,
+            Pending::Budget(..) => false,
             _ => true,
         }
     }
 
+    fn note_grants(&mut self) {
+        for pending in &mut self.pending {
+            if let Pending::Budget(id, grant) = pending
+                && let Some(bytes) = grant.now_or_never()
+            {
+                *pending = Pending::Granted(*id, bytes);
+            }
+        }
+    }
+
+    /// Cancels the task. As in the driver, wishes under way go away, and a grant that has come already finds a task that has no use for it.
+    fn cancel(&mut self) {
+        self.note_grants();
+        self.step(Event::Cancel);
+        for pending in std::mem::take(&mut self.pending) {
+            match pending {
+                Pending::Granted(id, bytes) => self.step(Event::BudgetGranted { id, bytes }),
+                Pending::Budget(..) => {}
+                other => self.pending.push(other),
+            }
+        }
+        assert_eq!(self.budget.in_use(), ByteCount::ZERO, "budget is not given back");
+    }
+
     /// Answers something at random, or lets time pass.
     fn go_on(&mut self) {
+        self.note_grants();
         let answerable: Vec<usize> = (0..self.pending.len())
             .filter(|index| self.is_answerable(&self.pending[*index]))
             .collect();
@@ -381,7 +420,7 @@ impl World {
 
     fn restart(&mut self) {
         self.pending.clear();
-        self.budget_free = self.budget_limit as i64;
+        self.member = self.budget.join();
         self.task = FollowTask::new(config(self.raw.clone()));
         self.step(Event::Wake);
     }
@@ -394,8 +433,7 @@ impl World {
             "{:?}",
             self.task.fatal_exception()
         );
-        // FT-2. Reads that were allowed while the buffer had room all land; each overshoots by one operation at most. The small reads
-        // that need no grant are the one of the lowest gap and a poll.
+        // FT-2. Reads that were allowed while the buffer had room all land.
         let status = self.task.status(self.now);
         let raw = config(self.raw.clone()).parameters;
         let one_read = raw.max_read_request_size().get() + self.largest_operation;
@@ -405,15 +443,9 @@ impl World {
             status.write_buffer_size_in_bytes <= buffer,
             "FT-2: buffer holds too much"
         );
-        let reads = (u64::from(raw.max_outstanding_read_requests()) + 2) * self.largest_operation;
-        let small = 2 * LOWEST_READ_SIZE.get().min(raw.max_read_request_size().get());
-        let granted = (self.budget_limit as i64 - self.budget_free) as u64;
-        // What small reads brought piles up in batches under way only as far as these go.
-        let batches = u64::from(raw.max_outstanding_write_requests()) * one_read;
-        assert!(
-            self.task.used_bytes() <= granted + reads + small + batches + buffer,
-            "FT-2: task holds too much"
-        );
+        let (used, held) = (self.task.used_bytes(), self.member.held().get());
+        assert!(used <= held, "FT-2: the task holds {used}, {held} were granted");
+        assert!(held <= self.most_in_use, "FT-2: {held} of {}", self.most_in_use);
     }
 
     fn run(mut self) {
@@ -439,11 +471,7 @@ impl World {
             "FT-1: applied more than once"
         );
         assert!(self.lease_renewals > 0 && self.lease.is_some());
-        self.step(Event::Cancel);
-        assert_eq!(
-            self.budget_free, self.budget_limit as i64,
-            "budget is not given back"
-        );
+        self.cancel();
     }
 
     /// Cancels in the middle of faults, then answers what was under way, in any order.
@@ -452,7 +480,7 @@ impl World {
             self.misfortune();
             self.go_on();
         }
-        self.step(Event::Cancel);
+        self.cancel();
         self.check_stopped();
         while !self.pending.is_empty() {
             let at = self.random.random_range(0..self.pending.len());
@@ -462,10 +490,7 @@ impl World {
             assert_eq!(self.pending.len(), left, "a cancelled task asks for something");
             self.check_stopped();
         }
-        assert_eq!(
-            self.budget_free, self.budget_limit as i64,
-            "budget is not given back"
-        );
+        assert_eq!(self.budget.in_use(), ByteCount::ZERO, "budget is not given back");
     }
 
     fn check_stopped(&self) {

@@ -7,6 +7,7 @@ mod heal_failures;
 mod heal_rig;
 mod lease;
 mod lifecycle;
+mod memory;
 mod metadata;
 mod reads;
 mod recovery;

@@ -75,7 +75,11 @@ impl HeldOperations {
         Self {
             request: request.clone(),
             answer: None,
-            pieces: FramePieces::new(request.max_operation_count, request.max_batch_size),
+            pieces: FramePieces::new(
+                request.max_operation_count,
+                request.max_batch_size,
+                request.max_response_size,
+            ),
         }
     }
 
@@ -166,6 +170,7 @@ mod tests {
             to: None,
             max_operation_count: 2,
             max_batch_size: ByteCount::new(1000),
+            max_response_size: ByteCount::new(1000),
         };
         let mut answer = HeldOperations::new(&request);
         let header = HeldPart::Header(proto::HeldOperationsHeader {

@@ -8,6 +8,9 @@ use crate::proto;
 /// Frame header and what an id and routing take more than their estimated size says.
 const EXCESS_PER_OPERATION: u64 = 128;
 
+/// The largest estimated size of an operation, and a bit.
+const LARGEST_OPERATION: u64 = 2 * MAX_FRAME_LENGTH as u64;
+
 /// Pieces that are no operations.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FramePiecesError {
@@ -30,15 +33,20 @@ pub(super) struct FramePieces {
 }
 
 impl FramePieces {
-    /// For a request of so many operations and bytes.
-    pub(super) fn new(max_operation_count: u32, max_batch_size: ByteCount) -> Self {
+    /// For a request of so many operations, and of bytes as in [`crate::ShardChangesRequest`].
+    pub(super) fn new(
+        max_operation_count: u32,
+        max_batch_size: ByteCount,
+        max_response_size: ByteCount,
+    ) -> Self {
+        // The operation that makes the estimated size exceed the size of a batch comes on top.
+        let estimated = max_batch_size
+            .get()
+            .saturating_add(LARGEST_OPERATION)
+            .min(max_response_size.get());
         // The estimated size counts ids and routing twice, so encoded text takes at most half as much again.
-        let estimated = max_batch_size.get().saturating_add(max_batch_size.get() / 2);
         let excess = EXCESS_PER_OPERATION.saturating_mul(u64::from(max_operation_count));
-        // The operation that makes the estimated size exceed the limit comes on top.
-        let limit = estimated
-            .saturating_add(excess)
-            .saturating_add(MAX_FRAME_LENGTH as u64);
+        let limit = estimated.saturating_add(estimated / 2).saturating_add(excess);
         Self {
             limit,
             received: 0,

@@ -63,7 +63,11 @@ impl Reassembly {
             from: request.from,
             max_operation_count: request.max_operation_count,
             answer: None,
-            pieces: FramePieces::new(request.max_operation_count, request.max_batch_size),
+            pieces: FramePieces::new(
+                request.max_operation_count,
+                request.max_batch_size,
+                request.max_response_size,
+            ),
         }
     }
 
@@ -109,6 +113,7 @@ mod tests {
             from: SeqNo::ZERO,
             max_operation_count: 10,
             max_batch_size: ByteCount::new(max_batch_size),
+            max_response_size: ByteCount::new(max_batch_size),
             poll_timeout: Duration::ZERO,
         }
     }

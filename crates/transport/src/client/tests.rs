@@ -107,6 +107,7 @@ async fn read_from(hostile: Hostile) -> Exception {
         from: SeqNo::ZERO,
         max_operation_count: 1,
         max_batch_size: ByteCount::new(1),
+        max_response_size: ByteCount::from_mib(1),
         poll_timeout: Duration::ZERO,
     };
     clusters

@@ -23,8 +23,10 @@ pub struct HeldOperationsRequest {
     pub to: Option<SeqNo>,
     /// At most so many operations.
     pub max_operation_count: u32,
-    /// The answer ends with the operation that makes its estimated size exceed this, so it has one if there is one.
+    /// The answer ends with the operation that makes its estimated size exceed this.
     pub max_batch_size: ByteCount,
+    /// The estimated size of the answer never exceeds this.
+    pub max_response_size: ByteCount,
 }
 
 /// Operations that are held, in seq_no order, and how far the leader has looked.
@@ -34,6 +36,8 @@ pub struct HeldOperationsResponse {
     pub frames: Vec<Frame>,
     /// Whatever lies before this and is not among `frames` is gone.
     pub next: SeqNo,
+    /// The estimated size of the operation `next`, when it is there and alone exceeds the size of an answer; then `frames` is empty.
+    pub next_operation_size: Option<ByteCount>,
     /// The leader's global checkpoint; `None` when it holds no operation.
     pub global_checkpoint: Option<SeqNo>,
     /// At least the mapping version that the operations need.
@@ -85,6 +89,7 @@ impl TryFrom<proto::ReadHeldOperationsRequest> for HeldOperationsRequest {
             to: fields.optional_seq_no("to", wire.to)?,
             max_operation_count: wire.max_operation_count,
             max_batch_size: ByteCount::new(wire.max_batch_size_in_bytes),
+            max_response_size: ByteCount::new(wire.max_response_size_in_bytes.unwrap_or(u64::MAX)),
         })
     }
 }
@@ -98,6 +103,7 @@ impl From<HeldOperationsRequest> for proto::ReadHeldOperationsRequest {
             to: seq_no_to_wire(request.to),
             max_operation_count: request.max_operation_count,
             max_batch_size_in_bytes: request.max_batch_size.get(),
+            max_response_size_in_bytes: Some(request.max_response_size.get()),
         }
     }
 }
@@ -111,6 +117,7 @@ impl HeldOperationsResponse {
             settings_version: self.settings_version,
             aliases_version: self.aliases_version,
             leader_now_millis: self.leader_now.get(),
+            next_operation_size_in_bytes: self.next_operation_size.map(ByteCount::get),
         }
     }
 
@@ -119,6 +126,7 @@ impl HeldOperationsResponse {
         let fields = Fields("HeldOperationsHeader");
         Ok(Self {
             frames: Vec::new(),
+            next_operation_size: header.next_operation_size_in_bytes.map(ByteCount::new),
             next: fields.seq_no("next", header.next)?,
             global_checkpoint: fields.optional_seq_no("global_checkpoint", header.global_checkpoint)?,
             mapping_version: header.mapping_version,

@@ -19,8 +19,10 @@ pub struct ShardChangesRequest {
     pub from: SeqNo,
     /// At most so many operations.
     pub max_operation_count: u32,
-    /// The answer ends with the operation that makes its estimated size exceed this, so it has at least one.
+    /// The answer ends with the operation that makes its estimated size exceed this.
     pub max_batch_size: ByteCount,
+    /// The estimated size of the answer never exceeds this.
+    pub max_response_size: ByteCount,
     /// How long the leader may wait for the first operation.
     pub poll_timeout: Duration,
 }
@@ -30,6 +32,8 @@ pub struct ShardChangesRequest {
 pub struct ShardChangesResponse {
     /// The operations, as they lie in the leader's log. None is above `global_checkpoint`.
     pub frames: Vec<Frame>,
+    /// The estimated size of the operation asked for, when it is there and alone exceeds the size of an answer; then `frames` is empty.
+    pub next_operation_size: Option<ByteCount>,
     /// The leader's global checkpoint; `None` when it holds no operation.
     pub global_checkpoint: Option<SeqNo>,
     /// The leader's highest seq_no.
@@ -62,6 +66,7 @@ impl TryFrom<proto::ReadShardChangesRequest> for ShardChangesRequest {
             from: fields.seq_no("from", wire.from)?,
             max_operation_count: wire.max_operation_count,
             max_batch_size: ByteCount::new(wire.max_batch_size_in_bytes),
+            max_response_size: ByteCount::new(wire.max_response_size_in_bytes.unwrap_or(u64::MAX)),
             poll_timeout: Duration::from_millis(wire.poll_timeout_millis),
         })
     }
@@ -76,6 +81,7 @@ impl From<ShardChangesRequest> for proto::ReadShardChangesRequest {
             max_operation_count: request.max_operation_count,
             max_batch_size_in_bytes: request.max_batch_size.get(),
             poll_timeout_millis: millis(request.poll_timeout),
+            max_response_size_in_bytes: Some(request.max_response_size.get()),
         }
     }
 }
@@ -91,6 +97,7 @@ impl ShardChangesResponse {
             aliases_version: self.aliases_version,
             took_millis: millis(self.took),
             leader_now_millis: self.leader_now.get(),
+            next_operation_size_in_bytes: self.next_operation_size.map(ByteCount::get),
         }
     }
 
@@ -99,6 +106,7 @@ impl ShardChangesResponse {
         let fields = Fields("ShardChangesHeader");
         Ok(Self {
             frames: Vec::new(),
+            next_operation_size: header.next_operation_size_in_bytes.map(ByteCount::new),
             global_checkpoint: fields.optional_seq_no("global_checkpoint", header.global_checkpoint)?,
             max_seq_no: fields.optional_seq_no("max_seq_no", header.max_seq_no)?,
             max_seq_no_of_updates_or_deletes: fields.optional_seq_no(

@@ -55,35 +55,35 @@ proptest! {
     #[test]
     fn held_operations_requests_cross(
         shard in shards(), expected_history_uuid in histories(), from in seq_nos(),
-        to in prop::option::of(seq_nos()), max_operation_count: u32, size in 1_u64..,
+        to in prop::option::of(seq_nos()), max_operation_count: u32, size in 1_u64.., most: u64,
     ) {
-        let max_batch_size = ByteCount::new(size);
+        let (max_batch_size, max_response_size) = (ByteCount::new(size), ByteCount::new(most));
         check::<_, proto::ReadLiveSetRequest>(LiveSetRequest {
             shard: shard.clone(), expected_history_uuid: expected_history_uuid.clone(),
         })?;
         check::<_, proto::ReadHeldOperationsRequest>(HeldOperationsRequest {
-            shard, expected_history_uuid, from, to, max_operation_count, max_batch_size,
+            shard, expected_history_uuid, from, to, max_operation_count, max_batch_size, max_response_size,
         })?;
     }
 
     #[test]
     fn shard_changes_requests_cross(
         shard in shards(), expected_history_uuid in histories(), from in seq_nos(),
-        max_operation_count: u32, size in 1_u64.., poll_timeout in times(),
+        max_operation_count: u32, size in 1_u64.., most: u64, poll_timeout in times(),
     ) {
-        let max_batch_size = ByteCount::new(size);
+        let (max_batch_size, max_response_size) = (ByteCount::new(size), ByteCount::new(most));
         check::<_, proto::ReadShardChangesRequest>(ShardChangesRequest {
-            shard, expected_history_uuid, from, max_operation_count, max_batch_size, poll_timeout,
+            shard, expected_history_uuid, from, max_operation_count, max_batch_size, max_response_size, poll_timeout,
         })?;
     }
 
     #[test]
     fn shard_changes_headers_cross(
         global_checkpoint in prop::option::of(seq_nos()), max_seq_no in prop::option::of(seq_nos()),
-        msu in prop::option::of(seq_nos()), versions: [u64; 3], took in times(), now: u64,
+        msu in prop::option::of(seq_nos()), versions: [u64; 3], took in times(), now: u64, next: Option<u64>,
     ) {
         let answer = ShardChangesResponse {
-            frames: Vec::new(), global_checkpoint, max_seq_no, max_seq_no_of_updates_or_deletes: msu,
+            frames: Vec::new(), next_operation_size: next.map(ByteCount::new), global_checkpoint, max_seq_no, max_seq_no_of_updates_or_deletes: msu,
             mapping_version: versions[0], settings_version: versions[1], aliases_version: versions[2],
             took, leader_now: UnixMillis::new(now),
         };

@@ -93,6 +93,7 @@ pub(crate) fn answer(frames: Vec<Frame>) -> ShardChangesResponse {
     let last = frames.last().map(Frame::seq_no);
     ShardChangesResponse {
         frames,
+        next_operation_size: None,
         global_checkpoint: last,
         max_seq_no: last,
         max_seq_no_of_updates_or_deletes: Some(SeqNo::ZERO),
@@ -112,6 +113,7 @@ pub(crate) fn held_operations() -> HeldOperationsResponse {
             frame(8, Vec::new()),
         ],
         next: SeqNo::new(10),
+        next_operation_size: None,
         global_checkpoint: Some(SeqNo::new(11)),
         mapping_version: 2,
         settings_version: 3,

@@ -46,6 +46,7 @@ async fn every_method_crosses() {
         to: Some(SeqNo::new(9)),
         max_operation_count: 8,
         max_batch_size: ByteCount::from_mib(1),
+        max_response_size: ByteCount::from_mib(2),
     };
     let got = remote.read_held_operations(request.clone()).await.unwrap();
     assert_eq!(last_asked(), format!("{request:?}"));

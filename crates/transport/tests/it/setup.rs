@@ -102,6 +102,7 @@ pub(crate) fn read_from(from: u64) -> ShardChangesRequest {
         from: SeqNo::new(from),
         max_operation_count: 5120,
         max_batch_size: ByteCount::from_mib(32),
+        max_response_size: ByteCount::from_mib(32),
         poll_timeout: Duration::from_secs(60),
     }
 }

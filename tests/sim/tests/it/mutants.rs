@@ -11,8 +11,9 @@ fn guards(mutant: Mutant) -> &'static [&'static str] {
         Mutant::SkipsAnOperation
         | Mutant::AppliesTwice
         | Mutant::AltersBytes
-        | Mutant::FindsTheLeaderByName
         | Mutant::FillsTheHandOffWithNoOps => &["FT-1"],
+        // It applies what it must not, or follows on where it must say that its leader is gone.
+        Mutant::FindsTheLeaderByName => &["FT-1", "FT-4"],
         Mutant::OverrunsTheBuffer | Mutant::BatchesByCountOnly => &["FT-2"],
         Mutant::PretendsToSyncTheMapping | Mutant::TakesVersionsBeforeOperations => &["FT-3"],
         Mutant::RenewsOnlyOnTraffic

@@ -1,8 +1,6 @@
 //! What the limits of the buffer and of the node-wide budget let through.
 
-use std::time::Duration;
-
-use follow_task::{Action, Event, LOWEST_READ_SIZE, RawFollowParameters};
+use follow_task::{LOWEST_READ_SIZE, RawFollowParameters};
 
 use crate::harness::{Rig, answer, frame, reads, shape, size, writes};
 
@@ -73,52 +71,17 @@ fn an_oversized_answer_is_cut_to_what_was_asked_for() {
     assert_eq!(rig.appends()[0].1, [0, 1, 2, 3]);
     rig.one_read(4, 4);
     let mut rig = Rig::started(reads(1000, 1), -1);
-    let id = rig.one_read(0, 1000);
+    let (id, poll) = rig.next_read();
+    assert_eq!(poll.max_response_size, LOWEST_READ_SIZE);
     let mut big = answer(0..0, 63);
-    big.frames = (0..5)
-        .map(|seq_no| frame(seq_no, &vec![b'x'; LOWEST_READ_SIZE.get() as usize]))
-        .collect();
+    let third = vec![b'x'; LOWEST_READ_SIZE.get() as usize / 3];
+    big.frames = (0..5).map(|seq_no| frame(seq_no, &third)).collect();
     rig.read_done(id, Ok(big));
     assert_eq!(
         rig.status().operations_read,
-        1,
-        "the first one passes the limit and is the last"
+        2,
+        "the third one is more than there is memory for"
     );
-}
-
-#[test]
-fn without_budget_only_the_lowest_gap_is_read_and_small() {
-    let mut rig = Rig::started(reads(8, 5), -1);
-    let id = rig.one_read(0, 8);
-    let mut actions = Vec::new();
-    rig.core.step(
-        rig.now,
-        Event::ReadFinished {
-            id,
-            result: Ok(answer(0..8, 200)),
-        },
-        &mut actions,
-    );
-    assert!(!actions.iter().any(|action| matches!(action, Action::Read { .. })));
-    assert_eq!(
-        actions
-            .iter()
-            .filter(|action| matches!(action, Action::RequestBudget { .. }))
-            .count(),
-        1
-    );
-    let wake = rig.core.next_wake().unwrap();
-    assert!(wake.since(rig.now) <= Duration::from_millis(10));
-    let mut actions = Vec::new();
-    rig.core.step(wake, Event::Wake, &mut actions);
-    let sent: Vec<_> = actions
-        .iter()
-        .filter_map(|action| match action {
-            Action::Read { request, .. } => Some((request.from.get(), request.max_batch_size)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(sent, [(8, LOWEST_READ_SIZE)]);
 }
 
 #[test]

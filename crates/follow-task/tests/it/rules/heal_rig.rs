@@ -21,6 +21,7 @@ pub(super) fn held(seq_nos: &[u64], next: u64, checkpoint: i64) -> HeldReadRespo
     HeldReadResponse {
         frames: seq_nos.iter().map(|seq_no| frame(*seq_no, b"{}")).collect(),
         next: seq(next),
+        next_operation_size: None,
         global_checkpoint: opt(checkpoint),
         versions: versions(1),
         leader_now: UnixMillis::new(2_000_000),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use follow_task::{Event, FollowTaskPhase, MetadataKind};
+use follow_task::{Action, Event, FollowTaskPhase, LOWEST_READ_SIZE, MetadataKind};
 use oplog::ByteCount;
 
 use crate::harness::{Rig, answer, frame, opt, reads, retryable, seq, shape, size};
@@ -42,15 +42,11 @@ fn empty_answers_do_not_spin() {
     let mut rig = Rig::started(reads(64, 1), -1);
     let id = rig.one_read(0, 64);
     let mut actions = Vec::new();
-    rig.core.step(
-        rig.now,
-        Event::ReadFinished {
-            id,
-            result: Ok(answer(0..0, -1)),
-        },
-        &mut actions,
-    );
-    assert_eq!(actions, []);
+    let result = Ok(answer(0..0, -1));
+    rig.core
+        .step(rig.now, Event::ReadFinished { id, result }, &mut actions);
+    let bytes = LOWEST_READ_SIZE;
+    assert_eq!(actions, [Action::ReleaseBudget { bytes }]);
     assert!(rig.core.next_wake().is_some_and(|wake| wake > rig.now));
 }
 
@@ -232,25 +228,24 @@ fn a_read_carries_the_poll_timeout_and_one_that_failed_at_the_end_a_short_one() 
 }
 
 #[test]
-fn a_read_asks_for_twice_what_its_operations_are_expected_to_take() {
+fn a_read_sets_aside_twice_what_its_operations_are_expected_to_take() {
     let mib = 1 << 20;
-    // (max_read_request_size, size of the operations seen, of the poll, of the first range, of the next read, of 7)
+    // (max_read_request_size, size of the operations seen, set aside for the poll, for the first range, for the next read, of 7)
     let cases = [
         (32 * mib, 10, mib, 32 * mib, mib),
         (32 * mib, mib, mib, 32 * mib, 14 * mib),
-        // What the first range had been granted, without what it brought.
-        (8 * mib, mib, mib, 8 * mib, 7 * mib),
-        (1000, 10, 1000, 1000, 1000 - size(0..1)),
+        (8 * mib, mib, mib, 8 * mib, 8 * mib),
+        (1000, 10, mib, mib, mib),
     ];
     for (most, operation, poll_size, first_size, next_size) in cases {
         let mut raw = reads(8, 1);
         raw.max_read_request_size = Some(format!("{most}b"));
         let mut rig = Rig::started(raw, -1);
         let (id, poll) = rig.next_read();
-        assert_eq!(poll.max_batch_size, ByteCount::new(poll_size));
+        assert_eq!(poll.max_response_size, ByteCount::new(poll_size));
         rig.read_done(id, Ok(answer(0..0, 63)));
         let (id, first) = rig.next_read();
-        assert_eq!(first.max_batch_size, ByteCount::new(first_size));
+        assert_eq!(first.max_response_size, ByteCount::new(first_size));
         let overhead = size(0..1);
         let mut one = answer(0..0, 63);
         one.frames = vec![frame(
@@ -260,6 +255,7 @@ fn a_read_asks_for_twice_what_its_operations_are_expected_to_take() {
         rig.read_done(id, Ok(one));
         let (_, next) = rig.next_read();
         assert_eq!((next.from, next.max_operation_count), (seq(1), 7));
-        assert_eq!(next.max_batch_size, ByteCount::new(next_size));
+        assert_eq!(next.max_response_size, ByteCount::new(next_size));
+        assert_eq!(next.max_batch_size, ByteCount::new(most));
     }
 }
