@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use follow_task::FollowTaskPhase;
 use futures::poll;
+use oplog::ByteCount;
 use serde_json::json;
 
-use crate::support::{FIRST_DOCS, Pair, document, in_time, until};
+use crate::support::{Disk, FIRST_DOCS, Pair, document, in_time, until};
 
 /// Brings the follow task of `copy` to a wait for metadata that only an open gate ends.
 async fn hold_a_metadata_wait(pair: &Pair) {
@@ -116,5 +117,24 @@ async fn a_leader_that_is_closed_and_opened_again_is_followed_on() {
         let next = FIRST_DOCS.end * round;
         pair.leader.write("orders", next..next + 5).await;
         pair.caught_up().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_larger_than_the_whole_budget_come_through() {
+    let disk = Disk {
+        max_inflight_bytes: ByteCount::from_kib(100),
+        ..Disk::new()
+    };
+    let pair = Pair::following_on(2, disk).await;
+    // Both come after a poll, and after operations that let expect small ones.
+    let text = "x".repeat(300_000);
+    let large = |id| document("orders", id, &json!({ "text": text }));
+    pair.leader.write_all((200..204).map(large).collect()).await;
+    pair.leader.write("orders", 300..400).await;
+    pair.leader.write_all((204..210).map(large).collect()).await;
+    pair.caught_up().await;
+    for task in pair.follower.tasks("copy") {
+        assert_eq!((task.failed_read_requests, &task.fatal_exception), (0, &None));
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Disk {
     pub(crate) store: Arc<RedbStore>,
     pub(crate) storage: Arc<FaultyStorage>,
     pub(crate) log: LogOptions,
+    /// `ccr.max_inflight_bytes` of the nodes on it.
+    pub(crate) max_inflight_bytes: ByteCount,
 }
 
 impl Disk {
@@ -54,6 +56,7 @@ impl Disk {
             store,
             storage: Arc::default(),
             log: LogOptions::default(),
+            max_inflight_bytes: ByteCount::from_mib(64),
         }
     }
 }
@@ -110,7 +113,7 @@ impl Node {
             indices: Arc::clone(&indices),
             remotes: Arc::clone(&remotes),
             clock,
-            inflight_budget: InflightBudget::new(ByteCount::new(64 << 20)),
+            inflight_budget: InflightBudget::new(disk.max_inflight_bytes),
             retention_lease_renew_interval: RENEW_INTERVAL,
         });
         let tap = LeaderTap::new(ccr.leader_side());

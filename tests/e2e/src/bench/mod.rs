@@ -11,6 +11,7 @@ mod lag;
 mod many_shards;
 mod process;
 mod rounds;
+mod stuck_disk;
 mod wide_link;
 
 use crate::dataset::Dataset;
@@ -32,6 +33,8 @@ pub(crate) enum Section {
     Disk,
     /// A delta heal beside a full copy, of an index of 1 GiB.
     DeltaHeal,
+    /// Memory of a follower of 500 indices with documents of 5 MiB, whose disk takes nothing.
+    StuckDisk,
     /// Replication over a line of 100 Mbit/s and a round trip of 100 ms.
     WideLink,
 }
@@ -97,6 +100,9 @@ pub(crate) async fn run(args: BenchArgs) -> Result<()> {
         }
         if args.measures(Section::DeltaHeal) {
             heal::measure(&args.binary, &home, &mut figures).await?;
+        }
+        if args.measures(Section::StuckDisk) {
+            stuck_disk::measure(&args.binary, &home, &mut figures).await?;
         }
         if args.measures(Section::WideLink) {
             wide_link::measure(&args, &dataset, &home, &mut figures).await?;
