@@ -1,5 +1,7 @@
 //! Forced merges: what they free, what they keep for followers, and what happens to a follower that they leave behind.
 
+use std::time::Duration;
+
 use oplog::{ByteCount, ReadLimits, SeqNo};
 use rest_api::RestConfig;
 use serde_json::{Value, json};
@@ -10,7 +12,7 @@ use crate::node::Node;
 async fn start(cluster: &str) -> Node {
     Node::start_tuned(cluster, RestConfig::default(), |services, indices| {
         services.log.segment_bytes = ByteCount::from_kib(64);
-        indices.maintenance_interval = std::time::Duration::from_secs(3600);
+        indices.maintenance_interval = Duration::from_secs(3600);
     })
     .await
 }
@@ -223,6 +225,15 @@ async fn same_documents(leader: &Node, follower: &Node, copy: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn history_is_kept_from_the_lease_of_a_paused_follower_on_and_no_longer() {
     let (leader, follower) = followed().await;
+    // The first renewal by the task; until then the lease is that of the copy, which began with nothing.
+    let renewed = async {
+        while lease(&leader) <= Some(SeqNo::ZERO) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), renewed)
+        .await
+        .expect("the lease is never renewed");
     follower.post("/copy/_ccr/pause_follow", "").await.expect(200);
     let retained = lease(&leader).expect("the follower's lease");
     update_and_merge(&leader).await;
