@@ -114,16 +114,20 @@ impl Shard {
     ) -> Result<CompactionReport, ShardError> {
         self.check_open()?;
         self.refresh().wait()?;
-        if request.only_expunge_deletes {
-            self.view.merge(MergeGoal::ExpungeDeletes)?;
+        let merged = if request.only_expunge_deletes {
+            self.view.merge(MergeGoal::ExpungeDeletes)
         } else if let Some(most) = request.max_num_segments {
-            self.view.merge(MergeGoal::MaxSegments(most))?;
-        }
+            self.view.merge(MergeGoal::MaxSegments(most))
+        } else {
+            Ok(())
+        };
         self.advance_min_retained();
         let context = Compactor {
             shard: self,
             throttle,
         };
-        self.note(self.log.compact(CompactionGoal::All, &context))
+        // Whatever became of the view's part, the log's does not depend on it.
+        let compacted = self.note(self.log.compact(CompactionGoal::All, &context));
+        merged.and(compacted)
     }
 }

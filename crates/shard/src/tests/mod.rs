@@ -5,6 +5,7 @@ mod damage;
 mod errors;
 mod failure;
 mod follower;
+mod forced_merge;
 mod heal;
 mod idle;
 mod model;

@@ -12,8 +12,7 @@ use arc_swap::ArcSwap;
 use event_listener::{Event, EventListener};
 use oplog::{ByteCount, Clock, Frame, Healed, Log, ReadLimits, SeqNo};
 use parking_lot::Mutex;
-use tantivy::index::SegmentId;
-use tantivy::{Index, Searcher};
+use tantivy::{FutureResult, Index, Searcher, SegmentMeta};
 
 use super::doubt::guarded;
 use super::generations::Generations;
@@ -55,6 +54,8 @@ struct Work {
     retry_at: Option<Duration>,
     /// Failures since the last commit.
     failed_in_a_row: u32,
+    /// A forced merge is under way: the writer starts no merge by itself.
+    merges_paused: bool,
 }
 
 /// See the module.
@@ -72,6 +73,8 @@ pub(crate) struct ViewCore {
     published: ArcSwap<Published>,
     generations: Generations,
     work: Mutex<Work>,
+    /// Held by a forced merge: another one would take its segments.
+    pub(super) forced_merge: Mutex<()>,
     /// Whether the pool has the view in its hands; owned by the pool.
     pub(super) phase: Mutex<super::pool::Phase>,
     /// Millis of the earliest timer set for the view; owned by the pool.
@@ -138,6 +141,7 @@ impl ViewCore {
             last_used: now,
             retry_at: None,
             failed_in_a_row: 0,
+            merges_paused: false,
         };
         Ok(Arc::new(Self {
             label: parts.label,
@@ -153,6 +157,7 @@ impl ViewCore {
             published: ArcSwap::new(published),
             generations,
             work: Mutex::new(work),
+            forced_merge: Mutex::default(),
             phase: Mutex::new(super::pool::Phase::Idle),
             armed: AtomicU64::new(u64::MAX),
             demanded: AtomicU64::new(0),
@@ -565,21 +570,42 @@ impl ViewCore {
             .unwrap_or_else(|| self.published.load().next)
     }
 
-    /// Merges each group of segments into one. Searches see the result after [`show_merged`](Self::show_merged).
-    pub(super) fn merge_groups(&self, groups: &[Vec<SegmentId>]) -> Result<(), ShardError> {
-        let merges = {
-            let mut work = self.work.lock();
-            self.open_writer(&mut work)?;
-            let Some(writer) = &mut work.writer else {
-                return Err(ShardError::Closed);
-            };
-            groups.iter().map(|group| writer.merge(group)).collect::<Vec<_>>()
-        };
-        // The lock is free meanwhile: the view goes on, and a writer that is closed waits for its merges.
-        for merge in merges {
-            merge.wait()?;
+    /// Lets the writer start merges by itself, or not; those under way go on.
+    pub(super) fn pause_merges(&self, paused: bool) {
+        let mut work = self.work.lock();
+        work.merges_paused = paused;
+        if let Some(writer) = &work.writer {
+            writer.pause_merges(paused);
         }
-        Ok(())
+    }
+
+    /// Makes one segment of each group that `choose` picks from the segments that there are now. They begin when the merges under way have
+    /// ended. Searches see the result after [`show_merged`](Self::show_merged).
+    ///
+    /// The view goes on as soon as the merges are queued, unless `stands_still` wants it to wait for them: then no commit takes a segment away.
+    pub(super) fn merge_groups(
+        &self,
+        stands_still: impl Fn(&[Vec<SegmentMeta>]) -> bool,
+        choose: impl Fn(Vec<SegmentMeta>) -> Vec<Vec<SegmentMeta>>,
+    ) -> Result<(), ShardError> {
+        let mut work = self.work.lock();
+        let groups = choose(self.index.searchable_segment_metas()?);
+        if groups.is_empty() {
+            return Ok(());
+        }
+        self.open_writer(&mut work)?;
+        let Some(writer) = &mut work.writer else {
+            return Err(ShardError::Closed);
+        };
+        let ids = groups
+            .iter()
+            .map(|group| group.iter().map(SegmentMeta::id).collect::<Vec<_>>());
+        let merges: Vec<_> = ids.map(|group| writer.merge(&group)).collect();
+        let held = stands_still(&groups).then_some(work);
+        // Every one is waited for, whatever becomes of the others: one that goes on would take the segments of the next attempt.
+        let ended: Vec<_> = merges.into_iter().map(FutureResult::wait).collect();
+        drop(held);
+        Ok(ended.into_iter().try_for_each(|end| end.map(drop))?)
     }
 
     /// Shows searches the segments that there are now, whoever merged them.
@@ -602,7 +628,10 @@ impl ViewCore {
         if work.writer.is_none() {
             self.pool.reserve_writer();
             work.writer = match ViewWriter::open(&self.index, self.pool.config()) {
-                Ok(writer) => Some(writer),
+                Ok(writer) => {
+                    writer.pause_merges(work.merges_paused);
+                    Some(writer)
+                }
                 Err(error) => {
                     self.pool.writer_closed();
                     return Err(error);

@@ -6,7 +6,7 @@ use index_meta::Mapping;
 use oplog::{Frame, Healed, OperationKind, SeqNo};
 use serde::{Deserialize, Serialize};
 use tantivy::index::SegmentId;
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, MergePolicy, NoMergePolicy};
 use tantivy::{FutureResult, Index, IndexWriter, SegmentMeta, Term};
 
 use super::document::ViewDocument;
@@ -63,6 +63,13 @@ impl std::fmt::Debug for ViewWriter {
     }
 }
 
+fn merge_policy() -> Box<dyn MergePolicy> {
+    let mut policy = LogMergePolicy::default();
+    policy.set_del_docs_ratio_before_merge(DEAD_SHARE_BEFORE_MERGE);
+    policy.set_max_docs_before_merge(MAX_DOCS_BEFORE_MERGE);
+    Box::new(policy)
+}
+
 impl ViewWriter {
     /// Opens the one writer of the index: one indexing thread, one merge thread.
     pub(super) fn open(index: &Index, config: &ViewPoolConfig) -> Result<Self, ShardError> {
@@ -72,14 +79,21 @@ impl ViewWriter {
             .memory_budget_per_thread(config.writer_heap_bytes)
             .build();
         let writer: IndexWriter<ViewDocument> = index.writer_with_options(options)?;
-        let mut policy = LogMergePolicy::default();
-        policy.set_del_docs_ratio_before_merge(DEAD_SHARE_BEFORE_MERGE);
-        policy.set_max_docs_before_merge(MAX_DOCS_BEFORE_MERGE);
-        writer.set_merge_policy(Box::new(policy));
+        writer.set_merge_policy(merge_policy());
         Ok(Self {
             writer,
             inflight: Inflight::new(config.inflight_bytes),
         })
+    }
+
+    /// Lets the writer start merges by itself, as it does at first, or not; those under way go on.
+    pub(super) fn pause_merges(&self, paused: bool) {
+        let policy = if paused {
+            Box::new(NoMergePolicy)
+        } else {
+            merge_policy()
+        };
+        self.writer.set_merge_policy(policy);
     }
 
     /// Applies one operation. Deletes go by the `_seq_no` of the superseded operation: that term has one document at most, and an
@@ -128,7 +142,7 @@ impl ViewWriter {
         Ok(())
     }
 
-    /// Starts a merge of the segments into one.
+    /// Starts a merge of the segments into one. It is done after all that were started before: there is one merge thread.
     pub(super) fn merge(&mut self, segments: &[SegmentId]) -> FutureResult<Option<SegmentMeta>> {
         self.writer.merge(segments)
     }
