@@ -60,7 +60,7 @@ pub use search::{
     SortMissing, SortOrder, SortValue, SourceFilter, TotalRelation, TrackTotalHits, merge_top_hits,
 };
 pub use shard::Shard;
-pub use snapshot::{ShardSnapshot, SnapshotFile};
+pub use snapshot::{SNAPSHOT_PIECE_BYTES, ShardSnapshot, SnapshotFile};
 pub use stats::ShardStats;
 pub use view::{RefreshTicket, ViewCheck, ViewFileCheck, ViewPool};
 pub use write::{DocumentWrite, WriteBatch, WriteOperation, WriteOutcome, WritePrecondition, WriteResult};

@@ -28,7 +28,13 @@ pub struct SnapshotFile {
     pub length: u64,
     /// Files of one name, length and content id have the same bytes, whatever snapshot they are from. `None` for a file that may still change.
     pub content_id: Option<u64>,
+    /// Of a file that grows, or did so until lately: xxh3_64 of each whole piece of [`SNAPSHOT_PIECE_BYTES`], from the beginning on. A copy of an earlier snapshot's
+    /// file goes on behind the pieces that are the same.
+    pub pieces: Option<Vec<u64>>,
 }
+
+/// Bytes in a piece of a file that grows. Less makes a copy that broke off lose less, and the list longer: this is 2 KiB for a segment of 64 MiB.
+pub const SNAPSHOT_PIECE_BYTES: usize = 256 << 10;
 
 /// So much of both ends of a file goes into its content id: the random salt in a segment's header, and the trailer that holds the checksums of blocks and of files
 /// of the view.
@@ -114,6 +120,7 @@ impl Shard {
                     name,
                     length,
                     content_id: Some(content_id),
+                    pieces: None,
                 });
             }
         }
@@ -129,6 +136,7 @@ impl Shard {
                 name: format!("index/{name}"),
                 length: content.len() as u64,
                 content_id: None,
+                pieces: None,
             });
         }
         files.extend(self.note(log_files(&log))?);
@@ -253,12 +261,20 @@ impl ShardSnapshot {
 }
 
 /// Sealed segments and their indices do not change any more; the open segment grows, and the other files are written anew.
+///
+/// The open segment is read for the checksums of its pieces, and so is the last sealed one, unless it was rewritten: an earlier snapshot may have seen it open.
+/// A content id that says as much cannot be had without reading: which bytes lie between the operations depends on when they were synced, and is another on
+/// each copy of a shard.
 fn log_files(log: &PinnedFiles) -> Result<Vec<SnapshotFile>, ShardError> {
-    let open = log
+    let mut firsts: Vec<u64> = log
         .files()
         .iter()
         .filter_map(|file| first_of_segment(&file.name))
-        .max();
+        .collect();
+    firsts.sort_unstable();
+    let open = firsts.pop();
+    let is_plain = |first: &u64| log.files().iter().any(|file| file.name == format!("{first:020}.idx"));
+    let last_sealed = firsts.pop().filter(is_plain);
     let to_snapshot = |file: &PinnedFile| {
         let is_sealed = match first_of_segment(&file.name) {
             Some(first) => Some(first) != open,
@@ -269,13 +285,26 @@ fn log_files(log: &PinnedFiles) -> Result<Vec<SnapshotFile>, ShardError> {
         let content_id = is_sealed
             .then(|| content_id(&name, file.length, read_at))
             .transpose()?;
+        let grew = first_of_segment(&file.name).is_some_and(|first| [open, last_sealed].contains(&Some(first)));
+        let pieces = grew.then(|| pieces(file.length, read_at)).transpose()?;
         Ok(SnapshotFile {
             name,
             length: file.length,
             content_id,
+            pieces,
         })
     };
     log.files().iter().map(to_snapshot).collect()
+}
+
+/// The checksums of the whole pieces of a file.
+fn pieces(length: u64, read_at: impl Fn(u64, usize) -> Result<Bytes, ShardError>) -> Result<Vec<u64>, ShardError> {
+    let whole = length / SNAPSHOT_PIECE_BYTES as u64;
+    let checksum = |number| {
+        let bytes = read_at(number * SNAPSHOT_PIECE_BYTES as u64, SNAPSHOT_PIECE_BYTES)?;
+        Ok(XxHash3_64::oneshot(&bytes))
+    };
+    (0..whole).map(checksum).collect()
 }
 
 /// A segment of the log is named by its first operation.

@@ -49,7 +49,7 @@ pub use error::{InvalidMessage, TransportError};
 pub use message::{
     CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunk, HandshakeRequest,
     HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest, IndexSummary,
-    LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile,
+    LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest, ReadFileRequest, FilePieces, RecoveryFile,
     RecoverySession, RemoteIndexMetadata, RemoteNode, RemoteShard, RemoveRetentionLeaseRequest,
     RetentionLeaseRequest, ShardChangesRequest, ShardChangesResponse,
 };

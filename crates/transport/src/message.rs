@@ -16,7 +16,7 @@ pub use metadata::{
     RemoteShard,
 };
 pub use recovery::{
-    CloseRecoverySessionRequest, FileChunk, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile,
+    CloseRecoverySessionRequest, FileChunk, FilePieces, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile,
     RecoverySession,
 };
 pub use retention_lease::{RemoveRetentionLeaseRequest, RetentionLeaseRequest};

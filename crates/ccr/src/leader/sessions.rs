@@ -8,9 +8,9 @@ use es_exception::{Exception, ExceptionKind};
 use futures::stream::{self, StreamExt};
 use oplog::{ByteCount, Clock, HistoryUuid, ShardId};
 use parking_lot::Mutex;
-use shard::{Shard, ShardSnapshot};
+use shard::{SNAPSHOT_PIECE_BYTES, Shard, ShardSnapshot};
 use transport::{
-    FileChunk, FileChunks, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile, RecoverySession,
+    FileChunk, FileChunks, FilePieces, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile, RecoverySession,
 };
 
 use crate::blocking::blocking;
@@ -204,6 +204,10 @@ impl Session {
                     name: file.name.clone(),
                     length: file.length,
                     content_id: file.content_id,
+                    pieces: file.pieces.clone().map(|checksums| FilePieces {
+                        length: SNAPSHOT_PIECE_BYTES as u64,
+                        checksums,
+                    }),
                 })
                 .collect(),
         }

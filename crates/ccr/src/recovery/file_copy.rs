@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use es_exception::Exception;
 use parking_lot::Mutex;
@@ -13,6 +14,8 @@ use crate::blocking::blocking;
 
 /// After so many bytes of a file what was copied is made durable, so that another attempt need not copy it again.
 const BYTES_BETWEEN_SAVES: u64 = 64 << 20;
+/// And after so long: over a slow line, so many bytes are hours of copying, and a process may die at any time.
+const TIME_BETWEEN_SAVES: Duration = Duration::from_secs(5);
 
 /// Most requests of a batch: what small files may add to the calls under way.
 const MOST_OF_A_BATCH: usize = 16;
@@ -85,10 +88,11 @@ pub(super) struct FileCopy {
 }
 
 impl FileCopy {
-    pub(super) fn new(wanted: RecoveryFile, staging: &StagingDir) -> Self {
+    /// `now` is of the clock that [`landed`](Self::landed) is given.
+    pub(super) fn new(wanted: RecoveryFile, staging: &StagingDir, now: Duration) -> Self {
         let reused = staging.durable(&wanted);
         Self {
-            landed: Mutex::new(Landed::from(reused)),
+            landed: Mutex::new(Landed::from(reused, now)),
             staged: tokio::sync::Mutex::default(),
             staging: staging.clone(),
             wanted,
@@ -108,9 +112,9 @@ impl FileCopy {
         Ok(file)
     }
 
-    /// Notes that a chunk was written, and makes durable what is due. Answers whether the file is complete.
-    pub(super) async fn landed(&self, range: Range<u64>) -> Result<bool, Exception> {
-        let due = self.landed.lock().add(range, self.wanted.length);
+    /// Notes that a part was written, and makes durable what is due. Answers whether the file is complete.
+    pub(super) async fn landed(&self, range: Range<u64>, now: Duration) -> Result<bool, Exception> {
+        let due = self.landed.lock().add(range, self.wanted.length, now);
         if let Some(end) = due {
             self.save(end).await?;
         }
@@ -144,8 +148,9 @@ impl FileCopy {
 struct Landed {
     /// The first bytes without a gap.
     prefix: u64,
-    /// Up to where somebody was told to save.
+    /// Up to where somebody was told to save, and when.
     due: u64,
+    due_at: Duration,
     /// Up to where it was saved.
     saved: u64,
     /// What came before something in front of it: start and end.
@@ -153,24 +158,26 @@ struct Landed {
 }
 
 impl Landed {
-    fn from(saved: u64) -> Self {
+    fn from(saved: u64, now: Duration) -> Self {
         Self {
             prefix: saved,
             due: saved,
+            due_at: now,
             saved,
             beyond: BTreeMap::new(),
         }
     }
 
     /// Notes a range. Answers up to where the file should be made durable now, if it should.
-    fn add(&mut self, range: Range<u64>, length: u64) -> Option<u64> {
+    fn add(&mut self, range: Range<u64>, length: u64, now: Duration) -> Option<u64> {
         self.beyond.insert(range.start, range.end);
         while let Some(end) = self.beyond.remove(&self.prefix) {
             self.prefix = end;
         }
-        let is_due = self.prefix == length || self.prefix - self.due >= BYTES_BETWEEN_SAVES;
+        let is_overdue = self.prefix > self.due && now.saturating_sub(self.due_at) >= TIME_BETWEEN_SAVES;
+        let is_due = self.prefix == length || self.prefix - self.due >= BYTES_BETWEEN_SAVES || is_overdue;
         is_due.then(|| {
-            self.due = self.prefix;
+            (self.due, self.due_at) = (self.prefix, now);
             self.due
         })
     }
@@ -202,10 +209,11 @@ mod tests {
             name: name.to_owned(),
             length,
             content_id: Some(1),
+            pieces: None,
         };
         Arc::new(FileCopy {
             reused,
-            ..FileCopy::new(wanted, staging)
+            ..FileCopy::new(wanted, staging, Duration::ZERO)
         })
     }
 
@@ -258,24 +266,35 @@ mod tests {
 
     #[test]
     fn only_bytes_without_a_gap_are_saved() {
-        let mut landed = Landed::from(10);
+        let mut landed = Landed::from(10, Duration::ZERO);
         let length = 4 * BYTES_BETWEEN_SAVES;
-        assert_eq!(landed.add(20..30, length), None);
+        assert_eq!(landed.add(20..30, length, Duration::ZERO), None);
         assert_eq!(landed.rest(), None, "a gap is before it");
-        assert_eq!(landed.add(10..20, length), None);
+        assert_eq!(landed.add(10..20, length, Duration::ZERO), None);
         assert_eq!(landed.rest(), Some(30));
         let far = 30 + BYTES_BETWEEN_SAVES;
-        assert_eq!(landed.add(40..far, length), None);
-        assert_eq!(landed.add(30..40, length), Some(far), "so much is due");
-        assert_eq!(landed.add(far..far + 5, length), None, "and is due once");
+        assert_eq!(landed.add(40..far, length, Duration::ZERO), None);
+        assert_eq!(landed.add(30..40, length, Duration::ZERO), Some(far), "so much is due");
+        assert_eq!(landed.add(far..far + 5, length, Duration::ZERO), None, "and is due once");
         assert_eq!(landed.rest(), Some(far + 5), "it was not saved yet");
         landed.saved(far + 5);
         assert_eq!(landed.rest(), None);
         assert_eq!(
-            landed.add(far + 5..length, length),
+            landed.add(far + 5..length, length, Duration::ZERO),
             Some(length),
             "the end is due"
         );
-        assert_eq!(Landed::from(0).add(0..0, 0), Some(0), "an empty file is complete");
+        assert_eq!(Landed::from(0, Duration::ZERO).add(0..0, 0, Duration::ZERO), Some(0), "an empty file is complete");
+    }
+
+    #[test]
+    fn a_slow_copy_is_saved_from_time_to_time() {
+        let at = Duration::from_secs;
+        let mut landed = Landed::from(0, at(100));
+        assert_eq!(landed.add(0..10, 1_000, at(104)), None);
+        assert_eq!(landed.add(10..20, 1_000, at(105)), Some(20));
+        assert_eq!(landed.add(20..30, 1_000, at(109)), None);
+        assert_eq!(landed.add(40..50, 1_000, at(110)), Some(30), "what comes behind a gap reminds of it");
+        assert_eq!(landed.add(50..60, 1_000, at(120)), None, "nothing more is there without a gap");
     }
 }

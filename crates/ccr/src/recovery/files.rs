@@ -10,7 +10,7 @@ use std::sync::Arc;
 use es_exception::{Exception, ExceptionKind};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use transport::RecoveryFile;
+use transport::{FilePieces, RecoveryFile};
 
 /// Name of the list of what was copied, beside the files, while they are incomplete.
 const RECORD_NAME: &str = "recovery.ndjson";
@@ -27,7 +27,9 @@ struct RecordHeader {
 struct RecordLine {
     name: String,
     length: u64,
-    content_id: u64,
+    /// `None` for a file that grows: its bytes are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content_id: Option<u64>,
     durable: u64,
 }
 
@@ -54,9 +56,18 @@ impl StagingDir {
         }
         let known = read_record(path);
         let kept = wanted.iter().filter_map(|file| {
-            let line = known.get(&file.name).filter(|line| is_of(line, file))?;
-            let metadata = fs::symlink_metadata(path.join(&file.name)).ok()?;
-            (metadata.is_file() && metadata.len() == file.length).then(|| line.clone())
+            let line = known.get(&file.name)?;
+            let there = path.join(&file.name);
+            let metadata = fs::symlink_metadata(&there).ok()?;
+            if !metadata.is_file() {
+                return None;
+            }
+            if is_of(line, file) && metadata.len() == file.length {
+                return Some(line.clone());
+            }
+            // A file that cannot be read is copied anew.
+            let durable = same_pieces(&there, line.durable.min(metadata.len()), file).unwrap_or(0);
+            (durable > 0).then(|| RecordLine::new(file, durable))
         });
         let kept: Vec<RecordLine> = kept.collect();
         let prepare = || {
@@ -118,15 +129,10 @@ impl StagingDir {
         copied: u64,
     ) -> Result<(), Exception> {
         staged.sync()?;
-        let Some(content_id) = file.content_id else {
+        if file.content_id.is_none() && file.pieces.is_none() {
             return Ok(());
-        };
-        let line = RecordLine {
-            name: file.name.clone(),
-            length: file.length,
-            content_id,
-            durable: copied,
-        };
+        }
+        let line = RecordLine::new(file, copied);
         let mut record = self.record.lock();
         append_line(&mut record, &line).map_err(|error| failed("write", &self.path.join(RECORD_NAME), &error))
     }
@@ -154,8 +160,42 @@ impl StagingDir {
     }
 }
 
+impl RecordLine {
+    fn new(file: &RecoveryFile, durable: u64) -> Self {
+        Self {
+            name: file.name.clone(),
+            length: file.length,
+            content_id: file.content_id,
+            durable,
+        }
+    }
+}
+
 fn is_of(line: &RecordLine, file: &RecoveryFile) -> bool {
-    line.name == file.name && line.length == file.length && Some(line.content_id) == file.content_id
+    let is_same = line.content_id.is_some() && line.content_id == file.content_id;
+    is_same && line.name == file.name && line.length == file.length
+}
+
+/// How many of the first `durable` bytes of the file at `path` are those of `wanted`, as far as its pieces tell; the file has `wanted`'s length, or less, afterwards.
+fn same_pieces(path: &Path, durable: u64, wanted: &RecoveryFile) -> io::Result<u64> {
+    let Some(pieces) = &wanted.pieces else {
+        return Ok(0);
+    };
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    if file.metadata()?.len() > wanted.length {
+        file.set_len(wanted.length)?;
+    }
+    let whole = durable.min(wanted.length) / pieces.length;
+    let mut piece = vec![0; usize::try_from(pieces.length).unwrap_or(usize::MAX)];
+    let mut offset = 0;
+    for checksum in pieces.checksums.iter().take(usize::try_from(whole).unwrap_or(usize::MAX)) {
+        file.read_exact_at(&mut piece, offset)?;
+        if FilePieces::checksum(&piece) != *checksum {
+            break;
+        }
+        offset += pieces.length;
+    }
+    Ok(offset)
 }
 
 /// What an earlier attempt left, by name: up to the first line that cannot be read, as a crash leaves it.
@@ -306,6 +346,7 @@ mod tests {
             name: name.to_owned(),
             length,
             content_id,
+            pieces: None,
         }
     }
 
@@ -380,5 +421,52 @@ mod tests {
         fs::remove_file(path.join("oplog/0.log")).expect("remove");
         let staging = StagingDir::prepare(&path, &now).expect("prepare");
         assert_eq!(staging.durable(&now[0]), 0, "the file is gone");
+    }
+
+    /// A file of `content` that grows, in pieces of 4 bytes.
+    fn growing(content: &[u8]) -> RecoveryFile {
+        RecoveryFile {
+            pieces: Some(FilePieces {
+                length: 4,
+                checksums: content.chunks_exact(4).map(FilePieces::checksum).collect(),
+            }),
+            ..wanted("oplog/5.log", content.len() as u64, None)
+        }
+    }
+
+    #[test]
+    fn a_file_that_grew_is_kept_as_far_as_its_bytes_are_the_same() {
+        let before = growing(b"aaaabbbbccccdd");
+        let sealed = RecoveryFile {
+            content_id: Some(1),
+            ..growing(b"aaaabbbbccccddddeeee")
+        };
+        let cases = [
+            (before.clone(), 14, 12, "the same"),
+            (growing(b"aaaabbbbccccddddeeee"), 14, 12, "longer"),
+            (sealed, 14, 12, "longer, and sealed since"),
+            (growing(b"aaaabbbbccccddddeeee"), 7, 4, "only so much is durable"),
+            (growing(b"aaaabbbbXcccdd"), 14, 8, "other bytes in the third piece"),
+            (growing(b"Xaaabbbbccccdd"), 14, 0, "other bytes in the first piece"),
+            (growing(b"aaaabbbb"), 14, 8, "shorter"),
+            (wanted("oplog/5.log", 14, None), 14, 0, "not told in pieces"),
+            (wanted("oplog/5.log", 14, Some(9)), 14, 0, "rewritten"),
+        ];
+        for (now, copied, expected, what) in cases {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let path = dir.path().join("shard");
+            let staging = StagingDir::prepare(&path, std::slice::from_ref(&before)).expect("prepare");
+            let staged = staging.open_file(&before).expect("create");
+            staged.write_at(0, b"aaaabbbbccccdd").expect("write");
+            staging.save(&before, &staged, copied).expect("save");
+            let wanted = std::slice::from_ref(&now);
+            let again = StagingDir::prepare(&path, wanted).expect("prepare");
+            assert_eq!(again.durable(&now), expected, "{what}");
+            let length = fs::metadata(path.join("oplog/5.log")).map_or(0, |metadata| metadata.len());
+            assert!(length <= now.length, "{what}");
+            // The record of what was kept is as good as the first.
+            let once_more = StagingDir::prepare(&path, wanted).expect("prepare");
+            assert_eq!(once_more.durable(&now), expected, "{what}, once more");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Copies one shard of a leader and opens it as a follower shard.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use es_exception::{Exception, ExceptionKind};
@@ -15,7 +16,7 @@ use transport::{
 };
 
 use super::file_copy::{Chunk, FileCopy, batches, break_off};
-use super::files::{StagedFile, StagingDir};
+use super::files::StagingDir;
 use super::lease_keeper::{RecoveryLease, bounded};
 use super::progress::Progress;
 use crate::blocking::blocking;
@@ -97,7 +98,8 @@ impl ShardRecovery {
         let bytes = session.files.iter().map(|file| file.length).sum();
         self.progress
             .begin_copy(session.files.len(), bytes, self.clock.now());
-        let copy = |file: &RecoveryFile| Arc::new(FileCopy::new(file.clone(), &staging));
+        let now = self.clock.monotonic();
+        let copy = |file: &RecoveryFile| Arc::new(FileCopy::new(file.clone(), &staging, now));
         let files: Vec<Arc<FileCopy>> = session.files.iter().map(copy).collect();
         for file in &files {
             self.progress.reused_bytes(file.reused, file.wanted.length);
@@ -145,27 +147,55 @@ impl ShardRecovery {
         chunk: Chunk,
     ) -> Result<(), Exception> {
         let Chunk { file, range } = chunk;
-        let (staged, length) = (file.staged().await?, range.end - range.start);
-        if length > 0 {
-            let request = ReadFileRequest {
-                session_id: session.session_id.clone(),
-                shard: self.leader_shard.clone(),
-                file: file.wanted.name.clone(),
-                offset: range.start,
-                length,
-            };
-            let written = self.write_chunk(remote, request, &staged).await?;
-            if written != length {
-                return Err(Exception::new(
-                    ExceptionKind::IndexShardRestoreFailed,
-                    format!(
-                        "the leader sent {written} bytes of [{}] at offset {} where {length} were asked for",
-                        file.wanted.name, range.start
-                    ),
-                ));
-            }
+        let length = range.end - range.start;
+        if length == 0 {
+            return self.landed(&file, range).await;
         }
-        if file.landed(range).await? {
+        let request = ReadFileRequest {
+            session_id: session.session_id.clone(),
+            shard: self.leader_shard.clone(),
+            file: file.wanted.name.clone(),
+            offset: range.start,
+            length,
+        };
+        let written = self.write_chunk(remote, request, &file).await?;
+        if written != length {
+            return Err(Exception::new(
+                ExceptionKind::IndexShardRestoreFailed,
+                format!(
+                    "the leader sent {written} bytes of [{}] at offset {} where {length} were asked for",
+                    file.wanted.name, range.start
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Writes the pieces of one range, whose places and checksums were verified on arrival, and answers how many bytes came. Each piece counts at once: over a slow
+    /// line that breaks often, whole chunks would hardly ever be there. Each has its own time, since the leader holds pieces back to keep its rate.
+    async fn write_chunk(
+        &self,
+        remote: &RemoteCluster,
+        request: ReadFileRequest,
+        file: &FileCopy,
+    ) -> Result<u64, Exception> {
+        let staged = file.staged().await?;
+        let mut pieces = self.call("a chunk of a file", remote.read_file(request)).await?;
+        let mut written = 0;
+        while let Some(piece) = self.call("a piece of a file", pieces.try_next()).await? {
+            let range = piece.offset..piece.offset + piece.bytes.len() as u64;
+            written += range.end - range.start;
+            let staged = staged.clone();
+            blocking(move || staged.write_at(piece.offset, &piece.bytes)).await?;
+            self.landed(file, range).await?;
+        }
+        Ok(written)
+    }
+
+    /// Notes a part of a file that was written, and waits as the rate demands.
+    async fn landed(&self, file: &FileCopy, range: Range<u64>) -> Result<(), Exception> {
+        let length = range.end - range.start;
+        if file.landed(range, self.clock.monotonic()).await? {
             self.progress.copied_file();
         }
         self.limiter
@@ -174,24 +204,6 @@ impl ShardRecovery {
         self.progress.copied_bytes(length, pause);
         tokio::time::sleep(pause).await;
         Ok(())
-    }
-
-    /// Writes the pieces of one range, whose checksums were verified on arrival, and answers how many bytes came. Each piece has its own
-    /// time, since the leader holds pieces back to keep its rate.
-    async fn write_chunk(
-        &self,
-        remote: &RemoteCluster,
-        request: ReadFileRequest,
-        staged: &StagedFile,
-    ) -> Result<u64, Exception> {
-        let mut pieces = self.call("a chunk of a file", remote.read_file(request)).await?;
-        let mut written = 0;
-        while let Some(piece) = self.call("a piece of a file", pieces.try_next()).await? {
-            written += piece.bytes.len() as u64;
-            let staged = staged.clone();
-            blocking(move || staged.write_at(piece.offset, &piece.bytes)).await?;
-        }
-        Ok(written)
     }
 
     /// The copied operations need at least the mapping that the leader had when its files were pinned.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use ccr::ShardRecoveryStatus;
+use index_meta::SettingValue;
 use indices::ResolveOptions;
 use oplog::{ByteCount, LogOptions, ShardId, ShardNumber};
 use serde_json::json;
-use shard::ForceMergeRequest;
+use shard::{ForceMergeRequest, SNAPSHOT_PIECE_BYTES};
 
 use crate::leader_tap::FileRead;
 use crate::support::{Disk, FOLLOWER_CLUSTER, Node, caught_up, document, until};
@@ -27,9 +28,16 @@ struct Copying {
 
 impl Copying {
     async fn start() -> Self {
+        let copying = Self::start_with(ByteCount::from_kib(8), DOCS).await;
+        // It would do so by itself, at some moment of the copy.
+        compact(&copying.leader).await;
+        copying
+    }
+
+    async fn start_with(segment_bytes: ByteCount, docs: u64) -> Self {
         let leader_disk = Disk {
             log: LogOptions {
-                segment_bytes: ByteCount::from_kib(8),
+                segment_bytes,
                 ..LogOptions::default()
             },
             ..Disk::new()
@@ -37,9 +45,7 @@ impl Copying {
         let disk = Disk::new();
         let leader = Node::start("lisbon-cluster", &leader_disk).await;
         leader.create_index("orders", 1).await;
-        write(&leader, 0..DOCS).await;
-        // It would do so by itself, at some moment of the copy.
-        compact(&leader).await;
+        write(&leader, 0..docs).await;
         let follower = Node::start(FOLLOWER_CLUSTER, &disk).await;
         follower.connect(&leader).await;
         Self {
@@ -52,10 +58,14 @@ impl Copying {
 
     /// Begins to follow and waits until the line is cut in the middle of the copy.
     async fn copy_until_cut(&self) {
-        self.cut_after(READS_BEFORE_THE_CUT);
+        self.copy_until(READS_BEFORE_THE_CUT).await;
+    }
+
+    async fn copy_until(&self, reads: usize) {
+        self.cut_after(reads);
         self.follower.begin_follow("orders", "copy").await.unwrap();
         until("the line is cut", || {
-            self.leader.tap.file_reads().len() == READS_BEFORE_THE_CUT
+            self.leader.tap.file_reads().len() == reads
                 && self.status().is_some_and(|status| status.failure.is_some())
         })
         .await;
@@ -232,4 +242,39 @@ async fn a_copy_whose_files_were_damaged_meanwhile_begins_anew() {
     let name = format!("oplog/{}", copied[0].file_name().unwrap().to_str().unwrap());
     let (_, last) = copying.first_and_last_reads();
     assert!(names(&last).contains(name.as_str()), "it was copied again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_the_open_segment_goes_on_with_what_it_lacks() {
+    const CHUNK: u64 = 64 << 10;
+    const OPEN_SEGMENT: &str = "oplog/00000000000000000000.log";
+    let copying = Copying::start_with(LogOptions::default().segment_bytes, 4_000).await;
+    let shard = &copying.leader.shards("orders")[0];
+    shard.refresh().wait().unwrap();
+    let files = shard.pin_snapshot().unwrap().files().to_vec();
+    let segment = files.iter().find(|file| file.name == OPEN_SEGMENT).unwrap();
+    assert!(segment.length > 32 * CHUNK, "{segment:?}");
+    let chunks_before = files.iter().take_while(|file| file.name != OPEN_SEGMENT);
+    let chunks_before: u64 = chunks_before.map(|file| file.length.div_ceil(CHUNK)).sum();
+    let chunk_size = SettingValue::String(CHUNK.to_string() + "b");
+    copying.follower.set("ccr.indices.recovery.chunk_size", chunk_size).await;
+
+    copying.copy_until(usize::try_from(chunks_before + 24).unwrap()).await;
+    write(&copying.leader, 4_000..4_100).await;
+    let copying = copying.restart_follower().await;
+    copying.mend();
+    copying.caught_up().await;
+
+    let (first, last) = copying.first_and_last_reads();
+    let of_segment = |reads: &[FileRead]| {
+        let reads = reads.iter().filter(|read| read.file == OPEN_SEGMENT);
+        reads.map(|read| read.offset).collect::<Vec<_>>()
+    };
+    let (first, last) = (of_segment(&first), of_segment(&last));
+    let copied = first.len() as u64 * CHUNK;
+    assert!(copied >= 24 * CHUNK, "{first:?}");
+    // Five chunks were on their way, and less than a piece was copied in vain.
+    let lost = 5 * CHUNK + SNAPSHOT_PIECE_BYTES as u64;
+    let resumed = *last.iter().min().unwrap();
+    assert!(resumed + lost >= copied, "{copied} were copied, and it went on at {resumed}");
 }

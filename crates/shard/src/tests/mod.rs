@@ -12,6 +12,7 @@ mod model;
 mod query;
 mod scrub;
 mod small_segments;
+mod snapshot;
 mod sort;
 mod terms;
 mod view;

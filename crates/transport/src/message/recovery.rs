@@ -10,6 +10,9 @@ use super::Fields;
 use super::field::{seq_no_to_wire, shard_to_wire};
 use crate::{InvalidMessage, proto};
 
+/// Whoever receives a file in pieces holds one of them in memory.
+const MAX_PIECE_LENGTH: u64 = 4 << 20;
+
 /// Pins a snapshot of a leader shard for copying.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenRecoverySessionRequest {
@@ -45,6 +48,25 @@ pub struct RecoveryFile {
     pub length: u64,
     /// Files of one name, length and content id have the same bytes, whatever session lists them. `None` for a file that may still change.
     pub content_id: Option<u64>,
+    /// What a file that grows begins with; `None` for any other. A copy of it as it was before goes on behind the pieces that are the same.
+    pub pieces: Option<FilePieces>,
+}
+
+/// Checksums of what a file begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePieces {
+    /// Bytes in a piece, from 1 to 4 MiB.
+    pub length: u64,
+    /// The [`checksum`](Self::checksum) of each whole piece, from the beginning of the file on.
+    pub checksums: Vec<u64>,
+}
+
+impl FilePieces {
+    /// xxh3_64 of a piece.
+    #[must_use]
+    pub fn checksum(piece: &[u8]) -> u64 {
+        XxHash3_64::oneshot(piece)
+    }
 }
 
 /// Reads a range of a file of a session.
@@ -160,10 +182,17 @@ impl TryFrom<proto::RecoverySession> for RecoverySession {
 
 impl From<RecoverySession> for proto::RecoverySession {
     fn from(session: RecoverySession) -> Self {
-        let to_wire = |file: RecoveryFile| proto::RecoveryFile {
-            name: file.name,
-            length: file.length,
-            content_id: file.content_id,
+        let to_wire = |file: RecoveryFile| {
+            let (piece_length, piece_checksums) = file
+                .pieces
+                .map_or((0, Vec::new()), |pieces| (pieces.length, pieces.checksums));
+            proto::RecoveryFile {
+                name: file.name,
+                length: file.length,
+                content_id: file.content_id,
+                piece_length,
+                piece_checksums,
+            }
         };
         Self {
             session_id: session.session_id,
@@ -180,10 +209,24 @@ impl TryFrom<proto::RecoveryFile> for RecoveryFile {
     type Error = InvalidMessage;
 
     fn try_from(wire: proto::RecoveryFile) -> Result<Self, InvalidMessage> {
+        let fields = Fields("RecoveryFile");
+        let (count, length) = (wire.piece_checksums.len() as u64, wire.piece_length);
+        let pieces = match length {
+            0 if count == 0 => None,
+            1..=MAX_PIECE_LENGTH if count <= wire.length / length => Some(FilePieces {
+                length,
+                checksums: wire.piece_checksums,
+            }),
+            _ => {
+                let reason = format!("{count} pieces of {length} bytes are not in a file of {}", wire.length);
+                return Err(fields.invalid("piece_checksums", reason));
+            }
+        };
         Ok(Self {
-            name: checked_file_name(&Fields("RecoveryFile"), "name", wire.name)?,
+            name: checked_file_name(&fields, "name", wire.name)?,
             length: wire.length,
             content_id: wire.content_id,
+            pieces,
         })
     }
 }

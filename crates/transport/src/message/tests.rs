@@ -112,8 +112,12 @@ proptest! {
         max_seq_no in prop::option::of(seq_nos()), mapping_version: u64, history_uuid in histories(),
         names in prop::collection::btree_set("[a-z]{1,9}(/[a-z0-9_]{1,9}\\.[a-z]{1,3}){0,2}", 0..4),
         offset in 0..u64::MAX / 2, length in 0..u64::MAX / 2, content_id: Option<u64>,
+        piece_length in 1..1_u64 << 22, checksums in prop::collection::vec(any::<u64>(), 0..9),
     ) {
-        let files = names.into_iter().map(|name| RecoveryFile { name, length, content_id }).collect();
+        let pieces = Some(FilePieces { length: piece_length, checksums })
+            .filter(|pieces| pieces.checksums.len() as u64 <= length / piece_length);
+        let file = |name| RecoveryFile { name, length, content_id, pieces: pieces.clone() };
+        let files = names.into_iter().map(file).collect();
         check::<_, proto::RecoverySession>(RecoverySession {
             session_id: session_id.clone(), checkpoint, max_seq_no, mapping_version, history_uuid, files,
         })?;
@@ -249,7 +253,7 @@ fn a_refusal_names_message_and_field() {
         let file = proto::RecoveryFile {
             name: name.into(),
             length: 1,
-            content_id: None,
+            ..Default::default()
         };
         assert!(
             refusal::<RecoveryFile, _>(file).contains("[RecoveryFile] has an invalid [name]"),
@@ -267,8 +271,18 @@ fn a_refusal_names_message_and_field() {
     let file = || proto::RecoveryFile {
         name: "a".into(),
         length: 1,
-        content_id: None,
+        ..Default::default()
     };
+    for (piece_length, count) in [(0, 1), (4, 3), (11, 1), (u64::MAX, 0), ((4 << 20) + 1, 0)] {
+        let file = proto::RecoveryFile {
+            length: 10,
+            piece_length,
+            piece_checksums: vec![1; count],
+            ..file()
+        };
+        let refused = refusal::<RecoveryFile, _>(file);
+        assert!(refused.contains("[piece_checksums]"), "{count} of {piece_length}: {refused}");
+    }
     let session = proto::RecoverySession {
         session_id: "s".into(),
         history_uuid: "h".into(),

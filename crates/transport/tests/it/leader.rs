@@ -14,7 +14,7 @@ use oplog::{
 };
 use parking_lot::Mutex;
 use transport::{
-    CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunk, FileChunks,
+    CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunk, FileChunks, FilePieces,
     HandshakeRequest, HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest,
     IndexSummary, LeaderServices, LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest,
     ReadFileRequest, RecoveryFile, RecoverySession, RemoteIndexMetadata, RemoteNode, RemoteShard,
@@ -163,6 +163,10 @@ pub(crate) fn session(session_id: String) -> RecoverySession {
             name: "oplog/0.log".to_owned(),
             length: FILE_BYTES,
             content_id: Some(7),
+            pieces: Some(FilePieces {
+                length: 1 << 20,
+                checksums: vec![8, 9, 10],
+            }),
         }],
     }
 }
