@@ -273,7 +273,11 @@ fn log_files(log: &PinnedFiles) -> Result<Vec<SnapshotFile>, ShardError> {
         .collect();
     firsts.sort_unstable();
     let open = firsts.pop();
-    let is_plain = |first: &u64| log.files().iter().any(|file| file.name == format!("{first:020}.idx"));
+    let is_plain = |first: &u64| {
+        log.files()
+            .iter()
+            .any(|file| file.name == format!("{first:020}.idx"))
+    };
     let last_sealed = firsts.pop().filter(is_plain);
     let to_snapshot = |file: &PinnedFile| {
         let is_sealed = match first_of_segment(&file.name) {
@@ -285,7 +289,8 @@ fn log_files(log: &PinnedFiles) -> Result<Vec<SnapshotFile>, ShardError> {
         let content_id = is_sealed
             .then(|| content_id(&name, file.length, read_at))
             .transpose()?;
-        let grew = first_of_segment(&file.name).is_some_and(|first| [open, last_sealed].contains(&Some(first)));
+        let grew =
+            first_of_segment(&file.name).is_some_and(|first| [open, last_sealed].contains(&Some(first)));
         let pieces = grew.then(|| pieces(file.length, read_at)).transpose()?;
         Ok(SnapshotFile {
             name,
@@ -298,7 +303,10 @@ fn log_files(log: &PinnedFiles) -> Result<Vec<SnapshotFile>, ShardError> {
 }
 
 /// The checksums of the whole pieces of a file.
-fn pieces(length: u64, read_at: impl Fn(u64, usize) -> Result<Bytes, ShardError>) -> Result<Vec<u64>, ShardError> {
+fn pieces(
+    length: u64,
+    read_at: impl Fn(u64, usize) -> Result<Bytes, ShardError>,
+) -> Result<Vec<u64>, ShardError> {
     let whole = length / SNAPSHOT_PIECE_BYTES as u64;
     let checksum = |number| {
         let bytes = read_at(number * SNAPSHOT_PIECE_BYTES as u64, SNAPSHOT_PIECE_BYTES)?;

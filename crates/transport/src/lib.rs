@@ -47,9 +47,9 @@ pub use client::{
 pub use config::TransportConfig;
 pub use error::{InvalidMessage, TransportError};
 pub use message::{
-    CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunk, HandshakeRequest,
-    HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest, IndexSummary,
-    LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest, ReadFileRequest, FilePieces, RecoveryFile,
+    CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunk, FilePieces,
+    HandshakeRequest, HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest,
+    IndexSummary, LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile,
     RecoverySession, RemoteIndexMetadata, RemoteNode, RemoteShard, RemoveRetentionLeaseRequest,
     RetentionLeaseRequest, ShardChangesRequest, ShardChangesResponse,
 };

@@ -16,8 +16,8 @@ pub use metadata::{
     RemoteShard,
 };
 pub use recovery::{
-    CloseRecoverySessionRequest, FileChunk, FilePieces, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile,
-    RecoverySession,
+    CloseRecoverySessionRequest, FileChunk, FilePieces, OpenRecoverySessionRequest, ReadFileRequest,
+    RecoveryFile, RecoverySession,
 };
 pub use retention_lease::{RemoveRetentionLeaseRequest, RetentionLeaseRequest};
 pub use shard_changes::{ShardChangesRequest, ShardChangesResponse};

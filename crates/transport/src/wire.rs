@@ -13,8 +13,9 @@ use std::ops::RangeInclusive;
 /// The versions of the protocol that this release speaks. Raise the end with a change that an older peer would misread.
 pub(crate) const PROTOCOL_VERSIONS: RangeInclusive<u32> = 1..=1;
 
-/// Payload streams come in pieces of at most this many bytes: larger messages are slower and need more memory.
-pub(crate) const PIECE_BYTES: usize = 1 << 20;
+/// Payload streams come in pieces of at most this many bytes. Larger messages need more memory, and over a slow line that many calls share, each would be a long
+/// time on the way; much smaller ones are slower, since each costs a header, a checksum and a wake-up.
+pub(crate) const PIECE_BYTES: usize = 256 << 10;
 
 /// Largest message of a payload stream that is accepted: leaves room for peers with larger pieces.
 pub(crate) const MAX_PIECE_MESSAGE_BYTES: usize = 4 << 20;

@@ -10,7 +10,8 @@ use oplog::{ByteCount, Clock, HistoryUuid, ShardId};
 use parking_lot::Mutex;
 use shard::{SNAPSHOT_PIECE_BYTES, Shard, ShardSnapshot};
 use transport::{
-    FileChunk, FileChunks, FilePieces, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile, RecoverySession,
+    FileChunk, FileChunks, FilePieces, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile,
+    RecoverySession,
 };
 
 use crate::blocking::blocking;

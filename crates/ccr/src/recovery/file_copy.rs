@@ -274,8 +274,16 @@ mod tests {
         assert_eq!(landed.rest(), Some(30));
         let far = 30 + BYTES_BETWEEN_SAVES;
         assert_eq!(landed.add(40..far, length, Duration::ZERO), None);
-        assert_eq!(landed.add(30..40, length, Duration::ZERO), Some(far), "so much is due");
-        assert_eq!(landed.add(far..far + 5, length, Duration::ZERO), None, "and is due once");
+        assert_eq!(
+            landed.add(30..40, length, Duration::ZERO),
+            Some(far),
+            "so much is due"
+        );
+        assert_eq!(
+            landed.add(far..far + 5, length, Duration::ZERO),
+            None,
+            "and is due once"
+        );
         assert_eq!(landed.rest(), Some(far + 5), "it was not saved yet");
         landed.saved(far + 5);
         assert_eq!(landed.rest(), None);
@@ -284,7 +292,11 @@ mod tests {
             Some(length),
             "the end is due"
         );
-        assert_eq!(Landed::from(0, Duration::ZERO).add(0..0, 0, Duration::ZERO), Some(0), "an empty file is complete");
+        assert_eq!(
+            Landed::from(0, Duration::ZERO).add(0..0, 0, Duration::ZERO),
+            Some(0),
+            "an empty file is complete"
+        );
     }
 
     #[test]
@@ -294,7 +306,15 @@ mod tests {
         assert_eq!(landed.add(0..10, 1_000, at(104)), None);
         assert_eq!(landed.add(10..20, 1_000, at(105)), Some(20));
         assert_eq!(landed.add(20..30, 1_000, at(109)), None);
-        assert_eq!(landed.add(40..50, 1_000, at(110)), Some(30), "what comes behind a gap reminds of it");
-        assert_eq!(landed.add(50..60, 1_000, at(120)), None, "nothing more is there without a gap");
+        assert_eq!(
+            landed.add(40..50, 1_000, at(110)),
+            Some(30),
+            "what comes behind a gap reminds of it"
+        );
+        assert_eq!(
+            landed.add(50..60, 1_000, at(120)),
+            None,
+            "nothing more is there without a gap"
+        );
     }
 }

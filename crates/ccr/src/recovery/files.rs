@@ -188,7 +188,11 @@ fn same_pieces(path: &Path, durable: u64, wanted: &RecoveryFile) -> io::Result<u
     let whole = durable.min(wanted.length) / pieces.length;
     let mut piece = vec![0; usize::try_from(pieces.length).unwrap_or(usize::MAX)];
     let mut offset = 0;
-    for checksum in pieces.checksums.iter().take(usize::try_from(whole).unwrap_or(usize::MAX)) {
+    for checksum in pieces
+        .checksums
+        .iter()
+        .take(usize::try_from(whole).unwrap_or(usize::MAX))
+    {
         file.read_exact_at(&mut piece, offset)?;
         if FilePieces::checksum(&piece) != *checksum {
             break;
@@ -446,8 +450,18 @@ mod tests {
             (growing(b"aaaabbbbccccddddeeee"), 14, 12, "longer"),
             (sealed, 14, 12, "longer, and sealed since"),
             (growing(b"aaaabbbbccccddddeeee"), 7, 4, "only so much is durable"),
-            (growing(b"aaaabbbbXcccdd"), 14, 8, "other bytes in the third piece"),
-            (growing(b"Xaaabbbbccccdd"), 14, 0, "other bytes in the first piece"),
+            (
+                growing(b"aaaabbbbXcccdd"),
+                14,
+                8,
+                "other bytes in the third piece",
+            ),
+            (
+                growing(b"Xaaabbbbccccdd"),
+                14,
+                0,
+                "other bytes in the first piece",
+            ),
             (growing(b"aaaabbbb"), 14, 8, "shorter"),
             (wanted("oplog/5.log", 14, None), 14, 0, "not told in pieces"),
             (wanted("oplog/5.log", 14, Some(9)), 14, 0, "rewritten"),

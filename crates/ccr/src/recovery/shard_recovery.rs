@@ -172,7 +172,8 @@ impl ShardRecovery {
     }
 
     /// Writes the pieces of one range, whose places and checksums were verified on arrival, and answers how many bytes came. Each piece counts at once: over a slow
-    /// line that breaks often, whole chunks would hardly ever be there. Each has its own time, since the leader holds pieces back to keep its rate.
+    /// line that breaks often, whole chunks would hardly ever be there. How long the line may be silent is the transport's to
+    /// say: a piece may be behind those of many other files.
     async fn write_chunk(
         &self,
         remote: &RemoteCluster,
@@ -182,7 +183,7 @@ impl ShardRecovery {
         let staged = file.staged().await?;
         let mut pieces = self.call("a chunk of a file", remote.read_file(request)).await?;
         let mut written = 0;
-        while let Some(piece) = self.call("a piece of a file", pieces.try_next()).await? {
+        while let Some(piece) = pieces.try_next().await? {
             let range = piece.offset..piece.offset + piece.bytes.len() as u64;
             written += range.end - range.start;
             let staged = staged.clone();

@@ -257,9 +257,14 @@ async fn a_copy_of_the_open_segment_goes_on_with_what_it_lacks() {
     let chunks_before = files.iter().take_while(|file| file.name != OPEN_SEGMENT);
     let chunks_before: u64 = chunks_before.map(|file| file.length.div_ceil(CHUNK)).sum();
     let chunk_size = SettingValue::String(CHUNK.to_string() + "b");
-    copying.follower.set("ccr.indices.recovery.chunk_size", chunk_size).await;
+    copying
+        .follower
+        .set("ccr.indices.recovery.chunk_size", chunk_size)
+        .await;
 
-    copying.copy_until(usize::try_from(chunks_before + 24).unwrap()).await;
+    copying
+        .copy_until(usize::try_from(chunks_before + 24).unwrap())
+        .await;
     write(&copying.leader, 4_000..4_100).await;
     let copying = copying.restart_follower().await;
     copying.mend();
@@ -276,5 +281,8 @@ async fn a_copy_of_the_open_segment_goes_on_with_what_it_lacks() {
     // Five chunks were on their way, and less than a piece was copied in vain.
     let lost = 5 * CHUNK + SNAPSHOT_PIECE_BYTES as u64;
     let resumed = *last.iter().min().unwrap();
-    assert!(resumed + lost >= copied, "{copied} were copied, and it went on at {resumed}");
+    assert!(
+        resumed + lost >= copied,
+        "{copied} were copied, and it went on at {resumed}"
+    );
 }

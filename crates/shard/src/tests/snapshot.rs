@@ -10,7 +10,12 @@ const FIRST_SEGMENT: &str = "oplog/00000000000000000000.log";
 
 fn file(shard: &Shard, name: &str) -> SnapshotFile {
     let snapshot = shard.pin_snapshot().unwrap();
-    snapshot.files().iter().find(|file| file.name == name).unwrap().clone()
+    snapshot
+        .files()
+        .iter()
+        .find(|file| file.name == name)
+        .unwrap()
+        .clone()
 }
 
 /// About so many KiB, of which little is left compressed.
@@ -30,16 +35,29 @@ fn a_segment_that_grows_and_is_sealed_keeps_the_checksums_of_its_pieces() {
         },
         ..services(small_pool())
     };
-    let shard = Shard::create(config(dir.path(), ShardRole::Primary), HistoryUuid::generate(), services).unwrap();
+    let shard = Shard::create(
+        config(dir.path(), ShardRole::Primary),
+        HistoryUuid::generate(),
+        services,
+    )
+    .unwrap();
     write_kib(&shard, 0, 100);
     let small = file(&shard, FIRST_SEGMENT);
-    assert_eq!((small.content_id, small.pieces), (None, Some(Vec::new())), "less than a piece");
+    assert_eq!(
+        (small.content_id, small.pieces),
+        (None, Some(Vec::new())),
+        "less than a piece"
+    );
 
     write_kib(&shard, 100, 500);
     let open = file(&shard, FIRST_SEGMENT);
     let pieces = open.pieces.unwrap();
     assert_eq!(pieces.len() as u64, open.length / SNAPSHOT_PIECE_BYTES as u64);
-    assert!(open.content_id.is_none() && pieces.len() >= 2, "{} bytes", open.length);
+    assert!(
+        open.content_id.is_none() && pieces.len() >= 2,
+        "{} bytes",
+        open.length
+    );
 
     write_kib(&shard, 600, 600);
     let sealed = file(&shard, FIRST_SEGMENT);

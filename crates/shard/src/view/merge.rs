@@ -44,7 +44,10 @@ impl MergeGoal {
 }
 
 fn docs(groups: &[Vec<SegmentMeta>]) -> u32 {
-    groups.iter().flatten().fold(0, |sum, segment| sum.saturating_add(segment.num_docs()))
+    groups
+        .iter()
+        .flatten()
+        .fold(0, |sum, segment| sum.saturating_add(segment.num_docs()))
 }
 
 /// The smallest segments, together.

@@ -18,6 +18,10 @@ use crate::proto::retention_leases_client::RetentionLeasesClient;
 use crate::proto::shard_changes_client::ShardChangesClient;
 use crate::wire::MAX_PIECE_MESSAGE_BYTES;
 
+/// A connection that carried fewer bytes while a call waited had nothing that the answer could have been behind: probes and the like are smaller. It is the size of a frame
+/// of HTTP/2.
+const BYTES_OF_A_BUSY_LINE: u64 = 16 << 10;
+
 /// Sets limits, and compression of both requests and answers if asked for.
 macro_rules! client {
     ($client:ty, $channel:expr, $max_message:expr, $encoding:expr) => {{
@@ -49,7 +53,7 @@ impl OpenCall {
         Ok(Self { pool, context, call })
     }
 
-    /// Waits for `answer` up to `timeout`, and no longer than the pool lives.
+    /// Waits for `answer` up to `timeout`, longer while the connection carries other answers, and no longer than the pool lives.
     pub(super) async fn until<T>(
         &self,
         timeout: Duration,
@@ -58,10 +62,37 @@ impl OpenCall {
         tokio::select! {
             biased;
             () = self.pool.end.cancelled() => Err(ended(&self.pool)),
-            answer = tokio::time::timeout(timeout, answer) => match answer {
-                Ok(answer) => answer.map_err(|status| crate::wire::status_to_exception(&status, &self.context)),
-                Err(_) => Err(no_answer(&self.context, timeout)),
-            },
+            answer = self.patiently(timeout, answer) => answer,
+        }
+    }
+
+    /// An answer shares the line with all others of its connection, and is behind those that were sent before it. So silence is that of the whole connection; that of
+    /// one call alone counts only after `longest_call_margin`, when the peer must have forgotten it.
+    async fn patiently<T>(
+        &self,
+        timeout: Duration,
+        answer: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Exception> {
+        let connection = self.call.connection();
+        let mut answer = std::pin::pin!(answer);
+        let mut extra = self
+            .pool
+            .context
+            .config
+            .longest_call_margin
+            .saturating_sub(self.margin());
+        let (mut waited, mut step) = (Duration::ZERO, timeout);
+        loop {
+            let before = connection.received();
+            if let Ok(answer) = tokio::time::timeout(step, &mut answer).await {
+                return answer.map_err(|status| crate::wire::status_to_exception(&status, &self.context));
+            }
+            waited += step;
+            step = self.margin().min(extra);
+            extra -= step;
+            if step.is_zero() || connection.received() - before < BYTES_OF_A_BUSY_LINE {
+                return Err(no_answer(&self.context, waited));
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
@@ -25,6 +25,7 @@ pub(super) struct Connection {
     pub(super) opened: Duration,
     closed: CancellationToken,
     calls: AtomicUsize,
+    received: Arc<AtomicU64>,
 }
 
 impl Connection {
@@ -47,13 +48,14 @@ impl Connection {
         context: &PoolContext,
         kill: CancellationToken,
     ) -> Result<(Self, HandshakeResponse), Exception> {
-        let closed = CancellationToken::new();
+        let (closed, received) = (CancellationToken::new(), Arc::<AtomicU64>::default());
         let dial = Dial {
             config: &context.config,
             keepalive_interval: context.keepalive_interval,
             kill,
             closed: closed.clone(),
             tracked: context.tracker.token(),
+            received: Arc::clone(&received),
         };
         let channel = dial.channel(address).await?;
         let answer = handshake(channel.clone(), address, context).await?;
@@ -66,6 +68,7 @@ impl Connection {
             opened,
             closed,
             calls: AtomicUsize::new(0),
+            received,
         };
         Ok((connection, answer))
     }
@@ -85,6 +88,11 @@ impl Connection {
     /// Waits until the connection is gone.
     pub(super) async fn closed(&self) {
         self.closed.cancelled().await;
+    }
+
+    /// Bytes that have arrived, of all calls together.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// Number of calls under way.

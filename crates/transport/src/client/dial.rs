@@ -1,6 +1,8 @@
 //! Making one connection.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
@@ -24,6 +26,8 @@ pub(super) struct Dial<'a> {
     pub(super) closed: CancellationToken,
     /// Lives as long as the connection.
     pub(super) tracked: TaskTrackerToken,
+    /// Counts the bytes that arrive.
+    pub(super) received: Arc<AtomicU64>,
 }
 
 impl Dial<'_> {
@@ -42,7 +46,8 @@ impl Dial<'_> {
             .await
             .map_err(|error| failed(&error))?;
         io.set_nodelay(true).map_err(|error| failed(&error))?;
-        let io = Mutex::new(Some(GuardedIo::new(io, self.kill, self.closed, self.tracked)));
+        let io = GuardedIo::new(io, self.kill, self.closed, self.tracked).counting(self.received);
+        let io = Mutex::new(Some(io));
         let connector = tower::service_fn(move |_: Uri| {
             let io = io.lock().take().map(TokioIo::new);
             std::future::ready(

@@ -218,7 +218,10 @@ impl TryFrom<proto::RecoveryFile> for RecoveryFile {
                 checksums: wire.piece_checksums,
             }),
             _ => {
-                let reason = format!("{count} pieces of {length} bytes are not in a file of {}", wire.length);
+                let reason = format!(
+                    "{count} pieces of {length} bytes are not in a file of {}",
+                    wire.length
+                );
                 return Err(fields.invalid("piece_checksums", reason));
             }
         };

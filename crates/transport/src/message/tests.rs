@@ -281,7 +281,10 @@ fn a_refusal_names_message_and_field() {
             ..file()
         };
         let refused = refusal::<RecoveryFile, _>(file);
-        assert!(refused.contains("[piece_checksums]"), "{count} of {piece_length}: {refused}");
+        assert!(
+            refused.contains("[piece_checksums]"),
+            "{count} of {piece_length}: {refused}"
+        );
     }
     let session = proto::RecoverySession {
         session_id: "s".into(),

@@ -77,8 +77,8 @@ mod tests {
         let sizes = [
             10,
             20,
-            600 << 10,
-            600 << 10,
+            PIECE_BYTES * 3 / 5,
+            PIECE_BYTES * 3 / 5,
             0,
             PIECE_BYTES - 62 - 4,
             PIECE_BYTES,

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -14,6 +16,7 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 pub(crate) struct GuardedIo {
     io: TcpStream,
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
+    received: Option<Arc<AtomicU64>>,
     _closed: DropGuard,
     _tracked: TaskTrackerToken,
 }
@@ -30,8 +33,17 @@ impl GuardedIo {
         Self {
             io,
             killed,
+            received: None,
             _closed: closed.drop_guard(),
             _tracked: tracked,
+        }
+    }
+
+    /// Adds the bytes that arrive to `received`.
+    pub(crate) fn counting(self, received: Arc<AtomicU64>) -> Self {
+        Self {
+            received: Some(received),
+            ..self
         }
     }
 
@@ -59,7 +71,12 @@ impl AsyncRead for GuardedIo {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_killed(context)?;
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        if let Some(received) = &self.received {
+            received.fetch_add((buffer.filled().len() - before) as u64, Ordering::Relaxed);
+        }
+        read
     }
 }
 

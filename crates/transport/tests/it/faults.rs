@@ -1,5 +1,6 @@
 //! The other side stops, dies or is something else.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,14 @@ use futures::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use transport::{
+    FileChunks, ReadFileRequest, RemoteCluster, RemoteClusters, ShardChangesRequest, TransportConfig,
+};
 
 use crate::leader::{Leader, answer, frame, shard};
-use crate::setup::{DEADLINE, Forwarder, Running, follower, read_from, sniff, until_info};
+use crate::setup::{
+    DEADLINE, Forwarder, Running, config, follower, follower_with, read_from, sniff, until_info,
+};
 
 fn waiting_leader() -> Arc<Leader> {
     Leader::reading("leader", "n0", |_| Box::pin(std::future::pending()))
@@ -95,6 +101,93 @@ async fn a_line_that_is_slow_with_a_large_answer_is_not_taken_for_dead() {
     let (_clusters, remote) = follower(sniff(&[forwarder.address]));
     let read = tokio::time::timeout(DEADLINE, remote.read_changes(read_from(0))).await;
     assert_eq!(read.expect("it is not as slow as that").unwrap().frames.len(), 12);
+}
+
+/// A follower that soon finds a line silent.
+fn impatient(address: SocketAddr, longest: Duration) -> (RemoteClusters, Arc<RemoteCluster>) {
+    let config = TransportConfig {
+        call_margin: Duration::from_secs(1),
+        longest_call_margin: longest,
+        ..config()
+    };
+    follower_with(sniff(&[address]), config)
+}
+
+#[tokio::test]
+async fn many_reads_over_one_slow_line_do_not_time_out() {
+    const READS: usize = 20;
+    let leader = Leader::reading("leader", "n0", |_| {
+        Box::pin(async { Ok(answer(vec![frame(0, vec![b'x'; 256 << 10])])) })
+    });
+    let server = Running::start(leader).await;
+    // 1.6 MB/s for 5 MiB that come side by side: each call sees its first whole piece when most of it has been carried.
+    let forwarder = Forwarder::start_slow(server.address, Duration::from_millis(40)).await;
+    let (_clusters, remote) = impatient(forwarder.address, 6 * DEADLINE);
+    let mut reads = JoinSet::new();
+    for _ in 0..READS {
+        let remote = Arc::clone(&remote);
+        reads.spawn(async move {
+            let request = ShardChangesRequest {
+                poll_timeout: Duration::ZERO,
+                ..read_from(0)
+            };
+            remote.read_changes(request).await
+        });
+    }
+    let mut failed = Vec::new();
+    while let Some(read) = reads.join_next().await {
+        failed.extend(read.unwrap().err());
+    }
+    assert!(failed.is_empty(), "{} of {READS}: {}", failed.len(), failed[0]);
+}
+
+/// The second chunk of this file never comes.
+async fn begin_stalling(remote: &RemoteCluster) -> FileChunks {
+    let read = ReadFileRequest {
+        session_id: "s".to_owned(),
+        shard: shard(),
+        file: "stalls".to_owned(),
+        offset: 0,
+        length: 10,
+    };
+    let mut chunks = remote.read_file(read).await.unwrap();
+    assert_eq!(chunks.next().await.unwrap().unwrap().bytes.len(), 10);
+    chunks
+}
+
+#[tokio::test]
+async fn an_answer_that_nothing_is_before_is_missed_soon() {
+    let server = Running::start(Leader::new("leader", "n0")).await;
+    let (_clusters, remote) = impatient(server.address, 6 * DEADLINE);
+    let mut chunks = begin_stalling(&remote).await;
+    // Probes cross all the while.
+    let missed = tokio::time::timeout(DEADLINE, chunks.next()).await;
+    let missed = missed
+        .expect("long before the longest margin")
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(missed.kind(), ExceptionKind::ReceiveTimeoutTransport, "{missed}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_owed_on_a_busy_line_is_missed_in_the_end() {
+    let leader = Leader::reading("leader", "n0", |_| {
+        Box::pin(async { Ok(answer(vec![frame(0, vec![b'x'; 64 << 10])])) })
+    });
+    let server = Running::start(leader).await;
+    let (_clusters, remote) = impatient(server.address, Duration::from_secs(4));
+    let mut chunks = begin_stalling(&remote).await;
+    let mut others = JoinSet::new();
+    others.spawn(async move {
+        loop {
+            remote.read_changes(read_from(0)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let missed = tokio::time::timeout(DEADLINE, chunks.next()).await;
+    let missed = missed.expect("after the longest margin").unwrap().unwrap_err();
+    assert_eq!(missed.kind(), ExceptionKind::ReceiveTimeoutTransport, "{missed}");
+    assert!(missed.reason().contains("no answer within 4s"), "{missed}");
 }
 
 #[tokio::test]

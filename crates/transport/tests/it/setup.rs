@@ -28,7 +28,8 @@ pub(crate) fn config() -> TransportConfig {
         connect_timeout: Duration::from_secs(2),
         call_margin: Duration::from_secs(5),
         keepalive_interval: Duration::from_millis(200),
-        keepalive_timeout: Duration::from_millis(300),
+        // A machine with more work than cores may keep a test waiting.
+        keepalive_timeout: Duration::from_secs(2),
         backoff_initial: Duration::from_millis(10),
         backoff_max: Duration::from_millis(50),
         shutdown_grace: Duration::from_millis(500),
@@ -82,6 +83,13 @@ pub(crate) fn sniff(addresses: &[SocketAddr]) -> RemoteClusterSettings {
 
 /// A follower cluster with one remote.
 pub(crate) fn follower(settings: RemoteClusterSettings) -> (RemoteClusters, Arc<RemoteCluster>) {
+    follower_with(settings, config())
+}
+
+pub(crate) fn follower_with(
+    settings: RemoteClusterSettings,
+    config: TransportConfig,
+) -> (RemoteClusters, Arc<RemoteCluster>) {
     let local = LocalIdentity {
         cluster_name: "follower".to_owned(),
         cluster_uuid: "follower-uuid".to_owned(),
@@ -89,7 +97,7 @@ pub(crate) fn follower(settings: RemoteClusterSettings) -> (RemoteClusters, Arc<
         node_name: "f0".to_owned(),
         version: "0.1.0".to_owned(),
     };
-    let clusters = RemoteClusters::with_config(local, Arc::new(SystemClock), config());
+    let clusters = RemoteClusters::with_config(local, Arc::new(SystemClock), config);
     clusters.apply(BTreeMap::from([(alias(), settings)]));
     let cluster = clusters.get(&alias()).unwrap();
     (clusters, cluster)

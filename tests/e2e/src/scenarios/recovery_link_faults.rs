@@ -24,7 +24,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     let leader = pair.leader.rest();
     cities::create(leader, "cities", 1).await?;
     cities::index(leader, "cities", context.dataset, 0, DOCUMENTS).await?;
-    // The newest file of a log may still change, so it is copied anew after each break; after this it is a small one.
+    // The view and the log merge by themselves too, at some moment: what that changes is copied anew, and would count as the cost of a break.
     let merged = leader
         .post_empty("/cities/_forcemerge?max_num_segments=1")
         .await?;
