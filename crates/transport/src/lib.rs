@@ -32,6 +32,7 @@ mod client;
 mod config;
 mod error;
 mod message;
+mod network;
 mod proto;
 mod server;
 mod services;
@@ -53,5 +54,6 @@ pub use message::{
     RecoverySession, RemoteIndexMetadata, RemoteNode, RemoteShard, RemoveRetentionLeaseRequest,
     RetentionLeaseRequest, ShardChangesRequest, ShardChangesResponse,
 };
+pub use network::{ByteStream, Connector, Listener};
 pub use server::TransportServer;
 pub use services::{FileChunks, LeaderServices};

@@ -24,14 +24,14 @@ use crate::proto::remote_cluster_server::RemoteClusterServer;
 use crate::proto::retention_leases_server::RetentionLeasesServer;
 use crate::proto::shard_changes_server::ShardChangesServer;
 use crate::wire::{MAX_HEADER_LIST_BYTES, MAX_REQUEST_BYTES};
-use crate::{LeaderServices, TransportConfig, TransportError};
+use crate::{LeaderServices, Listener, TransportConfig, TransportError};
 use edge::Edge;
 
 /// A server that listens for other clusters.
 #[derive(Debug)]
-pub struct TransportServer {
+pub struct TransportServer<L = TcpListener> {
     address: SocketAddr,
-    listener: TcpListener,
+    listener: L,
     edge: Edge,
     config: TransportConfig,
 }
@@ -63,12 +63,25 @@ impl TransportServer {
         let failed = |source| TransportError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self {
+        Ok(Self::with_listener(address, listener, services, config))
+    }
+}
+
+impl<L: Listener> TransportServer<L> {
+    /// Takes its connections from `listener`, which others reach at `address`.
+    #[must_use]
+    pub fn with_listener(
+        address: SocketAddr,
+        listener: L,
+        services: Arc<dyn LeaderServices>,
+        config: TransportConfig,
+    ) -> Self {
+        Self {
             address,
             listener,
             edge: Edge::new(services),
             config,
-        })
+        }
     }
 
     /// Where it listens.

@@ -14,8 +14,8 @@ use super::pool::{Pool, PoolContext};
 use super::reassembly::Reassembly;
 use super::{ClusterAlias, LocalIdentity, RemoteClusterInfo, RemoteClusterSettings};
 use crate::{
-    CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunks, IndexMetadataRequest,
-    OpenRecoverySessionRequest, ReadFileRequest, RecoverySession, RemoteIndexMetadata,
+    CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, Connector, FileChunks,
+    IndexMetadataRequest, OpenRecoverySessionRequest, ReadFileRequest, RecoverySession, RemoteIndexMetadata,
     RemoveRetentionLeaseRequest, RetentionLeaseRequest, ShardChangesRequest, ShardChangesResponse,
     TransportConfig,
 };
@@ -33,35 +33,25 @@ use crate::{
 #[derive(Debug)]
 pub struct RemoteCluster {
     alias: ClusterAlias,
-    local: Arc<LocalIdentity>,
-    config: Arc<TransportConfig>,
-    clock: Arc<dyn Clock>,
-    tracker: TaskTracker,
+    common: Common,
     pool: Mutex<Arc<Pool>>,
 }
 
+/// What all remote clusters of a node have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Common {
+    pub(super) local: Arc<LocalIdentity>,
+    pub(super) config: Arc<TransportConfig>,
+    pub(super) connector: Arc<dyn Connector>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) tracker: TaskTracker,
+}
+
 impl RemoteCluster {
-    pub(super) fn start(
-        alias: ClusterAlias,
-        settings: RemoteClusterSettings,
-        local: Arc<LocalIdentity>,
-        config: Arc<TransportConfig>,
-        clock: Arc<dyn Clock>,
-        tracker: TaskTracker,
-    ) -> Self {
-        let pool = Pool::start(
-            alias.clone(),
-            settings.clone(),
-            context(&settings, &local, &config, &clock, &tracker),
-        );
-        Self {
-            alias,
-            local,
-            config,
-            clock,
-            tracker,
-            pool: Mutex::new(pool),
-        }
+    pub(super) fn start(alias: ClusterAlias, settings: RemoteClusterSettings, common: Common) -> Self {
+        let context = context(&settings, &common);
+        let pool = Mutex::new(Pool::start(alias.clone(), settings, context));
+        Self { alias, common, pool }
     }
 
     /// Rebuilds the connections if the settings differ.
@@ -71,7 +61,7 @@ impl RemoteCluster {
             return;
         }
         tracing::info!(remote_cluster = %self.alias, "settings changed, connecting anew");
-        let context = context(&settings, &self.local, &self.config, &self.clock, &self.tracker);
+        let context = context(&settings, &self.common);
         let old = std::mem::replace(pool, Pool::start(self.alias.clone(), settings, context));
         old.end.cancel();
     }
@@ -288,18 +278,14 @@ impl RemoteCluster {
     }
 }
 
-fn context(
-    settings: &RemoteClusterSettings,
-    local: &Arc<LocalIdentity>,
-    config: &Arc<TransportConfig>,
-    clock: &Arc<dyn Clock>,
-    tracker: &TaskTracker,
-) -> PoolContext {
+fn context(settings: &RemoteClusterSettings, common: &Common) -> PoolContext {
+    let config = &common.config;
     PoolContext {
-        local: Arc::clone(local),
+        local: Arc::clone(&common.local),
         config: Arc::clone(config),
-        clock: Arc::clone(clock),
-        tracker: tracker.clone(),
+        connector: Arc::clone(&common.connector),
+        clock: Arc::clone(&common.clock),
+        tracker: common.tracker.clone(),
         keepalive_interval: settings.ping_schedule.unwrap_or(config.keepalive_interval),
     }
 }

@@ -8,8 +8,10 @@ use oplog::Clock;
 use parking_lot::RwLock;
 use tokio_util::task::TaskTracker;
 
+use super::cluster::Common;
 use super::{ClusterAlias, RemoteCluster, RemoteClusterInfo, RemoteClusterSettings};
-use crate::TransportConfig;
+use crate::network::TcpConnector;
+use crate::{Connector, TransportConfig};
 
 /// Who this node is, as it tells others in the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,7 @@ pub struct LocalIdentity {
 pub struct RemoteClusters {
     local: Arc<LocalIdentity>,
     config: Arc<TransportConfig>,
+    connector: Arc<dyn Connector>,
     clock: Arc<dyn Clock>,
     /// Counts the tasks and sockets of all connections, also of those that were replaced.
     tracker: TaskTracker,
@@ -49,9 +52,21 @@ impl RemoteClusters {
     /// No remote cluster yet.
     #[must_use]
     pub fn with_config(local: LocalIdentity, clock: Arc<dyn Clock>, config: TransportConfig) -> Self {
+        Self::with_connector(local, clock, config, Arc::new(TcpConnector))
+    }
+
+    /// No remote cluster yet, and another network than TCP of the operating system.
+    #[must_use]
+    pub fn with_connector(
+        local: LocalIdentity,
+        clock: Arc<dyn Clock>,
+        config: TransportConfig,
+        connector: Arc<dyn Connector>,
+    ) -> Self {
         Self {
             local: Arc::new(local),
             config: Arc::new(config),
+            connector,
             clock,
             tracker: TaskTracker::new(),
             clusters: RwLock::default(),
@@ -75,15 +90,14 @@ impl RemoteClusters {
             match clusters.get(&alias) {
                 Some(cluster) => cluster.apply(settings),
                 None => {
-                    let (local, config) = (Arc::clone(&self.local), Arc::clone(&self.config));
-                    let cluster = RemoteCluster::start(
-                        alias.clone(),
-                        settings,
-                        local,
-                        config,
-                        Arc::clone(&self.clock),
-                        self.tracker.clone(),
-                    );
+                    let common = Common {
+                        local: Arc::clone(&self.local),
+                        config: Arc::clone(&self.config),
+                        connector: Arc::clone(&self.connector),
+                        clock: Arc::clone(&self.clock),
+                        tracker: self.tracker.clone(),
+                    };
+                    let cluster = RemoteCluster::start(alias.clone(), settings, common);
                     clusters.insert(alias, Arc::new(cluster));
                 }
             }

@@ -51,6 +51,7 @@ impl Connection {
         let (closed, received) = (CancellationToken::new(), Arc::<AtomicU64>::default());
         let dial = Dial {
             config: &context.config,
+            connector: &*context.connector,
             keepalive_interval: context.keepalive_interval,
             kill,
             closed: closed.clone(),

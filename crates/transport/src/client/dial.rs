@@ -8,17 +8,17 @@ use std::time::Duration;
 use es_exception::{Exception, ExceptionKind};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use crate::TransportConfig;
 use crate::wire::{GuardedIo, MAX_HEADER_LIST_BYTES};
+use crate::{Connector, TransportConfig};
 
 /// How to make a connection, and what ends with it.
 pub(super) struct Dial<'a> {
     pub(super) config: &'a TransportConfig,
+    pub(super) connector: &'a dyn Connector,
     pub(super) keepalive_interval: Duration,
     /// Ends the connection when cancelled.
     pub(super) kill: CancellationToken,
@@ -42,10 +42,8 @@ impl Dial<'_> {
             )
         };
         let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| failed(&error))?;
-        let io = TcpStream::connect(address)
-            .await
-            .map_err(|error| failed(&error))?;
-        io.set_nodelay(true).map_err(|error| failed(&error))?;
+        let io = self.connector.connect(address).await;
+        let io = io.map_err(|error| failed(&error))?;
         let io = GuardedIo::new(io, self.kill, self.closed, self.tracked).counting(self.received);
         let io = Mutex::new(Some(io));
         let connector = tower::service_fn(move |_: Uri| {

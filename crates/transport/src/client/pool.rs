@@ -16,7 +16,7 @@ use super::{
     ClusterAlias, LocalIdentity, RemoteClusterInfo, RemoteClusterSettings, RemoteConnectionInfo,
     RemoteConnectionMode, attempt, backoff,
 };
-use crate::{HandshakeResponse, RemoteNode, TransportConfig};
+use crate::{Connector, HandshakeResponse, RemoteNode, TransportConfig};
 
 /// A pool with fewer connections than it may have looks for more nodes this often, when it is used.
 const GROWTH_PAUSE: Duration = Duration::from_secs(30);
@@ -26,6 +26,7 @@ const GROWTH_PAUSE: Duration = Duration::from_secs(30);
 pub(super) struct PoolContext {
     pub(super) local: Arc<LocalIdentity>,
     pub(super) config: Arc<TransportConfig>,
+    pub(super) connector: Arc<dyn Connector>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tracker: TaskTracker,
     pub(super) keepalive_interval: Duration,

@@ -1,4 +1,4 @@
-//! A TCP connection that can be ended from outside, and tells when it is gone.
+//! A connection that can be ended from outside, and tells when it is gone.
 
 use std::io;
 use std::pin::Pin;
@@ -7,24 +7,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
+
+use crate::ByteStream;
 
 /// The HTTP/2 stack owns its connections and has no handle to end one, nor says when one ended. The socket knows both.
-pub(crate) struct GuardedIo {
-    io: TcpStream,
+pub(crate) struct GuardedIo<S> {
+    io: S,
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
     received: Option<Arc<AtomicU64>>,
     _closed: DropGuard,
     _tracked: TaskTrackerToken,
 }
 
-impl GuardedIo {
+impl<S: ByteStream> GuardedIo<S> {
     /// Reads and writes fail once `kill` is cancelled; `closed` is cancelled when the socket is dropped; `tracked` lives as long.
     pub(crate) fn new(
-        io: TcpStream,
+        io: S,
         kill: CancellationToken,
         closed: CancellationToken,
         tracked: TaskTrackerToken,
@@ -47,11 +48,6 @@ impl GuardedIo {
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn nodelay(&self) -> io::Result<bool> {
-        self.io.nodelay()
-    }
-
     /// Also registers for the end: a connection may wait in a read or in a write.
     fn check_killed(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         match self.killed.as_mut().poll(context) {
@@ -64,7 +60,7 @@ impl GuardedIo {
     }
 }
 
-impl AsyncRead for GuardedIo {
+impl<S: ByteStream> AsyncRead for GuardedIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -80,7 +76,7 @@ impl AsyncRead for GuardedIo {
     }
 }
 
-impl AsyncWrite for GuardedIo {
+impl<S: ByteStream> AsyncWrite for GuardedIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -113,10 +109,8 @@ impl AsyncWrite for GuardedIo {
     }
 }
 
-impl Connected for GuardedIo {
-    type ConnectInfo = TcpConnectInfo;
+impl<S: ByteStream> Connected for GuardedIo<S> {
+    type ConnectInfo = ();
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.io.connect_info()
-    }
+    fn connect_info(&self) {}
 }
