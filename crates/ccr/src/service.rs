@@ -18,6 +18,7 @@ use crate::actions::forget::{self, ForgetFollowerRequest, ForgetFollowerResponse
 use crate::actions::info::{self, FollowerInfo};
 use crate::actions::stats::{self, IndexFollowStats};
 use crate::actions::{pause, resume, unfollow};
+use crate::follower::settings_change;
 use crate::follower::task_params::{SHARD_FOLLOW_TASK_NAME, ShardFollowTaskParams};
 use crate::follower::tasks::{FollowTaskDeps, FollowTasks};
 use crate::leader::LeaderSide;
@@ -250,6 +251,7 @@ impl CcrService {
 
     /// Applies every cluster state: remote clusters, bootstraps, follow tasks.
     async fn follow_cluster_state(self: Arc<Self>, mut states: watch::Receiver<Arc<ClusterState>>) {
+        settings_change::end_former(&self.cluster).await;
         loop {
             let state = Arc::clone(&states.borrow_and_update());
             self.apply(&state).await;

@@ -14,6 +14,7 @@ use oplog::IndexUuid;
 use tokio::sync::Mutex;
 use transport::{ClusterAlias, IndexMetadataRequest, RemoteClusters, RemoteIndexMetadata};
 
+use crate::follower::settings_change;
 use crate::mutant;
 use crate::settings_watch::SettingsWatch;
 
@@ -86,7 +87,7 @@ impl IndexMetadataSync {
         let follower = self.follower()?;
         let wanted = settings_to_replicate(&leader_settings, &follower.settings);
         let wanted = mutant::in_settings(wanted, &leader_settings);
-        if !wanted.non_dynamic.is_empty() {
+        if !wanted.non_dynamic.is_empty() || settings_change::is_under_way(&follower) {
             self.close_apply_reopen(&follower, &wanted.non_dynamic).await?;
         }
         if !wanted.dynamic.is_empty() {
@@ -98,26 +99,34 @@ impl IndexMetadataSync {
         Ok(applied.settings)
     }
 
-    /// Settings that are not dynamic need a closed index. Whatever fails, the index is opened again if this call closed it.
+    /// Settings that are not dynamic need a closed index. Whatever fails, the index is opened again if it was closed for this, be it by an earlier call.
     async fn close_apply_reopen(
         &self,
         follower: &IndexMetadata,
         settings: &Settings,
     ) -> Result<(), Exception> {
-        let was_open = follower.state == IndexState::Open;
-        if was_open {
-            self.indices.close_index(&follower.name).await?;
+        let reopens = follower.state == IndexState::Open || settings_change::is_under_way(follower);
+        if reopens {
+            settings_change::begin(&self.cluster, &follower.name).await?;
         }
-        let changed = self
-            .indices
-            .update_settings(&follower.name, settings.to_flat_json(), false, Origin::Ccr)
-            .await;
-        let reopened = if was_open {
-            self.indices.open_index(&follower.name).await.map(|_| ())
-        } else {
-            Ok(())
+        let changed = async {
+            if reopens {
+                self.indices.close_index(&follower.name).await?;
+            }
+            if settings.is_empty() {
+                return Ok(());
+            }
+            self.indices
+                .update_settings(&follower.name, settings.to_flat_json(), false, Origin::Ccr)
+                .await
         };
-        changed.map(|_| ()).and(reopened)
+        let changed = changed.await;
+        if reopens {
+            settings_change::end(&self.cluster, std::slice::from_ref(&follower.name)).await?;
+            // Waits for the shards.
+            self.indices.open_index(&follower.name).await?;
+        }
+        changed
     }
 
     async fn aliases(&self, required: u64) -> Result<u64, Exception> {
