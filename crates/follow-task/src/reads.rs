@@ -19,9 +19,6 @@ use crate::time::Timestamp;
 /// Empty answers come no faster than this, whatever the leader does: it bounds the load that a short poll timeout or a lagging copy can cause.
 pub(crate) const EMPTY_ANSWER_INTERVAL: Duration = Duration::from_millis(10);
 
-/// So many operations are remembered that did not fit. More than that are told again.
-const MOST_LARGE_OPERATIONS: usize = 128;
-
 /// A poll that failed asks for a quick answer: until it has one, the lag counts as unknown and grows.
 const RETRIED_POLL_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -216,11 +213,23 @@ impl Reads {
 
     /// Notes that the operation `seq_no`, with which a read will begin, takes `size` bytes. Everything before `written` was handed out.
     pub(crate) fn is_large(&mut self, seq_no: SeqNo, size: u64, written: SeqNo) {
-        self.large = self.large.split_off(&written);
-        self.large.insert(seq_no, size);
-        while self.large.len() > MOST_LARGE_OPERATIONS {
-            self.large.pop_last();
-        }
+        let Self {
+            large,
+            leftovers,
+            outstanding,
+            requested,
+            ..
+        } = self;
+        // Without those with which no read will begin any more.
+        large.retain(|known, _| {
+            let is_read = |read: &Read| read.request.from == *known;
+            let left_over = leftovers.range(..=*known).next_back();
+            *known >= written
+                && (*known == *requested
+                    || left_over.is_some_and(|(_, end)| known < end)
+                    || outstanding.values().any(is_read))
+        });
+        large.insert(seq_no, size);
     }
 
     /// Whether the operation `seq_no` is being read, or was read and waits for its metadata.

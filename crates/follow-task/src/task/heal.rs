@@ -83,7 +83,8 @@ impl FollowTask {
         let end = heal.finish(now, id, result, |failures| self.backoff.delay(failures));
         self.metadata.require(heal.versions());
         if let Some((seq_no, size)) = heal.take_large() {
-            self.reads.is_large(seq_no, size, self.dispatched);
+            // Nothing before it is read any more.
+            self.reads.is_large(seq_no, size, seq_no);
         }
         match end {
             HealEnd::Unknown => return false,

@@ -287,6 +287,41 @@ fn a_heal_reads_what_its_memory_allows() {
 }
 
 #[test]
+fn a_heal_of_many_operations_that_do_not_fit_at_first_goes_on() {
+    let mut rig = healing();
+    let mut id = rig.begun(10);
+    rig.budget_by_hand = true;
+    for seq_no in 10..300 {
+        let mut too_large = held(&[], seq_no, 400);
+        // More than everything that was set aside before.
+        let size = (32 + seq_no) * MIB;
+        too_large.next_operation_size = Some(ByteCount::new(size.min(190 * MIB) + seq_no));
+        rig.healed(id, HealOutcome::Held(too_large));
+        let (wish, request) = rig.wish();
+        let BudgetRequest::Range { needed, .. } = request else {
+            panic!("{request:?}")
+        };
+        assert_eq!(needed.get(), size.min(190 * MIB) + seq_no);
+        rig.grant(wish, needed.get());
+        let (read, _, _) = rig.held_read();
+        rig.healed(read, HealOutcome::Held(held(&[seq_no], seq_no + 1, 400)));
+        // The next read may go beside the staging.
+        let (wish, _) = rig.wish();
+        rig.grant(wish, MIB);
+        let mut work = rig.heals();
+        let at = work
+            .iter()
+            .position(|(_, work)| matches!(work, HealWork::Stage { .. }))
+            .unwrap();
+        rig.healed(
+            work.remove(at).0,
+            HealOutcome::Staged(crate::harness::seq(seq_no + 1)),
+        );
+        id = work.remove(0).0;
+    }
+}
+
+#[test]
 fn a_heal_that_begins_again_waits_for_the_read_that_it_has_no_use_for() {
     let mut rig = healing();
     let first = rig.begun(10);
