@@ -125,12 +125,29 @@ async fn catch_up(args: &BenchArgs, dataset: &Dataset, pair: &Pair, figures: &mu
     .await?;
     pair.leader.rest().post_empty("/cities/_refresh").await?;
     let pids = [&pair.leader, &pair.follower].map(|node| node.pid().context("not running"));
-    let memory = PeakMemory::watch(pids.into_iter().collect::<Result<_>>()?);
+    let pids = pids.into_iter().collect::<Result<Vec<_>>>()?;
+    let memory = PeakMemory::watch(pids.clone());
+    let cpu = || {
+        pids.iter()
+            .map(|pid| cpu_seconds(*pid))
+            .collect::<Result<Vec<_>>>()
+    };
+    let cpu_before = cpu()?;
     let start = now();
     follower.post_empty("/copy/_ccr/resume_follow").await?;
     wait_until_applied(pair, "cities", "copy", WITHIN).await?;
     let took = start.elapsed();
     let peaks = memory.finish().await?;
+    // What was applied is yet to be made searchable: that belongs to the cost of an operation too.
+    follower.post_empty("/copy/_refresh").await?;
+    let names = ["leader CPU, catching up", "follower CPU, catching up"];
+    for ((name, before), after) in names.into_iter().zip(cpu_before).zip(cpu()?) {
+        figures.add(
+            name,
+            "s / 1 M ops",
+            (after - before) / args.documents as f64 * 1e6,
+        );
+    }
     figures.add_beside(
         "catch-up after a pause",
         "docs/s",
