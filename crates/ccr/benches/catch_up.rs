@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ccr::{CcrDependencies, CcrService, FollowRequest, WaitForActiveShards};
@@ -149,18 +149,18 @@ impl Round {
     /// Until everything is durable and can be found.
     fn append_and_index(&self) -> Outcome<Duration> {
         let shard = self.follower.shard("plain")?;
-        let start = Instant::now();
+        let start = SystemClock.monotonic();
         for frames in self.frames.chunks(WRITE) {
             shard.append_frames(frames.to_vec())?;
         }
         self.finish(&shard)?;
-        Ok(start.elapsed())
+        Ok(SystemClock.monotonic().saturating_sub(start))
     }
 
     /// The same, through the follow task.
     async fn catch_up(&self) -> Outcome<Duration> {
         let shard = self.follower.shard("followed")?;
-        let start = Instant::now();
+        let start = SystemClock.monotonic();
         let resumed = self
             .follower
             .ccr
@@ -169,7 +169,7 @@ impl Round {
         let last = SeqNo::new(self.frames.len() as u64 - 1);
         shard.log().wait_durable(last).await?;
         self.finish(&shard)?;
-        Ok(start.elapsed())
+        Ok(SystemClock.monotonic().saturating_sub(start))
     }
 
     fn finish(&self, shard: &Shard) -> Outcome<()> {
