@@ -6,7 +6,7 @@ use es_exception::{Exception, ExceptionKind};
 use follow_task::{FollowTaskPhase, Timestamp};
 use oplog::{Clock as _, Frame, LeaseId, Log, ReadError, ReadLimits, RetentionLease, SeqNo};
 
-use crate::copies::{CopyId, FollowState, KnownLease, TaskRun, Work};
+use crate::copies::{CopyId, FollowState, KnownLease, TaskRun, Work, end_of};
 use crate::plan::Plan;
 use crate::truth::needed_mapping;
 use crate::world::World;
@@ -120,7 +120,13 @@ impl World {
         }
         let state = &mut self.copies[copy.0];
         state.leases = known.into_iter().collect();
+        // A heal that was cut off may have been decided all the same, and was carried out just now.
+        let heal = log.healed().map(|heal| end_of(Some(heal.through())));
+        let is_healed = heal > Some(state.checked_end);
         (state.checked_end, state.min_retained) = (end, min_retained);
+        if is_healed {
+            self.check_healed(copy);
+        }
     }
 
     /// All operations that a log holds, and its holes.
