@@ -109,7 +109,7 @@ impl World {
         self.history.push(entry);
     }
 
-    /// Lets one tick of simulated time go by, and no more than [`SPEED`] times as fast as real time.
+    /// Lets one tick of simulated time go by, and no faster than 20 times as fast as real time.
     pub fn step(&mut self) {
         if let Err(error) = self.sim.step() {
             panic!("a host failed: {error}");
