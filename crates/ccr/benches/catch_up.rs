@@ -33,6 +33,8 @@ const BATCH: u64 = 5_000;
 const ROUNDS: usize = 5;
 /// Operations handed to the shard at once, as a follow task does by default.
 const WRITE: usize = 5_120;
+/// Nothing here takes longer.
+const WITHIN: Duration = Duration::from_secs(300);
 const CITIES: [&str; 8] = [
     "Lisbon", "Porto", "Paris", "Lyon", "Oslo", "Bergen", "Rome", "Milan",
 ];
@@ -60,11 +62,11 @@ async fn measure() -> Outcome<()> {
         let one = Round::begin(home.path(), documents).await?;
         // Each comes first in turn.
         if round % 2 == 0 {
-            plain.push(one.append_and_index()?);
+            plain.push(one.append_and_index().await?);
             caught_up.push(one.catch_up().await?);
         } else {
             caught_up.push(one.catch_up().await?);
-            plain.push(one.append_and_index()?);
+            plain.push(one.append_and_index().await?);
         }
         bytes = one.frames.iter().map(Frame::len).sum::<usize>();
         one.end().await;
@@ -147,13 +149,13 @@ impl Round {
     }
 
     /// Until everything is durable and can be found.
-    fn append_and_index(&self) -> Outcome<Duration> {
+    async fn append_and_index(&self) -> Outcome<Duration> {
         let shard = self.follower.shard("plain")?;
         let start = SystemClock.monotonic();
         for frames in self.frames.chunks(WRITE) {
             shard.append_frames(frames.to_vec())?;
         }
-        self.finish(&shard)?;
+        self.finish(&shard).await?;
         Ok(SystemClock.monotonic().saturating_sub(start))
     }
 
@@ -166,18 +168,20 @@ impl Round {
             .ccr
             .resume_follow("followed", RawFollowParameters::default());
         resumed.await?;
-        let last = SeqNo::new(self.frames.len() as u64 - 1);
-        shard.log().wait_durable(last).await?;
-        self.finish(&shard)?;
+        // A refresh covers what is there when it is asked for.
+        self.durable(&shard).await?;
+        self.finish(&shard).await?;
         Ok(SystemClock.monotonic().saturating_sub(start))
     }
 
-    fn finish(&self, shard: &Shard) -> Outcome<()> {
+    async fn finish(&self, shard: &Shard) -> Outcome<()> {
         shard.refresh().wait()?;
-        let last = Some(SeqNo::new(self.frames.len() as u64 - 1));
-        while shard.log().durable_checkpoint() < last {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        self.durable(shard).await
+    }
+
+    async fn durable(&self, shard: &Shard) -> Outcome<()> {
+        let last = SeqNo::new(self.frames.len() as u64 - 1);
+        tokio::time::timeout(WITHIN, shard.log().wait_durable(last)).await??;
         Ok(())
     }
 
@@ -279,10 +283,12 @@ impl Node {
             })
             .await?;
         let alias = "leader".parse()?;
-        while self.remotes.get(&alias).is_err() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Ok(())
+        let known = async {
+            while self.remotes.get(&alias).is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        Ok(tokio::time::timeout(WITHIN, known).await?)
     }
 
     fn shard(&self, index: &str) -> Outcome<Arc<Shard>> {
