@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -122,7 +122,8 @@ struct Inner {
 
 struct Timer {
     due: Duration,
-    log: Arc<Shared>,
+    /// A closed log does not wait for its timer to be gone.
+    log: Weak<Shared>,
 }
 
 impl PartialEq for Timer {
@@ -171,7 +172,8 @@ impl CommitterHandle {
         let _ = self.inner.sender.send(Command::Process(log));
     }
 
-    pub(crate) fn wake_at(&self, due: Duration, log: Arc<Shared>) {
+    pub(crate) fn wake_at(&self, due: Duration, log: &Arc<Shared>) {
+        let log = Arc::downgrade(log);
         self.inner.timers.lock().push(Reverse(Timer { due, log }));
     }
 
@@ -227,6 +229,7 @@ impl CommitterHandle {
                 }
             };
             let Some(log) = log else { return };
+            let Some(log) = log.upgrade() else { continue };
             let mut state = log.state.lock();
             log.schedule(&mut state);
         }

@@ -31,6 +31,7 @@ use crate::healed::Healed;
 use crate::live::{LiveTracker, is_update_or_delete};
 use crate::live_file::LiveFile;
 use crate::log::TermStart;
+use crate::open_entries::OpenEntries;
 use crate::read::checksum_in_sealed;
 use crate::segment::{HEADER_LENGTH, log_path};
 use crate::shared::ActiveSegment;
@@ -267,8 +268,8 @@ impl Log {
         state.active = ActiveSegment {
             file,
             path: log_path(&shared.dir, header.first),
-            first: header.first,
-            entries: Vec::new(),
+            header,
+            entries: OpenEntries::default(),
             length: HEADER_LENGTH as u64,
         };
         state.max_seq_no = Some(snapshot.max_seq_no);

@@ -92,6 +92,7 @@ mod live_file;
 mod log;
 #[cfg(any(test, feature = "testing"))]
 mod mem_storage;
+mod open_entries;
 mod operation;
 mod options;
 mod pinned;

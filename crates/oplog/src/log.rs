@@ -11,6 +11,7 @@ use parking_lot::MutexGuard;
 use crate::adopt::adopt;
 use crate::healed::HEALED_NAME;
 use crate::live::{LiveTracker, is_update_or_delete};
+use crate::open_entries::Forgotten;
 use crate::pinned::PinnedFile;
 use crate::read::{checksum_in_memory, checksum_in_sealed};
 use crate::recovery::{self, Environment, note_term};
@@ -124,7 +125,13 @@ impl Log {
         let mut state = shared.state.lock();
         self.wait_for_room(&mut state, bytes_of(&frames))?;
         check_order(&state, &frames)?;
-        let mut checksums = checksums_in_memory(&state, &frames);
+        let mut checksums = loop {
+            if let Ok(checksums) = checksums_in_memory(&mut state, &frames) {
+                break checksums;
+            }
+            MutexGuard::unlocked(&mut state, || shared.recall_for_reading(first))?;
+            state.check_usable()?;
+        };
         if frames
             .iter()
             .zip(&checksums)
@@ -450,7 +457,7 @@ impl Log {
     /// The first seq_no of the open segment, which compaction leaves alone.
     #[cfg(test)]
     pub(crate) fn open_segment_first(&self) -> SeqNo {
-        self.shared.state.lock().active.first
+        self.shared.state.lock().active.header.first
     }
 
     /// How many segments there are, the open one included.
@@ -498,18 +505,18 @@ fn check_order(state: &State, frames: &[Frame]) -> Result<(), AppendError> {
 }
 
 /// For each frame the checksum of what it supersedes, as far as that is among the frames, waits for its write, or is in the open segment.
-fn checksums_in_memory(state: &State, frames: &[Frame]) -> Vec<Option<u64>> {
+fn checksums_in_memory(state: &mut State, frames: &[Frame]) -> Result<Vec<Option<u64>>, Forgotten> {
     let first = frames[0].seq_no().get();
-    let checksum = |superseded: SeqNo| match superseded.get().checked_sub(first) {
-        Some(place) => usize::try_from(place)
+    let mut checksum = |superseded: SeqNo| match superseded.get().checked_sub(first) {
+        Some(place) => Ok(usize::try_from(place)
             .ok()
             .and_then(|place| frames.get(place))
-            .map(Frame::checksum),
+            .map(Frame::checksum)),
         None => checksum_in_memory(state, superseded),
     };
     frames
         .iter()
-        .map(|frame| frame.superseded().and_then(checksum))
+        .map(|frame| frame.superseded().map_or(Ok(None), &mut checksum))
         .collect()
 }
 

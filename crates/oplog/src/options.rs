@@ -17,7 +17,7 @@ pub struct NewLog {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogOptions {
     /// A segment is sealed before it grows beyond this (one larger frame has a segment of its own). Default 64 MiB, at most 1 GiB.
-    /// Larger segments make fewer files; the open segment's index costs 16 bytes of memory per operation,
+    /// Larger segments make fewer files; the open segment's index costs 16 bytes of memory per operation until nobody needed it for 30 s,
     /// and opening a log reads its last segment.
     pub segment_bytes: ByteCount,
     /// Appended bytes that may wait for their write; more make [`crate::Log::append`] wait. Default 64 MiB.

@@ -8,9 +8,10 @@ use bytes::Bytes;
 
 use crate::entries::Entry;
 use crate::frame::{LENGTH_END, u32_at};
+use crate::open_entries::Forgotten;
 use crate::sealed::SealedSegment;
 use crate::shared::{ActiveSegment, Shared, State};
-use crate::{Frame, ReadError, ReadLimits, SeqNo, SeqNoRange, StorageFile};
+use crate::{Frame, LogError, ReadError, ReadLimits, SeqNo, SeqNoRange, StorageFile};
 
 /// One read from a file is at most this long, unless a single frame is longer.
 const READ_CHUNK: u64 = 1 << 20;
@@ -23,6 +24,8 @@ const LOOKUP: usize = 1024;
 enum Source {
     Memory(Vec<Frame>),
     File(Run),
+    /// In the open segment, which has to tell first where.
+    Forgotten,
     Sealed(Arc<SealedSegment>),
 }
 
@@ -38,7 +41,12 @@ struct Run {
 
 impl Shared {
     /// The operations `from` to `to` in order, as far as the limits allow, at least one.
-    pub(crate) fn read(&self, from: SeqNo, to: SeqNo, limits: ReadLimits) -> Result<Vec<Frame>, ReadError> {
+    pub(crate) fn read(
+        self: &Arc<Self>,
+        from: SeqNo,
+        to: SeqNo,
+        limits: ReadLimits,
+    ) -> Result<Vec<Frame>, ReadError> {
         let mut frames = Vec::new();
         let mut bytes = 0_u64;
         let mut next = from;
@@ -66,7 +74,7 @@ impl Shared {
         Ok(frames)
     }
 
-    pub(crate) fn get(&self, seq_no: SeqNo) -> Result<Option<Frame>, ReadError> {
+    pub(crate) fn get(self: &Arc<Self>, seq_no: SeqNo) -> Result<Option<Frame>, ReadError> {
         let frame = self.read_from(seq_no, seq_no, 1, 0)?.into_iter().next();
         Ok(frame.filter(|frame| frame.seq_no() == seq_no))
     }
@@ -74,7 +82,7 @@ impl Shared {
     /// Some operations at or above `next`, in order, holes skipped; nothing when there are none.
     /// Not all that the limits allow: as many as one read gives. They may lie above `to` only if `next..=to` is a hole.
     pub(crate) fn read_from(
-        &self,
+        self: &Arc<Self>,
         next: SeqNo,
         to: SeqNo,
         operations: usize,
@@ -87,16 +95,17 @@ impl Shared {
         let mut next = next;
         loop {
             let source = {
-                let state = self.state.lock();
+                let mut state = self.state.lock();
                 if state.closed {
                     return Err(ReadError::Closed);
                 }
-                locate(&state, next, count)
+                locate(&mut state, next, count)
             };
             match source {
                 None => return Ok(Vec::new()),
                 Some(Source::Memory(frames)) => return Ok(frames),
                 Some(Source::File(run)) => return read_run(&run, budget),
+                Some(Source::Forgotten) => self.recall_for_reading(next)?,
                 Some(Source::Sealed(segment)) => {
                     let frames = segment.frames(segment.position(next)?, count, budget)?;
                     if !frames.is_empty() {
@@ -113,23 +122,51 @@ impl Shared {
     }
 
     /// The checksum of an operation's frame, from the offset index.
-    pub(crate) fn checksum_of(&self, seq_no: SeqNo) -> Result<Option<u64>, ReadError> {
-        let sealed = {
-            let state = self.state.lock();
-            if let Some(checksum) = checksum_in_memory(&state, seq_no) {
-                return Ok(Some(checksum));
+    pub(crate) fn checksum_of(self: &Arc<Self>, seq_no: SeqNo) -> Result<Option<u64>, ReadError> {
+        loop {
+            let sealed = {
+                let mut state = self.state.lock();
+                match checksum_in_memory(&mut state, seq_no) {
+                    Ok(Some(checksum)) => return Ok(Some(checksum)),
+                    Ok(None) => Some(state.sealed.clone()),
+                    Err(Forgotten) => None,
+                }
+            };
+            match sealed {
+                Some(sealed) => return checksum_in_sealed(&sealed, seq_no),
+                None => self.recall_for_reading(seq_no)?,
             }
-            state.sealed.clone()
-        };
-        checksum_in_sealed(&sealed, seq_no)
+        }
+    }
+
+    /// As [`Shared::recall_entries`], for a read of `seq_no`.
+    pub(crate) fn recall_for_reading(self: &Arc<Self>, seq_no: SeqNo) -> Result<(), ReadError> {
+        self.recall_entries().map_err(|error| match error {
+            LogError::Corrupt {
+                file,
+                offset,
+                seq_no: damaged,
+                reason,
+            } => ReadError::Corrupt {
+                file,
+                offset,
+                seq_no: damaged.unwrap_or(seq_no),
+                reason,
+            },
+            other => ReadError::Io {
+                file: self.dir.clone(),
+                offset: 0,
+                source: Arc::new(io::Error::other(other)),
+            },
+        })
     }
 
     /// The first operation that the log holds.
     pub(crate) fn first_held(&self) -> Option<SeqNo> {
         let (sealed, active) = {
             let state = self.state.lock();
-            let active = state.max_seq_no.filter(|max| state.active.first <= *max);
-            (state.sealed.clone(), active.map(|_| state.active.first))
+            let active = state.max_seq_no.filter(|max| state.active.header.first <= *max);
+            (state.sealed.clone(), active.map(|_| state.active.header.first))
         };
         let held = sealed.iter().find_map(|segment| {
             let entry = segment.entries(0, 1).ok()?.first().copied()?;
@@ -150,14 +187,16 @@ impl Shared {
 }
 
 /// The checksum of an operation that is in memory or in the open segment.
-pub(crate) fn checksum_in_memory(state: &State, seq_no: SeqNo) -> Option<u64> {
+pub(crate) fn checksum_in_memory(state: &mut State, seq_no: SeqNo) -> Result<Option<u64>, Forgotten> {
     if let Some(pending) = state.in_memory(seq_no) {
-        return Some(pending.frame.checksum());
+        return Ok(Some(pending.frame.checksum()));
     }
-    let active = &state.active;
-    let delta = seq_no.get().checked_sub(active.first.get())?;
-    let entry = active.entries.get(lower_bound(&active.entries, delta))?;
-    (u64::from(entry.delta) == delta).then_some(entry.checksum)
+    let active = &mut state.active;
+    let Some(place) = seq_no.get().checked_sub(active.header.first.get()) else {
+        return Ok(None);
+    };
+    let (entries, _) = active.entries.run(place, 1)?;
+    Ok(entries.first().map(|entry| entry.checksum))
 }
 
 /// The checksum of an operation that is in a sealed segment.
@@ -177,21 +216,7 @@ pub(crate) fn checksum_in_sealed(
         .map(|entry| entry.checksum))
 }
 
-/// The place of the first entry at or above `delta`: at once when there are no holes, else by search.
-fn lower_bound(entries: &[Entry], delta: u64) -> usize {
-    match usize::try_from(delta) {
-        Ok(place)
-            if entries
-                .get(place)
-                .is_some_and(|entry| u64::from(entry.delta) == delta) =>
-        {
-            place
-        }
-        _ => entries.partition_point(|entry| u64::from(entry.delta) < delta),
-    }
-}
-
-fn locate(state: &State, next: SeqNo, count: usize) -> Option<Source> {
+fn locate(state: &mut State, next: SeqNo, count: usize) -> Option<Source> {
     if state.max_seq_no.is_none_or(|max| next > max) {
         return None;
     }
@@ -205,24 +230,24 @@ fn locate(state: &State, next: SeqNo, count: usize) -> Option<Source> {
     if let Some(segment) = state.sealed.get(after) {
         return Some(Source::Sealed(segment.clone()));
     }
-    run_in_active(&state.active, next, count).map(Source::File)
+    run_in_active(&mut state.active, next, count)
 }
 
-fn run_in_active(active: &ActiveSegment, next: SeqNo, count: usize) -> Option<Run> {
-    let start = lower_bound(&active.entries, next.get().saturating_sub(active.first.get()));
-    let stop = (start + count).min(active.entries.len());
-    let entries = active.entries[start..stop].to_vec();
-    let end = active
-        .entries
-        .get(stop)
-        .map_or(active.length, |entry| u64::from(entry.offset));
-    let (file, path, first) = (active.file.clone(), active.path.clone(), active.first);
-    (!entries.is_empty()).then_some(Run {
-        file,
-        path,
-        first,
-        entries,
-        end,
+fn run_in_active(active: &mut ActiveSegment, next: SeqNo, count: usize) -> Option<Source> {
+    let first = active.header.first;
+    // What is between the last sealed segment and this one is gone.
+    let place = next.get().saturating_sub(first.get());
+    let Ok((entries, after)) = active.entries.run(place, count) else {
+        return Some(Source::Forgotten);
+    };
+    (!entries.is_empty()).then(|| {
+        Source::File(Run {
+            entries: entries.to_vec(),
+            end: after.unwrap_or(active.length),
+            file: active.file.clone(),
+            path: active.path.clone(),
+            first,
+        })
     })
 }
 

@@ -31,6 +31,7 @@ use crate::lease_file::{self, LEASES_NAME};
 use crate::live::{LiveTracker, is_update_or_delete};
 use crate::live_file::{LIVE_NAME, LiveFile};
 use crate::log::TermStart;
+use crate::open_entries::OpenEntries;
 use crate::scan::{Item, Scanner, read_header};
 use crate::sealed::SealedSegment;
 use crate::segment::{Encoding, HEADER_LENGTH, SegmentHeader, index_path, log_path, parse_log_name};
@@ -139,6 +140,12 @@ pub(crate) fn open(env: Environment) -> Result<Arc<Shared>, LogError> {
         shared.writer.lock().save_checkpoint(&shared, NameSync::Now)?;
     } else {
         sync_dir(&*shared.storage, &shared.dir)?;
+    }
+    {
+        let mut state = shared.state.lock();
+        if state.active.entries.is_large() {
+            shared.schedule(&mut state);
+        }
     }
     Ok(shared)
 }
@@ -350,8 +357,8 @@ fn build(
     let active = ActiveSegment {
         file: open.file,
         path: open.path,
-        first: open.header.first,
-        entries: open.entries,
+        header: open.header,
+        entries: OpenEntries::new(open.entries),
         length: open.length,
     };
     let state = State {
@@ -400,7 +407,7 @@ fn build(
 }
 
 /// Brings the live set and the term table up to the end of the log, from where the files end that hold them.
-fn replay(shared: &Shared, checkpoint: &Checkpoint, live: Option<&LiveFile>) -> Result<(), LogError> {
+fn replay(shared: &Arc<Shared>, checkpoint: &Checkpoint, live: Option<&LiveFile>) -> Result<(), LogError> {
     let replayed = match replay_from(shared, checkpoint, live) {
         Err(error @ LogError::Corrupt { .. }) if live.is_some() => {
             tracing::warn!(%error, "the live set does not fit the operations, computing it from them");
@@ -424,7 +431,7 @@ struct Replayed {
 
 impl Replayed {
     /// Takes out what heals have made dead.
-    fn bury(&mut self, shared: &Shared, healed: &Healed) -> Result<(), LogError> {
+    fn bury(&mut self, shared: &Arc<Shared>, healed: &Healed) -> Result<(), LogError> {
         let tracker = &mut self.tracker;
         let dead = healed.dead().filter(|seq_no| tracker.live.contains(*seq_no));
         for seq_no in dead.collect::<Vec<_>>() {
@@ -444,7 +451,7 @@ impl Replayed {
 }
 
 fn replay_from(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     checkpoint: &Checkpoint,
     live: Option<&LiveFile>,
 ) -> Result<Replayed, LogError> {
@@ -486,7 +493,7 @@ fn replay_from(
 }
 
 fn replay_frame(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     checkpoint: &Checkpoint,
     replayed: &mut Replayed,
     frame: &Frame,

@@ -1,6 +1,7 @@
 //! Reading a log again in the background, so that damage is found while there are other copies to repair it from.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::healed::{HEALED_NAME, Healed};
 use crate::live::LiveTracker;
@@ -70,7 +71,7 @@ impl Scrubber {
         stepped
     }
 
-    fn try_step(&mut self, shared: &Shared, budget: u64) -> Result<ScrubProgress, ReadError> {
+    fn try_step(&mut self, shared: &Arc<Shared>, budget: u64) -> Result<ScrubProgress, ReadError> {
         let end = self.progress.bytes.saturating_add(budget.max(1));
         let max = self.begin.get_or_insert_with(|| Begin::now(shared)).max;
         while self.progress.bytes < end {
@@ -85,7 +86,7 @@ impl Scrubber {
     }
 
     /// Reads on, at most to `max`.
-    fn read_some(&mut self, shared: &Shared, max: SeqNo, budget: u64) -> Result<(), ReadError> {
+    fn read_some(&mut self, shared: &Arc<Shared>, max: SeqNo, budget: u64) -> Result<(), ReadError> {
         let frames = shared.read_from(self.next, max, usize::MAX, budget)?;
         for frame in frames.iter().filter(|frame| frame.seq_no() <= max) {
             check_hole(shared, self.next, frame.seq_no())?;
@@ -100,7 +101,7 @@ impl Scrubber {
         Ok(())
     }
 
-    fn visit(&mut self, shared: &Shared, frame: &Frame) -> Result<(), ReadError> {
+    fn visit(&mut self, shared: &Arc<Shared>, frame: &Frame) -> Result<(), ReadError> {
         self.progress.operations += 1;
         self.progress.bytes += frame.len() as u64;
         if let Some(superseded) = frame.superseded() {
@@ -117,7 +118,7 @@ impl Scrubber {
     }
 
     /// Compares what the log says about itself with what was read.
-    fn finish(&mut self, shared: &Shared) -> Result<(), ReadError> {
+    fn finish(&mut self, shared: &Arc<Shared>) -> Result<(), ReadError> {
         let _unchanged = shared.compaction_lock.lock();
         let (tracker, healed) = {
             let state = shared.state.lock();
@@ -224,19 +225,24 @@ fn check_hole(shared: &Shared, from: SeqNo, to: SeqNo) -> Result<(), ReadError> 
 }
 
 /// Compares the digest with one computed from the checksums in the offset indices.
-fn check_digest(shared: &Shared, tracker: &LiveTracker) -> Result<(), ReadError> {
+fn check_digest(shared: &Arc<Shared>, tracker: &LiveTracker) -> Result<(), ReadError> {
     let mut digest = Digest::EMPTY;
     let mut unknown = None;
-    let (sealed, active) = {
+    let (sealed, active) = loop {
         let state = shared.state.lock();
+        let Ok(in_file) = state.active.entries.all() else {
+            drop(state);
+            shared.recall_for_reading(SeqNo::ZERO)?;
+            continue;
+        };
         // Operations of the moment of `tracker` that were in memory then are in the file or still in memory now.
         let in_memory = state.writing.iter().chain(&state.pending);
         let in_memory = in_memory.map(|pending| (pending.frame.seq_no(), pending.frame.checksum()));
-        let first = state.active.first.get();
-        let in_file = state.active.entries.iter();
+        let first = state.active.header.first.get();
+        let in_file = in_file.iter();
         let in_file = in_file.map(|entry| (SeqNo::new(first + u64::from(entry.delta)), entry.checksum));
         let active: Vec<_> = in_file.chain(in_memory).collect();
-        (state.sealed.clone(), active)
+        break (state.sealed.clone(), active);
     };
     let mut counted = LiveSet::new();
     let mut count = |seq_no: SeqNo, checksum: u64| {

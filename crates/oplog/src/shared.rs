@@ -11,12 +11,13 @@ use event_listener::Event;
 use parking_lot::{Condvar, Mutex};
 
 use crate::committer::CommitterHandle;
-use crate::entries::Entry;
 use crate::healed::Healed;
 use crate::lease::LeaseTable;
 use crate::live::LiveTracker;
 use crate::log::TermStart;
+use crate::open_entries::OpenEntries;
 use crate::sealed::SealedSegment;
+use crate::segment::SegmentHeader;
 use crate::writer::Writer;
 use crate::{Clock, Frame, HistoryUuid, LogError, LogOptions, PrimaryTerm, SeqNo, Storage, StorageFile};
 
@@ -43,9 +44,9 @@ pub(crate) enum Schedule {
 pub(crate) struct ActiveSegment {
     pub(crate) file: Arc<dyn StorageFile>,
     pub(crate) path: PathBuf,
-    pub(crate) first: SeqNo,
-    pub(crate) entries: Vec<Entry>,
-    /// The end of the last frame that `entries` knows.
+    pub(crate) header: SegmentHeader,
+    pub(crate) entries: OpenEntries,
+    /// The end of the last frame that has an entry.
     pub(crate) length: u64,
 }
 
@@ -208,7 +209,7 @@ impl Shared {
         }
         drop(state);
         if let Some(due) = wake {
-            self.committer.wake_at(due, self.clone());
+            self.committer.wake_at(due, self);
         }
     }
 

@@ -7,6 +7,7 @@ mod damage_matrix;
 mod group_commit;
 mod heal;
 mod model;
+mod open_entries;
 mod reopening;
 mod rules;
 mod segments;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use crate::writer::FORGET_AFTER;
 use crate::{
     ByteCount, CompactionContext, DocumentVersion, Durability, Frame, GroupCommitter, HistoryUuid, Log,
     LogError, LogOptions, ManualClock, MemStorage, NewLog, Operation, OperationKind, PrimaryTerm, ReadError,
@@ -70,6 +72,15 @@ impl Fixture {
             self.clock.clone(),
         )
         .unwrap()
+    }
+
+    /// Lets so much time pass that an idle log forgets what it can.
+    pub(crate) fn rest(&self) {
+        // The first time starts the clock and the second clears the mark of the last use.
+        for _ in 0..3 {
+            self.clock.advance(FORGET_AFTER);
+            self.committer.run_pending();
+        }
     }
 
     pub(crate) fn open(&self) -> Result<Arc<Log>, LogError> {

@@ -11,6 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::entries::{Entry, entry_of};
 use crate::live::is_update_or_delete;
 use crate::live_file::LiveFile;
+use crate::open_entries::OpenEntries;
 use crate::sealed::SealedSegment;
 use crate::segment::{
     Encoding, HEADER_LENGTH, MARKER_LENGTH, SegmentHeader, encode_marker, log_path, new_salt,
@@ -22,6 +23,8 @@ use crate::{Frame, LogError, SeqNo, Storage, StorageFile};
 const WRITE_CHUNK: usize = 1 << 20;
 /// And of at most so many frames.
 const WRITE_PIECES: usize = 1024;
+/// After this time without a read or write of the open segment, its entries are forgotten.
+pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(30);
 
 /// The state of the open segment that only its writer needs.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ pub(crate) struct Writer {
     unsynced_since: Option<Duration>,
     checkpoint: SavedCheckpoint,
     live: SavedLive,
+    /// When to forget the entries of the open segment unless somebody needs them until then; `None`: they are few.
+    forget_at: Option<Duration>,
     /// The earliest wake that was asked for and has not come yet.
     wake_at: Option<Duration>,
 }
@@ -97,6 +102,7 @@ impl Writer {
             unsynced_since: None,
             checkpoint: start.checkpoint,
             live: start.live,
+            forget_at: None,
             wake_at: None,
         }
     }
@@ -126,16 +132,31 @@ impl Writer {
         if self.checkpoint_due(shared).is_some_and(|due| due <= now) {
             self.save_checkpoint(shared, NameSync::Later)?;
         }
+        self.forget_entries(shared, now);
         if self.wake_at.is_some_and(|due| due <= now) {
             self.wake_at = None;
         }
         Ok(())
     }
 
+    /// Gives back the memory of the open segment's entries when nobody needed them for a while.
+    fn forget_entries(&mut self, shared: &Shared, now: Duration) {
+        let entries = &mut shared.state.lock().active.entries;
+        if !entries.is_large() {
+            self.forget_at = None;
+        } else if self.forget_at.is_none_or(|due| due <= now) {
+            let forgotten = self.forget_at.is_some() && entries.forget_unused();
+            self.forget_at = (!forgotten).then_some(now + FORGET_AFTER);
+        }
+    }
+
     /// When the log needs the committer again without anyone appending; `None` when a wake is on its way already.
     pub(crate) fn next_wake(&mut self, shared: &Shared) -> Option<Duration> {
         let sync = self.unsynced_since.map(|since| since + shared.sync_interval());
-        let due = sync.into_iter().chain(self.checkpoint_due(shared)).min()?;
+        let due = [sync, self.checkpoint_due(shared), self.forget_at]
+            .into_iter()
+            .flatten()
+            .min()?;
         if self.wake_at.is_some_and(|wake| wake <= due) {
             return None;
         }
@@ -359,9 +380,11 @@ impl Writer {
     ///
     /// No frame is written to the new segment before its header and name are durable, nor before everything in the
     /// old one is: so the existence of a segment with frames proves that all earlier segments are complete.
-    fn roll(&mut self, shared: &Shared) -> Result<(), LogError> {
+    fn roll(&mut self, shared: &Arc<Shared>) -> Result<(), LogError> {
         self.sync(shared)?;
-        let entries = shared.state.lock().active.entries.clone();
+        shared.recall_entries()?;
+        let entries = shared.state.lock().active.entries.all().map(<[Entry]>::to_vec);
+        let entries = entries.expect("entries are forgotten under the writer's lock, which is held");
         let sealed = SealedSegment::seal(
             &*shared.storage,
             &shared.dir,
@@ -388,15 +411,15 @@ impl Writer {
         state.active = ActiveSegment {
             file,
             path: log_path(&shared.dir, first),
-            first,
-            entries: Vec::new(),
+            header,
+            entries: OpenEntries::default(),
             length: HEADER_LENGTH as u64,
         };
         Ok(())
     }
 
     /// Seals the open segment although it is not full. Only called when everything written is durable.
-    pub(crate) fn seal(&mut self, shared: &Shared) -> Result<(), LogError> {
+    pub(crate) fn seal(&mut self, shared: &Arc<Shared>) -> Result<(), LogError> {
         if self.frames == 0 {
             return Ok(());
         }

@@ -69,6 +69,7 @@ impl Shard {
                     bytes: ByteCount::new(step.bytes),
                     done: step.done,
                 }),
+                Err(shortage @ ShardError::Io(_)) => Err(shortage),
                 Err(damage) => {
                     self.rebuild_view(&describe(&damage));
                     // The copy says so itself from now on.

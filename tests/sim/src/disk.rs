@@ -297,6 +297,10 @@ impl World {
         self.nodes[node.0].up = true;
         self.note("started", [node.0 as u64, 0, 0]);
         for copy in self.copies_on(node) {
+            // A disk that died while one copy was opened took the node with it.
+            if !self.nodes[node.0].up {
+                return;
+            }
             self.end_broken_cycle(copy);
             self.open_log(copy);
             self.start_following(copy);

@@ -28,6 +28,8 @@ enum Action {
     Sync,
     Flush,
     Advance(u64),
+    /// Nobody needs anything for a while.
+    Rest,
     CloseAndOpen,
     DropAndOpen,
     Crash(u64),
@@ -73,6 +75,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Sync),
         1 => Just(Action::Flush),
         1 => (0..4000_u64).prop_map(Action::Advance),
+        1 => Just(Action::Rest),
         1 => Just(Action::CloseAndOpen),
         1 => Just(Action::DropAndOpen),
         2 => any::<u64>().prop_map(Action::Crash),
@@ -375,6 +378,7 @@ impl Run {
                 self.fixture.clock.advance(Duration::from_millis(*millis));
                 self.fixture.committer.run_pending();
             }
+            Action::Rest => self.fixture.rest(),
             Action::CloseAndOpen => {
                 let closed = self.log.close();
                 self.reached(closed, length)?;

@@ -686,10 +686,11 @@ impl ViewCore {
             .unwrap_or_else(|panic| Err(ShardError::View { reason: panic }))
     }
 
-    /// Ends the copy's service if a file of the view is damaged; the view starts anew when the copy is opened again.
+    /// Ends the copy's service if a file of the view is damaged; the view starts anew when the copy is opened again. A view that cannot be read for
+    /// want of file handles or memory is not damaged.
     fn discard_if_damaged(&self, work: &mut Work, context: &str) -> bool {
         match self.verify() {
-            Ok(()) => false,
+            Ok(()) | Err(ShardError::Io(_)) => false,
             Err(damage) => {
                 self.discard_locked(work, format!("{context}; {}", describe(&damage)));
                 true

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-use tantivy::Index;
+use tantivy::directory::error::OpenReadError;
+use tantivy::{Index, TantivyError};
 
 use super::sealed_directory::{FileVerification, files_of};
 use crate::ShardError;
@@ -32,7 +33,8 @@ impl ViewVerification {
     /// Reads at most about `budget` bytes more of the view in `dir`, whose last commit `index` knows.
     ///
     /// # Errors
-    /// [`ShardError::View`] names the file that is damaged or gone.
+    /// [`ShardError::View`] names the file that is damaged or gone. [`ShardError::Io`]: the process lacks what it takes to read a file, which
+    /// says nothing of the file.
     pub(crate) fn step(
         &mut self,
         dir: &Path,
@@ -55,12 +57,12 @@ impl ViewVerification {
                     Ok(None) => {
                         self.good.insert(file.name().to_owned());
                     }
-                    Err(error) => Self::blame(dir, index, file.name(), &error)?,
+                    Err(error) => Self::blame(dir, index, file.name(), error)?,
                 }
             } else if let Some(name) = self.next.pop() {
                 match FileVerification::open(dir, &name) {
                     Ok(file) => self.current = Some(file),
-                    Err(error) => Self::blame(dir, index, &name, &error)?,
+                    Err(error) => Self::blame(dir, index, &name, error)?,
                 }
             } else {
                 self.next = files_in_use(index)?;
@@ -74,7 +76,10 @@ impl ViewVerification {
     }
 
     /// A file that no commit needs any more is nobody's damage: a merge may have removed it.
-    fn blame(dir: &Path, index: &Index, name: &str, error: &io::Error) -> Result<(), ShardError> {
+    fn blame(dir: &Path, index: &Index, name: &str, error: io::Error) -> Result<(), ShardError> {
+        if is_shortage(&error) {
+            return Err(ShardError::Io(error));
+        }
         if files_in_use(index)?.iter().any(|used| used == name) {
             return Err(ShardError::View {
                 reason: format!("search view in [{}]: [{name}]: {error}", dir.display()),
@@ -84,8 +89,26 @@ impl ViewVerification {
     }
 }
 
+/// Whether the process, or the machine, has run out of something that reading any file takes.
+fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    Errno::from_io_error(error)
+        .is_some_and(|errno| [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN].contains(&errno))
+}
+
+fn shortage_in(error: &TantivyError) -> Option<io::Error> {
+    let cause = match error {
+        TantivyError::IoError(cause)
+        | TantivyError::OpenReadError(OpenReadError::IoError { io_error: cause, .. }) => cause,
+        _ => return None,
+    };
+    is_shortage(cause).then(|| io::Error::new(cause.kind(), cause.clone()))
+}
+
 fn files_in_use(index: &Index) -> Result<Vec<String>, ShardError> {
-    let metas = index.load_metas()?;
+    let metas = index
+        .load_metas()
+        .map_err(|error| shortage_in(&error).map_or_else(|| error.into(), ShardError::Io))?;
     Ok(files_of(
         index.directory(),
         metas.list_segment_files().into_iter(),
@@ -100,4 +123,23 @@ pub(super) fn verify_index(dir: &Path, index: &Index) -> Result<(), ShardError> 
     let mut pass = ViewVerification::default();
     while !pass.step(dir, index, u64::MAX)?.done {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blamed(error: io::Error) -> ShardError {
+        let index = Index::create_in_ram(tantivy::schema::Schema::builder().build());
+        let name = files_in_use(&index).unwrap().pop().unwrap();
+        ViewVerification::blame(Path::new("view"), &index, &name, error).unwrap_err()
+    }
+
+    #[test]
+    fn a_process_without_file_handles_has_no_damaged_files() {
+        let shortage = io::Error::from(rustix::io::Errno::MFILE);
+        assert!(matches!(blamed(shortage), ShardError::Io(_)));
+        let damage = io::Error::from(rustix::io::Errno::IO);
+        assert!(matches!(blamed(damage), ShardError::View { .. }));
+    }
 }
