@@ -131,6 +131,9 @@ mod tests {
 
     fn blamed(error: io::Error) -> ShardError {
         let index = Index::create_in_ram(tantivy::schema::Schema::builder().build());
+        let mut writer = index.writer_with_num_threads(1, 15_000_000).unwrap();
+        writer.add_document(tantivy::TantivyDocument::default()).unwrap();
+        writer.commit().unwrap();
         let name = files_in_use(&index).unwrap().pop().unwrap();
         ViewVerification::blame(Path::new("view"), &index, &name, error).unwrap_err()
     }
