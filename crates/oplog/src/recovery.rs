@@ -11,6 +11,9 @@
 //!
 //! Earlier segments are complete and durable before the next one takes a frame, so they are not scanned,
 //! and whatever is wrong with them is corruption.
+//!
+//! The directory is synced before anything in it is removed or replaced: after a sync that failed, names are seen that a loss of power would take back,
+//! and a compacted segment that is not durable is no reason to remove what it was made of.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -113,6 +116,10 @@ impl OpenSegment {
 pub(crate) fn open(env: Environment) -> Result<Arc<Shared>, LogError> {
     env.options.check()?;
     let (storage, dir) = (&*env.storage, env.dir.as_path());
+    // What is seen may not be durable: a sync of the directory may have failed. Nothing is removed on its strength before it is.
+    if storage.exists(dir).unwrap_or(false) {
+        sync_dir(storage, dir)?;
+    }
     if let Some(journal) = Journal::load(storage, dir)? {
         tracing::info!(dir = %dir.display(), through = %journal.healed.through(), "finishing a heal that was decided before");
         journal.carry_out(storage, dir)?;
@@ -138,8 +145,6 @@ pub(crate) fn open(env: Environment) -> Result<Arc<Shared>, LogError> {
     replay(&shared, &checkpoint, live.as_ref())?;
     if shared.durable_checkpoint() != checkpoint.durable {
         shared.writer.lock().save_checkpoint(&shared, NameSync::Now)?;
-    } else {
-        sync_dir(&*shared.storage, &shared.dir)?;
     }
     {
         let mut state = shared.state.lock();

@@ -180,3 +180,52 @@ fn a_lease_that_could_not_be_stored_is_not_there() {
     ));
     assert_eq!(log.retention_leases(), before);
 }
+
+/// A compacted segment is in its place, but a failed sync left its name to the next loss of power. What it was made of must not be removed on its strength.
+#[test]
+fn what_a_failed_sync_of_the_directory_left_undecided_removes_nothing() {
+    let loaded = || {
+        let fixture = Fixture::new(small_segments());
+        let log = fixture.create();
+        append(&log, (0..20).map(new_document).collect());
+        let update = |seq_no| frame(seq_no, OperationKind::Index, "u", Some(seq_no - 20), 1);
+        append(&log, (20..32).map(update).collect());
+        raise_min_retained(&log);
+        (fixture, log)
+    };
+    let mut reached = 0;
+    for failing in 0.. {
+        let (fixture, log) = loaded();
+        let expected = log.live_summary();
+        let before = fixture.storage.changes();
+        fixture.storage.inject(before + failing, Fault::Fail);
+        // Whether the compaction or a flush meets the fault does not matter.
+        let _ = log.compact(CompactionGoal::All, &AllPassed);
+        if fixture.storage.faults() == 0 {
+            break;
+        }
+        drop(log);
+        for cut in 0.. {
+            let storage = fixture.storage.fork();
+            storage.inject(cut, Fault::PowerCut);
+            drop(fixture.open_in(&storage));
+            let opened_whole = storage.faults() == 0;
+            for seed in 0..8 {
+                let storage = storage.fork();
+                storage.crash(seed);
+                let log = fixture.open_in(&storage).unwrap_or_else(|error| {
+                    panic!(
+                        "change {failing} failed, the power was cut at {cut} of opening, seed {seed}: {error}"
+                    )
+                });
+                assert_eq!(log.live_summary(), expected);
+                assert_eq!(log.recompute_live_summary().unwrap(), expected);
+                reached += 1;
+            }
+            if opened_whole {
+                break;
+            }
+        }
+    }
+    assert!(reached > 1000, "{reached} histories");
+}
