@@ -143,7 +143,7 @@ impl ClusterService {
     ///
     /// # Errors
     /// What `change` refuses; `process_cluster_event_timeout_exception` when other nodes keep committing first;
-    /// `exception` when the store fails, in which case the change may or may not show up later.
+    /// `failed_to_commit_cluster_state_exception` when the store fails, in which case the change may or may not show up later.
     pub async fn update<T: Send>(
         &self,
         source: &str,
@@ -163,7 +163,7 @@ impl ClusterService {
                 .spawn(async move { shared.commit_and_publish(versions, &committed, next).await });
             let outcome = task.await.map_err(|error| {
                 Exception::new(
-                    ExceptionKind::Exception,
+                    ExceptionKind::FailedToCommitClusterState,
                     format!("the commit of cluster state [{source}] broke off: {error}"),
                 )
             })?;
@@ -176,7 +176,7 @@ impl ClusterService {
                         "failed to commit the cluster state for [{source}]: {}",
                         describe(&error)
                     );
-                    return Err(Exception::new(ExceptionKind::Exception, reason));
+                    return Err(Exception::new(ExceptionKind::FailedToCommitClusterState, reason));
                 }
             }
         }

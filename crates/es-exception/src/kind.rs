@@ -136,6 +136,8 @@ exception_kinds! {
     RetentionLeaseInvalidRetainingSeqNo, "retention_lease_invalid_retaining_seq_no_exception", 400, false;
     /// The cluster state could not be changed in time.
     ProcessClusterEventTimeout, "process_cluster_event_timeout_exception", 503, true;
+    /// The store did not take a change of the cluster state, or may not have.
+    FailedToCommitClusterState, "failed_to_commit_cluster_state_exception", 503, true;
     /// The media type of a request is not supported.
     MediaType, "media_type_header_exception", 406, false;
     /// The body of a request is larger than `http.max_content_length`.

@@ -78,6 +78,7 @@ fn malformed(what: impl std::fmt::Display) -> Exception {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::MetadataVersions;
     use crate::test_frames::frames;
     use oplog::UnixMillis;
     use std::time::Duration;
@@ -151,6 +152,7 @@ mod tests {
 
     fn request(count: u32, batch: u64, most: u64) -> ReadRequest {
         ReadRequest {
+            known_metadata: MetadataVersions::default(),
             from: SeqNo::new(5),
             max_operation_count: count,
             max_batch_size: ByteCount::new(batch),

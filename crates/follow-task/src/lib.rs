@@ -89,7 +89,8 @@ pub use ports::{
     LiveSetResponse, MetadataSync, MetadataVersions, ReadRequest, ReadResponse,
 };
 pub use status::{
-    FollowTaskIdentity, FollowTaskPhase, HealStage, HealStatus, ReadException, ShardFollowTaskStatus,
+    FollowTaskIdentity, FollowTaskPhase, HealStage, HealStatus, MetadataException, ReadException,
+    ShardFollowTaskStatus,
 };
 pub use task::{DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, FollowTask, FollowTaskConfig};
 pub use time::Timestamp;

@@ -7,6 +7,7 @@ use es_exception::{Exception, ExceptionKind};
 use crate::event::{Action, MetadataKind};
 use crate::ids::{IdSource, MetadataId};
 use crate::ports::MetadataVersions;
+use crate::status::MetadataException;
 use crate::time::Timestamp;
 
 /// The order of syncing; operations come after all of them.
@@ -81,6 +82,15 @@ impl Metadata {
         self.last_failure.as_ref()
     }
 
+    /// The sync that keeps failing, if the last one failed.
+    pub(crate) fn exception(&self) -> Option<MetadataException> {
+        Some(MetadataException {
+            kind: self.behind()?,
+            retries: self.failures,
+            exception: self.last_failure.clone()?,
+        })
+    }
+
     /// Whether each kind was synced at least once; before that nothing is read.
     pub(crate) fn is_initialised(&self) -> bool {
         self.components.iter().all(|component| component.synced)
@@ -89,6 +99,19 @@ impl Metadata {
     /// Whether a sync is under way.
     pub(crate) fn is_syncing(&self) -> bool {
         self.current.is_some()
+    }
+
+    /// The newest versions that the leader has told of, applied here or not.
+    pub(crate) fn known(&self) -> MetadataVersions {
+        let known = |kind| {
+            let component = self.components[index(kind)];
+            component.held.max(component.required)
+        };
+        MetadataVersions {
+            aliases: known(MetadataKind::Aliases),
+            settings: known(MetadataKind::Settings),
+            mapping: known(MetadataKind::Mapping),
+        }
     }
 
     /// Notes what an answer of the leader needs.

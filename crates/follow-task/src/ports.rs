@@ -89,6 +89,8 @@ pub struct ReadRequest {
     pub max_response_size: ByteCount,
     /// How long the leader may hold back an empty answer.
     pub poll_timeout: Duration,
+    /// What is known of the leader's metadata: an answer that tells of anything newer is not held back.
+    pub known_metadata: MetadataVersions,
 }
 
 /// Operations of the leader, and where it stands.

@@ -12,7 +12,7 @@ use crate::cursor::{distance, plus};
 use crate::event::Action;
 use crate::ids::{IdSource, ReadId};
 use crate::parameters::FollowParameters;
-use crate::ports::{ReadRequest, ReadResponse};
+use crate::ports::{MetadataVersions, ReadRequest, ReadResponse};
 use crate::status::ReadException;
 use crate::time::Timestamp;
 
@@ -246,6 +246,7 @@ impl Reads {
         now: Timestamp,
         plan: Plan,
         reserved: u64,
+        known_metadata: MetadataVersions,
         parameters: &FollowParameters,
         ids: &mut IdSource,
         actions: &mut Vec<Action>,
@@ -269,6 +270,7 @@ impl Reads {
             max_batch_size: parameters.max_read_request_size(),
             max_response_size: ByteCount::new(reserved),
             poll_timeout: parameters.read_poll_timeout(),
+            known_metadata,
         };
         let read = Read {
             request,
@@ -296,6 +298,7 @@ impl Reads {
         now: Timestamp,
         id: ReadId,
         reserved: u64,
+        known_metadata: MetadataVersions,
         ids: &mut IdSource,
         actions: &mut Vec<Action>,
     ) {
@@ -306,6 +309,7 @@ impl Reads {
             read.request.poll_timeout = read.request.poll_timeout.min(RETRIED_POLL_TIMEOUT);
         }
         read.request.max_response_size = ByteCount::new(reserved);
+        read.request.known_metadata = known_metadata;
         read.reserved = reserved;
         self.start(read, now, ids, actions);
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use es_exception::Exception;
 use oplog::{SeqNo, ShardNumber};
 
+use crate::event::MetadataKind;
+
 /// Whom a task follows, and as whom. Fixed for the life of the task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FollowTaskIdentity {
@@ -24,6 +26,17 @@ pub struct ReadException {
     /// The first operation that the read asks for.
     pub from_seq_no: SeqNo,
     /// How often it was tried again so far.
+    pub retries: u32,
+    /// Why the last attempt failed.
+    pub exception: Exception,
+}
+
+/// A sync of metadata that keeps failing. What needs it waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataException {
+    /// What is synced.
+    pub kind: MetadataKind,
+    /// How often it was tried in vain so far.
     pub retries: u32,
     /// Why the last attempt failed.
     pub exception: Exception,
@@ -145,6 +158,8 @@ pub struct ShardFollowTaskStatus {
     pub follower_to_leader_lag_millis: u64,
     /// Why the last renewal of the retention lease failed; `None` after a success. Renewals go on.
     pub retention_lease_exception: Option<Exception>,
+    /// The sync of metadata that keeps failing; `None` after a success.
+    pub metadata_exception: Option<MetadataException>,
     /// Operations known on the leader and not applied here.
     pub follower_to_leader_lagging_ops_count: u64,
     /// The delta heal under way.

@@ -45,6 +45,6 @@ pub use query::{QueryContext, QueryValue, RangeBound, RangeEdge, parse_query_val
 pub use settings::{
     IndexBlocks, IndexSettings, SettingDefinition, SettingKind, SettingScope, SettingUpdate, SettingValue,
     Settings, SettingsSync, TranslogDurability, check_analysis, check_follow_overrides,
-    normalize_index_prefix, replicated_settings_equal, setting_definition, setting_definitions,
-    settings_to_replicate, validate_for_create, validate_update,
+    expand_wildcard_resets, normalize_index_prefix, replicated_settings_equal, setting_definition,
+    setting_definitions, settings_to_replicate, validate_for_create, validate_update,
 };

@@ -134,8 +134,15 @@ impl IndicesService {
             change::put_mapping(state, names, &mapping, origin)
         };
         self.change_indices("put-mapping", expression, options, change)
-            .await
-            .map(|_| ())
+            .await?;
+        // FT-3: replication goes on to write operations that need the mapping.
+        if origin == Origin::Ccr && !self.wait_applied(self.state().version).await {
+            return Err(Exception::new(
+                ExceptionKind::ProcessClusterEventTimeout,
+                format!("shards of [{expression}] have not taken over the mapping in time"),
+            ));
+        }
+        Ok(())
     }
 
     /// Changes settings of the indices that `expression` names; a null takes a setting back to its default.

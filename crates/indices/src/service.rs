@@ -298,6 +298,12 @@ impl IndicesService {
         tokio::time::timeout(timeout, active).await.unwrap_or(false)
     }
 
+    /// How long changes wait for the shards of this node to follow.
+    #[must_use]
+    pub fn ack_timeout(&self) -> Duration {
+        self.config.ack_timeout
+    }
+
     fn is_open(&self, index: &IndexUuid) -> bool {
         self.state()
             .index_by_uuid(index)
@@ -314,20 +320,21 @@ impl IndicesService {
         self.cluster.state()
     }
 
-    /// Waits until this node's shards work by the cluster state of `version` or a newer one.
-    pub(crate) async fn wait_applied(&self, version: u64) {
+    /// Waits until this node's shards work by the cluster state of `version` or a newer one. False if that takes longer than the timeout.
+    pub(crate) async fn wait_applied(&self, version: u64) -> bool {
         let mut applied = self.applied.clone();
         let reached = applied.wait_for(|applied| *applied >= version);
-        if tokio::time::timeout(self.config.ack_timeout, reached)
+        let in_time = tokio::time::timeout(self.config.ack_timeout, reached)
             .await
-            .is_err()
-        {
+            .is_ok_and(|reached| reached.is_ok());
+        if !in_time {
             tracing::warn!(version, "cluster state has not been applied in time");
         }
+        in_time
     }
 
     /// Waits until this node has nothing of the index open, or somebody opened it again. False if that takes longer than the timeout.
-    pub(crate) async fn wait_closed(&self, index: &IndexUuid) -> bool {
+    pub async fn wait_closed(&self, index: &IndexUuid) -> bool {
         let mut changes = self.watch_shards();
         let closed = async {
             while !self.local.shards.has_none_of(index) && !self.is_open(index) {

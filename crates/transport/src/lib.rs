@@ -50,9 +50,9 @@ pub use error::{InvalidMessage, TransportError};
 pub use message::{
     CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunk, FilePieces,
     HandshakeRequest, HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest,
-    IndexSummary, LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest, ReadFileRequest, RecoveryFile,
-    RecoverySession, RemoteIndexMetadata, RemoteNode, RemoteShard, RemoveRetentionLeaseRequest,
-    RetentionLeaseRequest, ShardChangesRequest, ShardChangesResponse,
+    IndexSummary, KnownMetadataVersions, LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest,
+    ReadFileRequest, RecoveryFile, RecoverySession, RemoteIndexMetadata, RemoteNode, RemoteShard,
+    RemoveRetentionLeaseRequest, RetentionLeaseRequest, ShardChangesRequest, ShardChangesResponse,
 };
 pub use network::{ByteStream, Connector, Listener};
 pub use server::TransportServer;

@@ -20,7 +20,7 @@ pub use recovery::{
     RecoveryFile, RecoverySession,
 };
 pub use retention_lease::{RemoveRetentionLeaseRequest, RetentionLeaseRequest};
-pub use shard_changes::{ShardChangesRequest, ShardChangesResponse};
+pub use shard_changes::{KnownMetadataVersions, ShardChangesRequest, ShardChangesResponse};
 
 #[cfg(test)]
 mod tests;

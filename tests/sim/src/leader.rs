@@ -101,6 +101,10 @@ impl World {
             self.plan_read(envelope.clone());
             return Ok(());
         }
+        if self.has_newer_metadata(envelope) {
+            self.answer_without_operations(envelope);
+            return Ok(());
+        }
         let id = self.number();
         let (from, timeout) = (request.from, micros(request.poll_timeout));
         let copy = envelope.copy;
@@ -164,6 +168,34 @@ impl World {
             return;
         };
         let envelope = waiters.remove(place).envelope;
+        self.answer_without_operations(&envelope);
+    }
+
+    fn has_newer_metadata(&self, envelope: &Envelope) -> bool {
+        let Request::Read { request, .. } = &envelope.request else {
+            return false;
+        };
+        let known = request.known_metadata;
+        let versions = self.versions(envelope.copy).into_iter();
+        versions
+            .zip([known.aliases, known.settings, known.mapping])
+            .any(|(version, known)| version > known)
+    }
+
+    /// Long polls of followers that do not know the metadata of now.
+    pub(crate) fn tell_of_metadata(&mut self, copy: CopyId) {
+        let waiters = std::mem::take(&mut self.copies[copy.0].waiters);
+        let (told, waiting) = waiters
+            .into_iter()
+            .partition::<Vec<_>, _>(|waiter| self.has_newer_metadata(&waiter.envelope));
+        self.copies[copy.0].waiters = waiting;
+        for waiter in told {
+            self.answer_without_operations(&waiter.envelope);
+        }
+    }
+
+    fn answer_without_operations(&mut self, envelope: &Envelope) {
+        let copy = envelope.copy;
         let boot = self.nodes[self.copies[copy.0].node.0].boot;
         let checked = self.find_shard(copy, &envelope.index).and_then(|log| {
             if let Request::Read { history, .. } = &envelope.request
@@ -174,8 +206,8 @@ impl World {
             Ok(self.facts(copy, log))
         });
         match checked {
-            Ok(facts) => self.answer_stage(boot, &envelope, Vec::new(), facts),
-            Err(error) => self.answer(&envelope, Err(error)),
+            Ok(facts) => self.answer_stage(boot, envelope, Vec::new(), facts),
+            Err(error) => self.answer(envelope, Err(error)),
         }
     }
 

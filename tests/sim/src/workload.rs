@@ -150,6 +150,7 @@ impl World {
             // A change that nothing depends on.
             meta.mapping.version += 1;
         }
+        self.tell_of_metadata(copy);
     }
 
     fn operation(

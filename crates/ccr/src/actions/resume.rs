@@ -4,7 +4,7 @@ use cluster::change::restore_follower_shards;
 use cluster::{ClusterState, IndexMetadata};
 use es_exception::{Exception, ExceptionKind};
 use follow_task::{FollowParameters, RawFollowParameters};
-use index_meta::{Settings, replicated_settings_equal};
+use index_meta::{MappingLimits, Settings, replicated_settings_equal};
 use oplog::ShardNumber;
 use transport::RemoteIndexMetadata;
 
@@ -199,7 +199,7 @@ fn check_mapping(follower: &IndexMetadata, leader: &RemoteIndexMetadata) -> Resu
     })?;
     follower
         .mapping
-        .merge(&mapping)
+        .merge_within(&mapping, &MappingLimits::unlimited())
         .map(|_| ())
         .map_err(|error| error.to_exception())
 }

@@ -10,8 +10,8 @@ use follow_task::{
 use futures::future::BoxFuture;
 use oplog::{Frame, HistoryUuid, LeaseId, SeqNo, ShardId};
 use transport::{
-    ClusterAlias, HeldOperationsRequest, LiveSetRequest, RemoteClusters, RetentionLeaseRequest,
-    ShardChangesRequest,
+    ClusterAlias, HeldOperationsRequest, KnownMetadataVersions, LiveSetRequest, RemoteClusters,
+    RetentionLeaseRequest, ShardChangesRequest,
 };
 
 use super::tail_rate::TailRate;
@@ -64,6 +64,11 @@ impl LeaderShard for RemoteLeaderShard {
                     max_batch_size: request.max_batch_size,
                     max_response_size: request.max_response_size,
                     poll_timeout: request.poll_timeout,
+                    known_metadata: Some(KnownMetadataVersions {
+                        mapping: request.known_metadata.mapping,
+                        settings: request.known_metadata.settings,
+                        aliases: request.known_metadata.aliases,
+                    }),
                 })
                 .await?;
             pay(&link.rate, &link.settings, &response.frames).await;

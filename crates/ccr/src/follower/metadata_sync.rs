@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{ClusterService, IndexMetadata, IndexState};
+use cluster::{ClusterService, IndexMetadata};
 use es_exception::{Exception, ExceptionKind};
 use follow_task::MetadataSync;
 use futures::future::BoxFuture;
@@ -88,7 +88,8 @@ impl IndexMetadataSync {
         let wanted = settings_to_replicate(&leader_settings, &follower.settings);
         let wanted = mutant::in_settings(wanted, &leader_settings);
         if !wanted.non_dynamic.is_empty() || settings_change::is_under_way(&follower) {
-            self.close_apply_reopen(&follower, &wanted.non_dynamic).await?;
+            settings_change::close_apply_reopen(&self.cluster, &self.indices, &follower, &wanted.non_dynamic)
+                .await?;
         }
         if !wanted.dynamic.is_empty() {
             self.indices
@@ -97,36 +98,6 @@ impl IndexMetadataSync {
         }
         applied.settings = applied.settings.max(leader.settings_version);
         Ok(applied.settings)
-    }
-
-    /// Settings that are not dynamic need a closed index. Whatever fails, the index is opened again if it was closed for this, be it by an earlier call.
-    async fn close_apply_reopen(
-        &self,
-        follower: &IndexMetadata,
-        settings: &Settings,
-    ) -> Result<(), Exception> {
-        let reopens = follower.state == IndexState::Open || settings_change::is_under_way(follower);
-        if reopens {
-            settings_change::begin(&self.cluster, &follower.name).await?;
-        }
-        let changed = async {
-            if reopens {
-                self.indices.close_index(&follower.name).await?;
-            }
-            if settings.is_empty() {
-                return Ok(());
-            }
-            self.indices
-                .update_settings(&follower.name, settings.to_flat_json(), false, Origin::Ccr)
-                .await
-        };
-        let changed = changed.await;
-        if reopens {
-            settings_change::end(&self.cluster, std::slice::from_ref(&follower.name)).await?;
-            // Waits for the shards.
-            self.indices.open_index(&follower.name).await?;
-        }
-        changed
     }
 
     async fn aliases(&self, required: u64) -> Result<u64, Exception> {

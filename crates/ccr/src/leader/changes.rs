@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cluster::IndexMetadata;
+use cluster::{ClusterState, IndexMetadata};
 use es_exception::{Exception, ExceptionKind};
 use oplog::{
     ByteCount, Frame, HistoryUuid, ReadError, ReadLimits, RetentionLease, SeqNo, SeqNoRange, ShardId,
@@ -27,7 +27,7 @@ pub(super) async fn read(
     let started = side.clock.monotonic();
     let shard = side.shard(&request.shard)?;
     check_history(&shard, &request.shard, &request.expected_history_uuid)?;
-    let reached = wait_for_checkpoint(&shard, &request).await?;
+    let reached = wait_for_news(side, &shard, &request).await?;
     check_history(&shard, &request.shard, &request.expected_history_uuid)?;
 
     let checkpoint = shard.log().durable_checkpoint();
@@ -61,14 +61,26 @@ pub(super) async fn read(
     })
 }
 
-/// Waits until the checkpoint reaches what is asked for. False when the poll timeout passed first, which is no failure.
-async fn wait_for_checkpoint(shard: &Shard, request: &ShardChangesRequest) -> Result<bool, Exception> {
+/// Waits until the checkpoint reaches what is asked for, or the metadata becomes newer than what the follower knows. False when that is all, or the poll
+/// timeout passed first, which is no failure.
+async fn wait_for_news(
+    side: &LeaderSide,
+    shard: &Shard,
+    request: &ShardChangesRequest,
+) -> Result<bool, Exception> {
     let log = shard.log();
     if log.durable_checkpoint() >= Some(request.from) {
         return Ok(true);
     }
-    match tokio::time::timeout(request.poll_timeout, log.wait_durable(request.from)).await {
-        Ok(Ok(_)) => Ok(true),
+    let reached = async {
+        tokio::select! {
+            biased;
+            reached = log.wait_durable(request.from) => reached.map(|_| true),
+            () = metadata_news(side, request) => Ok(false),
+        }
+    };
+    match tokio::time::timeout(request.poll_timeout, reached).await {
+        Ok(Ok(reached)) => Ok(reached),
         Ok(Err(closed)) => {
             let reason = format!(
                 "shard {} stopped serving while a read waited for its next operation: {closed}",
@@ -78,6 +90,25 @@ async fn wait_for_checkpoint(shard: &Shard, request: &ShardChangesRequest) -> Re
             Err(Exception::new(ExceptionKind::IndexShardClosed, reason))
         }
         Err(_elapsed) => Ok(false),
+    }
+}
+
+/// Ends when the index has newer metadata than the follower knows; never for a follower that does not say what it knows. (Elasticsearch's polls wait for
+/// operations alone, so that a change of metadata may take a poll timeout to arrive.)
+async fn metadata_news(side: &LeaderSide, request: &ShardChangesRequest) {
+    let Some(known) = request.known_metadata else {
+        return std::future::pending().await;
+    };
+    let is_newer = |state: &Arc<ClusterState>| {
+        state.index_by_uuid(&request.shard.index).is_some_and(|index| {
+            index.mapping_version > known.mapping
+                || index.settings_version > known.settings
+                || index.aliases_version > known.aliases
+        })
+    };
+    // It fails when the node stops, which closes the shard too.
+    if side.cluster.watch().wait_for(is_newer).await.is_err() {
+        std::future::pending().await
     }
 }
 

@@ -36,6 +36,11 @@ impl StoppingStore {
         *self.left.lock() = Some(commits);
     }
 
+    /// Takes commits again.
+    pub(crate) fn go_on(&self) {
+        *self.left.lock() = None;
+    }
+
     /// How many commits were refused.
     pub(crate) fn refused(&self) -> usize {
         self.refused.load(Ordering::SeqCst)

@@ -4,9 +4,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
+use indices::Origin;
 use oplog::{ByteCount, Frame, IndexUuid, SeqNo, ShardId, ShardNumber};
 use serde_json::json;
-use transport::{HeldOperationsRequest, LeaderServices, ShardChangesRequest, ShardChangesResponse};
+use transport::{
+    HeldOperationsRequest, KnownMetadataVersions, LeaderServices, ShardChangesRequest, ShardChangesResponse,
+};
 
 use crate::support::{Disk, Node, Pair, document, in_time, until};
 
@@ -34,6 +37,7 @@ fn request(node: &Node, from: u64, count: u32) -> ShardChangesRequest {
         max_batch_size: ByteCount::new(u64::MAX),
         max_response_size: ByteCount::new(u64::MAX),
         poll_timeout: Duration::ZERO,
+        known_metadata: None,
     }
 }
 
@@ -87,6 +91,40 @@ async fn a_range_above_the_checkpoint_waits_for_its_first_operation() {
     let answer = in_time("the answer", waiting).await.unwrap();
     let seq_nos: Vec<_> = answer.frames.iter().map(Frame::seq_no).collect();
     assert_eq!(seq_nos, [SeqNo::new(OPERATIONS)]);
+}
+
+#[tokio::test]
+async fn a_change_of_metadata_ends_the_wait_of_those_who_do_not_know_it() {
+    let disk = Disk::new();
+    let node = leader(&disk).await;
+    let now = read(&node, request(&node, OPERATIONS, 1)).await.unwrap();
+    let known = KnownMetadataVersions {
+        mapping: now.mapping_version,
+        settings: now.settings_version,
+        aliases: now.aliases_version,
+    };
+    let polling = |known| ShardChangesRequest {
+        poll_timeout: Duration::from_secs(3600),
+        known_metadata: Some(known),
+        ..request(&node, OPERATIONS, 100)
+    };
+    let mut waiting = pin!(read(&node, polling(known)));
+    let too_early = tokio::time::timeout(Duration::from_millis(50), &mut waiting).await;
+    assert!(too_early.is_err(), "there is nothing new to tell");
+    let changed = json!({"index.mapping.total_fields.limit": 2000});
+    let indices = &node.indices;
+    indices
+        .update_settings("orders", changed, false, Origin::User)
+        .await
+        .unwrap();
+    let answer = in_time("the answer", waiting).await.unwrap();
+    assert_eq!(answer.frames.len(), 0);
+    assert_eq!(answer.settings_version, known.settings + 1);
+    // One who asks after the change is told at once.
+    let late = in_time("the late answer", read(&node, polling(known)))
+        .await
+        .unwrap();
+    assert_eq!(late.settings_version, known.settings + 1);
 }
 
 #[tokio::test]
@@ -181,6 +219,7 @@ async fn a_read_of_a_shard_that_does_not_serve_says_why() {
             max_batch_size: ByteCount::new(u64::MAX),
             max_response_size: ByteCount::new(u64::MAX),
             poll_timeout: Duration::ZERO,
+            known_metadata: None,
         };
         let side = node.ccr.leader_side();
         async move { side.read_changes(request).await.unwrap_err() }

@@ -4,6 +4,7 @@
 
 mod faults;
 mod leader_tap;
+mod metadata;
 mod support;
 
 mod bootstrap;
@@ -13,5 +14,6 @@ mod known_bugs;
 mod leader_reads;
 mod recovery_rate;
 mod recovery_resume;
+mod resume_checks;
 mod retention_leases;
 mod tail_rate;

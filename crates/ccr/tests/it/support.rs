@@ -11,7 +11,8 @@ use es_exception::Exception;
 use follow_task::{FollowTaskPhase, InflightBudget, RawFollowParameters, ShardFollowTaskStatus};
 use index_meta::SettingValue;
 use indices::{
-    BulkAction, BulkItem, CreateIndex, IndicesConfig, IndicesService, RefreshPolicy, UnlimitedDiskSpace,
+    BulkAction, BulkItem, CreateIndex, IndicesConfig, IndicesService, Origin, RefreshPolicy,
+    UnlimitedDiskSpace,
 };
 use oplog::{
     ByteCount, Clock, GroupCommitter, IndexUuid, LeaseId, LogOptions, RetentionLease, SeqNo, Storage,
@@ -213,6 +214,37 @@ impl Node {
         let shards = self.shards(index);
         let leases = shards.iter().map(|shard| shard.log().retention_leases().leases);
         leases.collect()
+    }
+
+    /// Follows with polls that only news end, and waits until the task runs.
+    pub(crate) async fn follow_without_poll_timeout(&self, leader_index: &str, follower_index: &str) {
+        let mut request = request(leader_index, follower_index, WaitForActiveShards::Count(1));
+        request.parameters =
+            serde_json::from_value(json!({"read_poll_timeout": "1h", "max_retry_delay": "50ms"})).unwrap();
+        self.ccr.follow(request).await.unwrap();
+        until("the task runs", || self.following(follower_index) == 1).await;
+    }
+
+    /// Changes settings of an index, closed for that if `static_ones` are among them.
+    pub(crate) async fn change_settings(&self, index: &str, changes: Value, static_ones: bool) {
+        if static_ones {
+            self.indices.close_index(index).await.unwrap();
+        }
+        let indices = &self.indices;
+        indices
+            .update_settings(index, changes, false, Origin::User)
+            .await
+            .unwrap();
+        if static_ones {
+            assert!(self.indices.open_index(index).await.unwrap());
+        }
+    }
+
+    /// A setting of an index.
+    pub(crate) fn setting(&self, index: &str, key: &str) -> Option<String> {
+        let state = self.cluster.state();
+        let settings = &state.require_index(index).unwrap().settings;
+        settings.get_str(key).map(str::to_owned)
     }
 
     /// Starts following without waiting for anything.

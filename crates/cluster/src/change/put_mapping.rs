@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use es_exception::Exception;
-use index_meta::IndexSettings;
+use index_meta::{IndexSettings, MappingLimits};
 use serde_json::Value;
 
 use crate::block::{BlockLevel, check_block};
@@ -32,7 +32,7 @@ pub fn put_mapping(
         // must not stop the follower.
         let merged = match origin {
             Origin::User => index.mapping.merge_within(update, settings.mapping_limits()),
-            Origin::Ccr => index.mapping.merge(update),
+            Origin::Ccr => index.mapping.merge_within(update, &MappingLimits::unlimited()),
         };
         let merged = merged.map_err(|error| error.to_exception().with_index(name))?;
         next = next.modify_index(name, |index| {
@@ -82,6 +82,17 @@ mod tests {
                 .status(),
             403
         );
+        let mapped = put_mapping(&state, &["f".into()], &update, Origin::Ccr).unwrap();
+        assert_eq!(mapped.index("f").unwrap().mapping_version, 2);
+    }
+
+    #[test]
+    fn the_limits_of_a_leader_are_its_own_business() {
+        let fields = (0..1001).map(|number| (format!("field-{number}"), json!({"type": "long"})));
+        let update = json!({"properties": fields.collect::<serde_json::Map<_, _>>()});
+        let by_hand = put_mapping(&state_with(&["a"]), &["a".into()], &update, Origin::User);
+        assert_eq!(by_hand.unwrap_err().status(), 400);
+        let state = state_with_follower("f");
         let mapped = put_mapping(&state, &["f".into()], &update, Origin::Ccr).unwrap();
         assert_eq!(mapped.index("f").unwrap().mapping_version, 2);
     }

@@ -1,7 +1,7 @@
 //! Changes the settings of indices.
 
 use es_exception::{Exception, ExceptionKind};
-use index_meta::{IndexSettings, SettingValue, Settings, validate_update};
+use index_meta::{IndexSettings, SettingValue, Settings, expand_wildcard_resets, validate_update};
 
 use crate::block::{BlockLevel, check_block};
 use crate::origin::Origin;
@@ -44,6 +44,7 @@ pub fn update_index_settings(
                 changes.insert_value(key, value.clone());
             }
         }
+        let changes = expand_wildcard_resets(&changes, &index.settings, index.is_open());
         validate_update(&changes, index.is_open()).map_err(|error| {
             // A private setting that replication would copy is a bug of the caller, and refused all the same.
             error.to_exception().with_index(name)
@@ -95,7 +96,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::change::testing::state_with;
+    use crate::change::testing::{state_with, state_with_follower};
     use crate::change::{close_indices, open_indices};
 
     fn update(
@@ -129,6 +130,25 @@ mod tests {
             ),
             (3, None)
         );
+    }
+
+    #[test]
+    fn a_wildcard_leaves_the_settings_of_a_follower_and_of_the_system() {
+        let state = update(&state_with_follower("a"), &json!({"priority": 5}), false).unwrap();
+        let before = state.index("a").unwrap().settings.clone();
+        for (wildcard, lost) in [("index.xpack.*", None), ("*", Some("index.priority"))] {
+            let reset = update(&state, &json!({wildcard: null}), false).unwrap();
+            let mut expected = before.clone();
+            lost.map(|key| expected.remove(key));
+            let settings = &reset.index("a").unwrap().settings;
+            for (key, value) in expected
+                .iter()
+                .filter(|(key, _)| *key != "index.number_of_replicas")
+            {
+                assert_eq!(settings.get(key), Some(value), "{wildcard} {key}");
+            }
+            assert_eq!(settings.get("index.priority").is_none(), lost.is_some());
+        }
     }
 
     #[test]

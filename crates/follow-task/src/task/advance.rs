@@ -96,7 +96,9 @@ impl FollowTask {
                 self.starve(now);
                 return;
             };
-            self.reads.send_again(now, id, reserved, &mut self.ids, actions);
+            let known_metadata = self.metadata.known();
+            self.reads
+                .send_again(now, id, reserved, known_metadata, &mut self.ids, actions);
         }
         let max_count = self.parameters.max_read_request_operation_count();
         let known = after(self.leader_global_checkpoint);
@@ -110,8 +112,17 @@ impl FollowTask {
                 self.starve(now);
                 break;
             };
-            self.reads
-                .send(now, plan, reserved, &self.parameters, &mut self.ids, actions);
+            let known_metadata = self.metadata.known();
+            let parameters = &self.parameters;
+            self.reads.send(
+                now,
+                plan,
+                reserved,
+                known_metadata,
+                parameters,
+                &mut self.ids,
+                actions,
+            );
         }
     }
 

@@ -63,6 +63,7 @@ impl FollowTask {
             time_since_last_read: counters.last_read_at.map(|at| now.since(at)),
             fatal_exception: self.fatal_exception.clone(),
             retention_lease_exception: self.lease.last_failure().cloned(),
+            metadata_exception: self.metadata.exception(),
             follower_to_leader_lag_millis: self.lag_millis(now),
             follower_to_leader_lagging_ops_count: self.lag.known().get().saturating_sub(applied.get()),
             heal: self

@@ -56,7 +56,9 @@ impl Default for MappingLimits {
 }
 
 impl MappingLimits {
-    pub(crate) const fn unlimited() -> Self {
+    /// No limits: for mappings that were checked where they come from.
+    #[must_use]
+    pub const fn unlimited() -> Self {
         Self {
             total_fields: u64::MAX,
             depth: u64::MAX,

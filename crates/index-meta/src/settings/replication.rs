@@ -2,7 +2,9 @@
 
 use crate::error::SettingsError;
 use crate::settings::validation::{check_not_managed, check_value};
-use crate::settings::{SettingScope, SettingValue, Settings, normalize_index_prefix, setting_definition};
+use crate::settings::{
+    SettingScope, SettingUpdate, SettingValue, Settings, normalize_index_prefix, setting_definition,
+};
 
 /// What a follower must change to have its leader's replicated settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,23 +31,22 @@ fn replicated(settings: &Settings) -> impl Iterator<Item = (&str, &SettingValue)
         .filter(|(key, _)| setting_definition(key).is_none_or(|definition| definition.is_replicated()))
 }
 
-/// What `follower` must change; a setting that only the follower has stays.
+/// What `follower` must change. A setting that the leader does not have, or has no more, goes back to its default (Elasticsearch leaves it
+/// behind, and refuses to resume then). Settings that this version does not know are left alone.
 #[must_use]
 pub fn settings_to_replicate(leader: &Settings, follower: &Settings) -> SettingsSync {
     let mut sync = SettingsSync::default();
-    for (key, value) in leader.iter() {
-        let Some(definition) = setting_definition(key).filter(|definition| definition.is_replicated()) else {
-            continue;
-        };
-        if follower.get(key) == Some(value) {
-            continue;
+    let removed = replicated(follower)
+        .filter(|(key, _)| leader.get(key).is_none())
+        .map(|(key, _)| (key, &SettingValue::Null));
+    let changed = replicated(leader).filter(|(key, value)| follower.get(key) != Some(*value));
+    for (key, value) in changed.chain(removed) {
+        match setting_definition(key).map(|definition| definition.update) {
+            Some(SettingUpdate::Dynamic) => sync.dynamic.insert_value(key, value.clone()),
+            Some(SettingUpdate::Static) => sync.non_dynamic.insert_value(key, value.clone()),
+            // Set when an index is created, the same on both.
+            Some(SettingUpdate::Final) | None => {}
         }
-        let changes = if definition.is_dynamic() {
-            &mut sync.dynamic
-        } else {
-            &mut sync.non_dynamic
-        };
-        changes.insert_value(key, value.clone());
     }
     sync
 }
@@ -117,28 +118,25 @@ mod tests {
             "uuid": "a", "number_of_replicas": 2, "refresh_interval": "5s",
             "mapping.total_fields.limit": 2000, "analysis.analyzer.a.type": "standard", "number_of_shards": 1
         }}));
-        let follower =
-            settings(&json!({"index": {"uuid": "b", "number_of_shards": 1, "mapping.depth.limit": 7}}));
+        let follower = settings(&json!({"index": {
+            "uuid": "b", "number_of_shards": 1, "mapping.depth.limit": 7, "analysis.analyzer.b.type": "standard", "priority": 3
+        }}));
         let sync = settings_to_replicate(&leader, &follower);
         assert_eq!(
             sync.dynamic,
-            settings(&json!({"index.mapping.total_fields.limit": 2000}))
+            settings(&json!({"index.mapping.total_fields.limit": 2000, "index.mapping.depth.limit": null}))
         );
         assert_eq!(
             sync.non_dynamic,
-            settings(&json!({"index.analysis.analyzer.a.type": "standard"}))
+            settings(
+                &json!({"index.analysis.analyzer.a.type": "standard", "index.analysis.analyzer.b.type": null})
+            )
         );
 
         let synced = follower.apply(&sync.dynamic).apply(&sync.non_dynamic);
         assert!(settings_to_replicate(&leader, &synced).is_empty());
-        assert!(
-            !replicated_settings_equal(&leader, &synced),
-            "a setting that the leader has not stays"
-        );
-        assert!(replicated_settings_equal(
-            &leader,
-            &synced.apply(&settings(&json!({"index.mapping.depth.limit": null})))
-        ));
+        assert!(replicated_settings_equal(&leader, &synced));
+        assert_eq!(synced.get_str("index.priority"), Some("3"), "its own");
     }
 
     #[test]

@@ -48,6 +48,35 @@ pub fn check_analysis(settings: &Settings) -> Result<(), SettingsError> {
     }
 }
 
+/// `changes` with each reset of a wildcard replaced by the resets that it stands for: those of the settings in `current` that a user may change now. It
+/// does not reach settings of the system, nor what an open index cannot change.
+#[must_use]
+pub fn expand_wildcard_resets(changes: &Settings, current: &Settings, index_open: bool) -> Settings {
+    let may_change = |key: &str| {
+        setting_definition(key).is_some_and(|definition| match definition.update {
+            SettingUpdate::Dynamic => !definition.private,
+            SettingUpdate::Static => !definition.private && !index_open,
+            SettingUpdate::Final => false,
+        })
+    };
+    let mut expanded = Settings::new();
+    for (key, value) in changes.iter() {
+        match key.strip_suffix('*').filter(|_| *value == SettingValue::Null) {
+            None => expanded.insert_value(key, value.clone()),
+            Some(prefix) => {
+                let reset = current.iter().map(|(key, _)| key);
+                for key in reset.filter(|key| key.starts_with(prefix) && may_change(key)) {
+                    // A value that the same request sets stands.
+                    if changes.get(key).is_none() {
+                        expanded.insert_value(key, SettingValue::Null);
+                    }
+                }
+            }
+        }
+    }
+    expanded
+}
+
 /// Checks the changes that a user makes to the settings of an index, all with their `index.` prefix.
 ///
 /// # Errors
@@ -55,29 +84,14 @@ pub fn check_analysis(settings: &Settings) -> Result<(), SettingsError> {
 pub fn validate_update(changes: &Settings, index_open: bool) -> Result<(), SettingsError> {
     let (mut final_keys, mut static_keys) = (Vec::new(), Vec::new());
     for (key, value) in changes.iter() {
-        let is_wildcard_reset = *value == SettingValue::Null && key.ends_with('*');
-        let definitions: Vec<&SettingDefinition> = match key.strip_suffix('*').filter(|_| is_wildcard_reset) {
-            // A wildcard resets what users can set; it does not reach the settings that they cannot.
-            Some(prefix) => setting_definitions()
-                .iter()
-                .filter(|definition| {
-                    definition.key.starts_with(prefix)
-                        && !definition.private
-                        && definition.update != SettingUpdate::Final
-                })
-                .collect(),
-            None => vec![definition_of(key)?],
-        };
-        for definition in definitions {
-            check_not_managed(key, definition)?;
-            check_value(key, definition, value)?;
-            match definition.update {
-                SettingUpdate::Dynamic => {}
-                SettingUpdate::Static if !index_open => {}
-                SettingUpdate::Static if is_wildcard_reset => {}
-                SettingUpdate::Static => static_keys.push(key.to_owned()),
-                SettingUpdate::Final => final_keys.push(key.to_owned()),
-            }
+        let definition = definition_of(key)?;
+        check_not_managed(key, definition)?;
+        check_value(key, definition, value)?;
+        match definition.update {
+            SettingUpdate::Dynamic => {}
+            SettingUpdate::Static if !index_open => {}
+            SettingUpdate::Static => static_keys.push(key.to_owned()),
+            SettingUpdate::Final => final_keys.push(key.to_owned()),
         }
     }
     if !final_keys.is_empty() {
@@ -258,6 +272,37 @@ mod tests {
     }
 
     #[test]
+    fn a_wildcard_resets_what_a_user_may_change_now() {
+        let current = settings(&json!({
+            "uuid": "a", "xpack.ccr.following_index": true, "number_of_shards": 1, "priority": 3,
+            "codec": "best_compression", "routing.allocation.require.zone": "x", "routing.allocation.include.zone": "y"
+        }));
+        let expand = |changes: Value, is_open| {
+            expand_wildcard_resets(&settings(&changes), &current, is_open).to_flat_json()
+        };
+        let all = json!({"*": null});
+        let dynamic = json!({
+            "index.priority": null, "index.routing.allocation.require.zone": null, "index.routing.allocation.include.zone": null
+        });
+        assert_eq!(expand(all.clone(), true), dynamic);
+        let closed = expand(all, false);
+        assert_eq!(closed["index.codec"], Value::Null);
+        assert_eq!(closed.as_object().map(serde_json::Map::len), Some(4));
+        assert_eq!(expand(json!({"xpack.*": null}), false), json!({}));
+        assert_eq!(
+            expand(
+                json!({"routing.allocation.require.*": null, "routing.allocation.require.zone": "z"}),
+                true
+            ),
+            json!({"index.routing.allocation.require.zone": "z"})
+        );
+        assert_eq!(
+            expand(json!({"priority": null}), true),
+            json!({"index.priority": null})
+        );
+    }
+
+    #[test]
     fn updates_depend_on_whether_the_index_is_open() {
         for (json, is_open, expected) in [
             (
@@ -281,7 +326,6 @@ mod tests {
                 false,
                 Some("internal setting"),
             ),
-            (json!({"routing.allocation.*": null}), true, None),
             (
                 json!({"nonsense": null}),
                 true,

@@ -115,6 +115,7 @@ mod tests {
             max_batch_size: ByteCount::new(max_batch_size),
             max_response_size: ByteCount::new(max_batch_size),
             poll_timeout: Duration::ZERO,
+            known_metadata: None,
         }
     }
 

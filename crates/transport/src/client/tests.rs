@@ -109,6 +109,7 @@ async fn read_from(hostile: Hostile) -> Exception {
         max_batch_size: ByteCount::new(1),
         max_response_size: ByteCount::from_mib(1),
         poll_timeout: Duration::ZERO,
+        known_metadata: None,
     };
     clusters
         .get(&alias)

@@ -25,6 +25,19 @@ pub struct ShardChangesRequest {
     pub max_response_size: ByteCount,
     /// How long the leader may wait for the first operation.
     pub poll_timeout: Duration,
+    /// What the caller knows of the index's metadata: anything newer ends the wait. `None`: only operations end it.
+    pub known_metadata: Option<KnownMetadataVersions>,
+}
+
+/// Versions of an index's metadata.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KnownMetadataVersions {
+    /// Of the mapping.
+    pub mapping: u64,
+    /// Of the settings.
+    pub settings: u64,
+    /// Of the aliases.
+    pub aliases: u64,
 }
 
 /// Operations in seq_no order, and where the leader shard stands.
@@ -68,6 +81,11 @@ impl TryFrom<proto::ReadShardChangesRequest> for ShardChangesRequest {
             max_batch_size: ByteCount::new(wire.max_batch_size_in_bytes),
             max_response_size: ByteCount::new(wire.max_response_size_in_bytes.unwrap_or(u64::MAX)),
             poll_timeout: Duration::from_millis(wire.poll_timeout_millis),
+            known_metadata: wire.known_metadata_versions.map(|known| KnownMetadataVersions {
+                mapping: known.mapping,
+                settings: known.settings,
+                aliases: known.aliases,
+            }),
         })
     }
 }
@@ -82,6 +100,11 @@ impl From<ShardChangesRequest> for proto::ReadShardChangesRequest {
             max_batch_size_in_bytes: request.max_batch_size.get(),
             poll_timeout_millis: millis(request.poll_timeout),
             max_response_size_in_bytes: Some(request.max_response_size.get()),
+            known_metadata_versions: request.known_metadata.map(|known| proto::KnownMetadataVersions {
+                mapping: known.mapping,
+                settings: known.settings,
+                aliases: known.aliases,
+            }),
         }
     }
 }

@@ -70,10 +70,13 @@ proptest! {
     fn shard_changes_requests_cross(
         shard in shards(), expected_history_uuid in histories(), from in seq_nos(),
         max_operation_count: u32, size in 1_u64.., most: u64, poll_timeout in times(),
+        known in prop::option::of((0_u64.., 0_u64.., 0_u64..)),
     ) {
         let (max_batch_size, max_response_size) = (ByteCount::new(size), ByteCount::new(most));
+        let known_metadata =
+            known.map(|(mapping, settings, aliases)| KnownMetadataVersions { mapping, settings, aliases });
         check::<_, proto::ReadShardChangesRequest>(ShardChangesRequest {
-            shard, expected_history_uuid, from, max_operation_count, max_batch_size, max_response_size, poll_timeout,
+            shard, expected_history_uuid, from, max_operation_count, max_batch_size, max_response_size, poll_timeout, known_metadata,
         })?;
     }
 

@@ -23,8 +23,11 @@ fn newer_metadata_is_applied_before_the_operations() {
         (MetadataKind::Mapping, 4),
     ] {
         assert_eq!(rig.appends(), [], "operations before {expected:?}");
-        for _ in 0..5 {
+        for attempt in 1..=5 {
             assert_eq!(rig.sync(Err(retryable())), expected);
+            let failing = rig.status().metadata_exception.unwrap();
+            assert_eq!((failing.kind, failing.exception), (expected, retryable()));
+            assert_eq!(failing.retries, attempt);
             while !rig
                 .actions
                 .iter()
@@ -34,6 +37,7 @@ fn newer_metadata_is_applied_before_the_operations() {
             }
         }
         assert_eq!(rig.sync(Ok(version)), expected);
+        assert_eq!(rig.status().metadata_exception, None);
     }
     assert_eq!(rig.appends().len(), 1);
     let status = rig.status();

@@ -107,7 +107,7 @@ fn empty_answers_clear_errors_and_change_no_counters() {
 
 /// The kinds that are tried again; all others are fatal. Elasticsearch's list, and the time-outs of transport and cluster state, which say
 /// nothing about what another attempt would find.
-const RETRYABLE: [ExceptionKind; 17] = [
+const RETRYABLE: [ExceptionKind; 18] = [
     ExceptionKind::ShardNotFound,
     ExceptionKind::IndexShardNotStarted,
     ExceptionKind::IndexShardClosed,
@@ -124,6 +124,7 @@ const RETRYABLE: [ExceptionKind; 17] = [
     ExceptionKind::EsRejectedExecution,
     ExceptionKind::CircuitBreaking,
     ExceptionKind::ReceiveTimeoutTransport,
+    ExceptionKind::FailedToCommitClusterState,
     ExceptionKind::ProcessClusterEventTimeout,
 ];
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use follow_task::{HealStage, HealStatus, ShardFollowTaskStatus};
+use follow_task::{HealStage, HealStatus, MetadataKind, ShardFollowTaskStatus};
 use oplog::SeqNo;
 use serde_json::{Map, Value, json};
 
@@ -155,6 +155,19 @@ pub(crate) fn shard_stats(
     let (catch_up, lease) = (catch_up_millis(status), lease_left_millis(status, lease_period));
     put_millis(&mut object, "estimated_catch_up", catch_up, human);
     put_millis(&mut object, "time_until_retention_lease_expiry", lease, human);
+    if let Some(failed) = &status.metadata_exception {
+        let kind = match failed.kind {
+            MetadataKind::Aliases => "aliases",
+            MetadataKind::Settings => "settings",
+            MetadataKind::Mapping => "mapping",
+        };
+        let shown =
+            json!({"kind": kind, "retries": failed.retries, "exception": error_object(&failed.exception)});
+        object.insert("metadata_exception".to_owned(), shown);
+    }
+    if let Some(failed) = &status.retention_lease_exception {
+        object.insert("retention_lease_exception".to_owned(), error_object(failed));
+    }
     if let Some(fatal) = &status.fatal_exception {
         object.insert("fatal_exception".to_owned(), error_object(fatal));
     }
