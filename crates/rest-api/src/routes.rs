@@ -237,6 +237,18 @@ const METADATA: &[Route] = &[
         to!(index_metadata::get_mapping),
     ),
     Route::new(
+        &[Get],
+        "/_mapping/field/{fields}",
+        &[TARGET, LOCAL, &["include_defaults"]],
+        to!(index_metadata::get_field_mapping),
+    ),
+    Route::new(
+        &[Get],
+        "/{index}/_mapping/field/{fields}",
+        &[TARGET, LOCAL, &["include_defaults"]],
+        to!(index_metadata::get_field_mapping),
+    ),
+    Route::new(
         &[Put, Post],
         "/{index}/_mapping",
         PUT_MAPPING,
@@ -253,6 +265,12 @@ const METADATA: &[Route] = &[
     .json()
     .carried_on(),
     Route::new(&[Get], "/_settings", SETTINGS, to!(index_metadata::get_settings)),
+    Route::new(
+        &[Get],
+        "/_settings/{name}",
+        SETTINGS,
+        to!(index_metadata::get_settings),
+    ),
     Route::new(
         &[Get],
         "/{index}/_settings",

@@ -67,6 +67,7 @@ impl Shard {
     pub fn write(&self, writes: Vec<DocumentWrite>) -> Result<WriteBatch, ShardError> {
         self.check_open()?;
         let mapping = self.metadata.mapping();
+        let nested_objects = self.metadata.settings().nested_objects_limit();
         let follows = self.role() == ShardRole::Follower;
         let checks: Vec<Result<(), WriteError>> = writes
             .iter()
@@ -74,7 +75,7 @@ impl Shard {
                 if follows {
                     Err(WriteError::FollowerReadOnly)
                 } else {
-                    check_document(&mapping, write)
+                    check_document(&mapping, write, nested_objects)
                 }
             })
             .collect();
@@ -152,7 +153,7 @@ impl Shard {
     }
 }
 
-fn check_document(mapping: &Mapping, write: &DocumentWrite) -> Result<(), WriteError> {
+fn check_document(mapping: &Mapping, write: &DocumentWrite, nested_objects: u64) -> Result<(), WriteError> {
     if write.id.is_empty() {
         return Err(WriteError::Invalid {
             reason: "if _id is specified it must not be empty".into(),
@@ -161,7 +162,7 @@ fn check_document(mapping: &Mapping, write: &DocumentWrite) -> Result<(), WriteE
     let WriteOperation::Index { source, .. } = &write.operation else {
         return Ok(());
     };
-    match mapping.check_document(source)? {
+    match mapping.check_document_within(source, nested_objects)? {
         DocumentCheck::Fits => Ok(()),
         DocumentCheck::NeedsMapping(update) => Err(WriteError::MappingUpdateRequired(update)),
     }

@@ -53,35 +53,59 @@ enum Purpose<'s, 'm, 'de> {
 }
 
 struct Reader<'s, 'm, 'de> {
+    mapping: &'m Mapping,
+    /// How many more nested objects the document may have.
+    nested_left: u64,
     purpose: Purpose<'s, 'm, 'de>,
     /// Why the pass was broken off; serde's own errors carry text only.
     error: Option<DocumentError>,
 }
 
-/// Whether the document fits, or what it needs.
-pub(crate) fn check(mapping: &Mapping, source: &[u8]) -> Result<DocumentCheck, DocumentError> {
+/// Whether the document fits, or what it needs. It may have `nested_objects` objects in fields of type nested.
+pub(crate) fn check(
+    mapping: &Mapping,
+    source: &[u8],
+    nested_objects: u64,
+) -> Result<DocumentCheck, DocumentError> {
+    let unknown = find_unknown(mapping, source, nested_objects)?;
+    if unknown.is_empty() {
+        return Ok(DocumentCheck::Fits);
+    }
+    derive::derive_update(mapping, source, nested_objects, &unknown)
+}
+
+/// The fields that the document has and the mapping has not; an error if the rest does not fit.
+pub(super) fn find_unknown<'m, 'de>(
+    mapping: &'m Mapping,
+    source: &'de [u8],
+    nested_objects: u64,
+) -> Result<Vec<Unknown<'m, 'de>>, DocumentError> {
     let mut reader = Reader {
+        mapping,
+        nested_left: nested_objects,
         purpose: Purpose::Check { unknown: Vec::new() },
         error: None,
     };
-    reader.read(mapping, source)?;
+    reader.read(source)?;
     match reader.purpose {
-        Purpose::Check { unknown } if !unknown.is_empty() => derive::derive_update(mapping, source, &unknown),
-        _ => Ok(DocumentCheck::Fits),
+        Purpose::Check { unknown } => Ok(unknown),
+        Purpose::Visit { .. } => Ok(Vec::new()),
     }
 }
 
 /// Emits the values of mapped fields.
 pub(crate) fn visit(mapping: &Mapping, source: &[u8], sink: &mut dyn FieldSink) -> Result<(), DocumentError> {
     Reader {
+        mapping,
+        nested_left: u64::MAX,
         purpose: Purpose::Visit { sink },
         error: None,
     }
-    .read(mapping, source)
+    .read(source)
 }
 
 impl<'m, 'de> Reader<'_, 'm, 'de> {
-    fn read(&mut self, mapping: &'m Mapping, source: &'de [u8]) -> Result<(), DocumentError> {
+    fn read(&mut self, source: &'de [u8]) -> Result<(), DocumentError> {
         if source.len() > MAX_DOCUMENT_BYTES {
             return Err(DocumentError::TooLarge {
                 length: source.len(),
@@ -91,9 +115,13 @@ impl<'m, 'de> Reader<'_, 'm, 'de> {
         let malformed = |problem: String| DocumentError::Malformed(problem);
         let text = std::str::from_utf8(source).map_err(|error| malformed(error.to_string()))?;
         let mut deserializer = serde_json::Deserializer::from_str(text);
+        let node = self.mapping.root();
+        if !node.is_enabled() {
+            return is_object(text).map_err(malformed);
+        }
         let root = ObjectSeed {
             reader: self,
-            node: mapping.root(),
+            node,
             inherited: Dynamic::True,
         };
         let result = root
@@ -124,14 +152,92 @@ impl<'m, 'de> Reader<'_, 'm, 'de> {
         Err(E::custom("refused"))
     }
 
-    fn leaf<E: serde::de::Error>(&mut self, field: &FieldMapping, json: &str) -> Result<(), E> {
-        for item in Values::of(json) {
+    fn leaf<E: serde::de::Error>(&mut self, field: &FieldMapping, raw: &'de RawValue) -> Result<(), E> {
+        self.values(field, raw)?;
+        // Source: what was copied is not copied on.
+        for path in field.copy_to() {
+            match self.mapping.field(path) {
+                Some(target) => self.values(target, raw)?,
+                None => self.copy_to_new_field(path, raw)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn values<E: serde::de::Error>(&mut self, field: &FieldMapping, raw: &RawValue) -> Result<(), E> {
+        for item in Values::of(raw.get()) {
             self.value(field, &item)?;
             for multi_field in field.multi_fields() {
                 self.value(multi_field, &item)?;
             }
         }
         Ok(())
+    }
+
+    /// Values for a field of `copy_to` that is not mapped: it is derived as if the document had it.
+    fn copy_to_new_field<E: serde::de::Error>(&mut self, path: &str, value: &'de RawValue) -> Result<(), E> {
+        let (mut parent, mut dynamic) = (self.mapping.root(), Dynamic::True);
+        let mut rest = path;
+        loop {
+            dynamic = parent.dynamic.unwrap_or(dynamic);
+            let (name, after) = rest.split_once('.').unwrap_or((rest, ""));
+            match parent.child(name) {
+                Some(Node::Object(object)) if !after.is_empty() => (parent, rest) = (object, after),
+                Some(node) => {
+                    let what = match node {
+                        Node::Object(_) => "it is mapped as an object",
+                        Node::Field(_) => "the path goes through a field that is no object",
+                    };
+                    let problem = format!("cannot copy to field [{path}]: {what}");
+                    return self.refuse(|| DocumentError::Malformed(problem));
+                }
+                None => return self.new_field(parent, rest.to_owned(), dynamic, value),
+            }
+        }
+    }
+
+    fn new_field<E: serde::de::Error>(
+        &mut self,
+        parent: &'m ObjectNode,
+        name: String,
+        dynamic: Dynamic,
+        value: &'de RawValue,
+    ) -> Result<(), E> {
+        match (dynamic, &mut self.purpose) {
+            (Dynamic::True, Purpose::Check { unknown }) => {
+                unknown.push(Unknown { parent, name, value });
+                Ok(())
+            }
+            (Dynamic::Strict, Purpose::Check { .. }) => {
+                let parent = if parent.path.is_empty() {
+                    "_doc"
+                } else {
+                    &parent.path
+                };
+                self.fail(DocumentError::Strict {
+                    field: name,
+                    parent: parent.to_owned(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Source: each object of a nested field is a document of its own in Elasticsearch, and counts.
+    fn count_nested<E: serde::de::Error>(&mut self) -> Result<(), E> {
+        match self.nested_left.checked_sub(1) {
+            Some(left) => {
+                self.nested_left = left;
+                Ok(())
+            }
+            None => self.refuse(|| {
+                DocumentError::Malformed(
+                    "the document has more objects in nested fields than the index takes; raise the setting \
+                     [index.mapping.nested_objects.limit]"
+                        .to_owned(),
+                )
+            }),
+        }
     }
 
     fn value<E: serde::de::Error>(&mut self, field: &FieldMapping, item: &Item<'_>) -> Result<(), E> {
@@ -164,6 +270,16 @@ impl<'m, 'de> Reader<'_, 'm, 'de> {
                 })
             }
         }
+    }
+}
+
+/// A document of a mapping that is not enabled only needs to be one.
+fn is_object(text: &str) -> Result<(), String> {
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| error.to_string())?;
+    if text.trim_start().starts_with('{') {
+        Ok(())
+    } else {
+        Err("a document must be a JSON object".to_owned())
     }
 }
 
@@ -231,7 +347,7 @@ impl<'m, 'de> ObjectSeed<'_, '_, 'm, 'de> {
         match node {
             Node::Field(field) => {
                 let raw: &'de RawValue = map.next_value()?;
-                self.reader.leaf(field, raw.get())
+                self.reader.leaf(field, raw)
             }
             Node::Object(object) if object.is_enabled() => map.next_value_seed(ObjectSeed {
                 reader: &mut *self.reader,
@@ -278,38 +394,13 @@ impl<'m, 'de> ObjectSeed<'_, '_, 'm, 'de> {
                         })?;
                     break;
                 }
-                None => return self.new_field(parent, rest.join("."), dynamic, map),
+                None => {
+                    let value = map.next_value()?;
+                    return self.reader.new_field(parent, rest.join("."), dynamic, value);
+                }
             }
         }
         map.next_value::<IgnoredAny>().map(|_| ())
-    }
-
-    fn new_field<A: MapAccess<'de>>(
-        &mut self,
-        parent: &'m ObjectNode,
-        name: String,
-        dynamic: Dynamic,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match (dynamic, &mut self.reader.purpose) {
-            (Dynamic::True, Purpose::Check { unknown }) => {
-                let value = map.next_value()?;
-                unknown.push(Unknown { parent, name, value });
-                Ok(())
-            }
-            (Dynamic::Strict, Purpose::Check { .. }) => {
-                let parent = if parent.path.is_empty() {
-                    "_doc"
-                } else {
-                    &parent.path
-                };
-                self.reader.fail(DocumentError::Strict {
-                    field: name,
-                    parent: parent.to_owned(),
-                })
-            }
-            _ => map.next_value::<IgnoredAny>().map(|_| ()),
-        }
     }
 }
 
@@ -329,6 +420,9 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_, '_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        if self.node.nested.is_some() {
+            self.reader.count_nested()?;
+        }
         let mut seen = Seen::default();
         let dynamic = self.dynamic();
         while let Some(Key(name)) = map.next_key_seed(KeySeed)? {

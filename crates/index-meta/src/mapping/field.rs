@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::date::DateFormat;
 use crate::document::FieldValue;
+use crate::mapping::parameters::{ParameterKind, parameters_of};
 
 /// The type of a field that holds values. Objects are not fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -164,6 +165,7 @@ pub struct FieldMapping {
     pub(crate) null_value: Option<OwnedValue>,
     pub(crate) format: Arc<DateFormat>,
     pub(crate) scaling_factor: f64,
+    pub(crate) copy_to: Vec<String>,
     /// Every parameter that differs from its default, as JSON, in printing order; without `type` and `fields`.
     pub(crate) parameters: Map<String, Value>,
     /// Multi-fields by their simple name.
@@ -249,13 +251,20 @@ impl FieldMapping {
         &self.format
     }
 
+    /// The paths of the fields that take this field's values too.
+    #[must_use]
+    pub fn copy_to(&self) -> &[String] {
+        &self.copy_to
+    }
+
     /// The multi-fields, by name.
     pub fn multi_fields(&self) -> impl Iterator<Item = &FieldMapping> {
         self.multi_fields.values().map(Arc::as_ref)
     }
 
     /// The JSON form: type, parameters that differ from their defaults, multi-fields.
-    pub(crate) fn to_json(&self) -> Value {
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         let mut json = Map::new();
         json.insert("type".into(), self.field_type.name().into());
         json.extend(self.parameters.clone());
@@ -268,6 +277,26 @@ impl FieldMapping {
             json.insert("fields".into(), Value::Object(fields));
         }
         Value::Object(json)
+    }
+
+    /// The JSON form with every parameter that has a default, as `include_defaults` of the field mapping API shows it.
+    #[must_use]
+    pub fn to_json_with_defaults(&self) -> Value {
+        let mut json = self.to_json();
+        if let Value::Object(json) = &mut json {
+            for parameter in parameters_of(self.field_type) {
+                let default = match parameter.kind {
+                    ParameterKind::Boolean { default } => default.into(),
+                    ParameterKind::Word { default, .. } if !default.is_empty() => default.into(),
+                    ParameterKind::Count => i32::MAX.into(),
+                    ParameterKind::Name if parameter.name == "format" => DateFormat::DEFAULT.into(),
+                    ParameterKind::Name => "default".into(),
+                    _ => continue,
+                };
+                json.entry(parameter.name).or_insert(default);
+            }
+        }
+        json
     }
 
     /// The parameter as mappings print it, if it differs from its default; for those without a getter.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::dynamic_template::DynamicTemplate;
 use super::parameters::{ParameterKind, parameters_of};
 use super::tree::RootOptions;
 use super::{FieldMapping, Mapping, MappingLimits, Node, ObjectNode};
@@ -32,10 +33,23 @@ pub(super) fn merge_mappings(base: &Mapping, update: &Mapping) -> Result<Mapping
             .dynamic_date_formats
             .clone()
             .or_else(|| old.dynamic_date_formats.clone()),
+        dynamic_templates: merge_templates(&old.dynamic_templates, &new.dynamic_templates),
         meta: new.meta.clone().or_else(|| old.meta.clone()),
         routing_required: new.routing_required.or(old.routing_required),
     };
     Ok(Mapping::new(root, options))
+}
+
+/// Source: a template of a known name takes the place of the former one, others come after those that there are.
+fn merge_templates(old: &[Arc<DynamicTemplate>], new: &[Arc<DynamicTemplate>]) -> Vec<Arc<DynamicTemplate>> {
+    let mut merged = old.to_vec();
+    for template in new {
+        match merged.iter_mut().find(|present| present.name == template.name) {
+            Some(present) => *present = Arc::clone(template),
+            None => merged.push(Arc::clone(template)),
+        }
+    }
+    merged
 }
 
 pub(super) fn merge_nodes(base: &Node, update: &Node) -> Result<Node> {
@@ -80,7 +94,7 @@ fn merge_objects(old: &ObjectNode, new: &ObjectNode) -> Result<ObjectNode> {
     if new.enabled.is_some_and(|enabled| enabled != old.is_enabled()) {
         return conflict(format!(
             "the [enabled] parameter can't be updated for the object mapping [{}]",
-            old.path
+            if old.path.is_empty() { "_doc" } else { &old.path }
         ));
     }
     let mut merged = old.clone();

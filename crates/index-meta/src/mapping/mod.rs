@@ -1,5 +1,6 @@
 //! Mappings: the tree of fields, its JSON form, and merging.
 
+mod dynamic_template;
 mod field;
 mod merge;
 mod object;
@@ -7,6 +8,7 @@ mod parameters;
 mod parse;
 mod tree;
 
+pub(crate) use dynamic_template::DetectedType;
 pub(crate) use field::OwnedValue;
 pub use field::{FieldMapping, FieldType};
 pub(crate) use object::{MAX_DEPTH, Node, ObjectNode, split_name};

@@ -24,6 +24,8 @@ pub(crate) enum ParameterKind {
     FieldValue,
     /// An object of texts.
     Meta,
+    /// Paths of fields: one, or a list.
+    Paths,
     /// Accepted only as what this version does anyway, and not kept.
     Only(&'static [&'static str]),
 }
@@ -97,7 +99,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     fixed("scaling_factor", scaled_float, ParameterKind::Factor),
     fixed("null_value", not_text, ParameterKind::FieldValue),
     updatable("meta", all, ParameterKind::Meta),
-    fixed("copy_to", all, ParameterKind::Only(&["[]"])),
+    updatable("copy_to", all, ParameterKind::Paths),
     fixed("similarity", text_or_keyword, ParameterKind::Only(&["BM25"])),
     fixed("fielddata", text, ParameterKind::Only(&["false"])),
     fixed("position_increment_gap", text, ParameterKind::Only(&["100"])),
@@ -194,6 +196,9 @@ fn dimension(field_type: FieldType) -> bool {
     matches!(field_type, FieldType::Keyword | FieldType::Ip) || field_type.is_integer()
 }
 
+/// The most entries of a parameter that is a list of paths.
+const MAX_PATHS: usize = 100;
+
 /// The value in its one printed form, or `None` if it is the default; `Err` says what is expected.
 pub(crate) fn normalize(kind: ParameterKind, value: &Value) -> Result<Option<Value>, String> {
     match kind {
@@ -239,6 +244,18 @@ pub(crate) fn normalize(kind: ParameterKind, value: &Value) -> Result<Option<Val
                 return Err("it can have at most 5 entries, and texts only".to_owned());
             }
             Ok((!members.is_empty()).then(|| value.clone()))
+        }
+        ParameterKind::Paths => {
+            let paths = match value {
+                Value::Array(paths) => paths.clone(),
+                path => vec![path.clone()],
+            };
+            let is_path = |path: &Value| path.as_str().is_some_and(|path| super::split_name(path).is_ok());
+            match paths.iter().find(|path| !is_path(path)) {
+                Some(wrong) => Err(format!("[{wrong}] is no path of a field")),
+                None if paths.len() > MAX_PATHS => Err(format!("it has more than {MAX_PATHS} entries")),
+                None => Ok((!paths.is_empty()).then(|| paths.into())),
+            }
         }
         ParameterKind::Only(words) => {
             if words.contains(&plain(value).as_str()) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::dynamic_template::{DynamicTemplate, MAX_TEMPLATES};
 use super::object::{MAX_DEPTH, Nested};
 use super::parameters::{ParameterKind, boolean, normalize, parameters_of};
 use super::tree::RootOptions;
@@ -41,11 +42,13 @@ pub(super) fn parse_mapping(json: &Value) -> Result<Mapping> {
             "_routing" => options.routing_required = Some(only_flag(name, value, "required")?),
             "_source" if only_flag(name, value, "enabled")? => {}
             "_source" => return malformed("[_source] cannot be disabled: replication needs it".to_owned()),
-            "dynamic_templates" | "runtime" if is_empty(value) => {}
-            "dynamic_templates" | "runtime" => {
-                return malformed(format!(
-                    "[{name}] is not supported by this version; map the fields explicitly"
-                ));
+            "dynamic_templates" => options.dynamic_templates = parse_templates(value)?,
+            "enabled" => root.enabled = Some(flag(name, value)?),
+            "runtime" if is_empty(value) => {}
+            "runtime" => {
+                return malformed(
+                    "[runtime] is not supported by this version; map the fields explicitly".to_owned(),
+                );
             }
             "type" if value == "object" => {}
             _ => {
@@ -56,6 +59,57 @@ pub(super) fn parse_mapping(json: &Value) -> Result<Mapping> {
         }
     }
     Ok(Mapping::new(root, options))
+}
+
+fn parse_templates(value: &Value) -> Result<Vec<Arc<DynamicTemplate>>> {
+    let Value::Array(items) = value else {
+        return malformed("[dynamic_templates] must be a list of objects".to_owned());
+    };
+    let mut templates: Vec<Arc<DynamicTemplate>> = Vec::new();
+    for item in items {
+        let (name, json) = match item
+            .as_object()
+            .map(|members| (members.len(), members.iter().next()))
+        {
+            Some((1, Some(member))) => member,
+            _ => {
+                return malformed(format!(
+                    "a dynamic template must be an object of its name and what it says, but got [{item}]"
+                ));
+            }
+        };
+        let template = DynamicTemplate::parse(name, json)?;
+        check_template(&template)?;
+        if templates.iter().any(|present| present.name == *name) {
+            return malformed(format!("[dynamic_templates] has [{name}] twice"));
+        }
+        templates.push(Arc::new(template));
+    }
+    if templates.len() > MAX_TEMPLATES {
+        return malformed(format!(
+            "[dynamic_templates] has more than {MAX_TEMPLATES} entries"
+        ));
+    }
+    Ok(templates)
+}
+
+/// Source: a template must be of use for one kind of value at least.
+fn check_template(template: &DynamicTemplate) -> Result<()> {
+    let mut problem = None;
+    for definition in template.definitions() {
+        match parse_node("__dynamic__".to_owned(), &definition, 1) {
+            Ok(_) => return Ok(()),
+            Err(error) => problem = problem.or(Some(error)),
+        }
+    }
+    let problem = problem.map_or_else(
+        || "its type does not fit [match_mapping_type]".to_owned(),
+        |problem| problem.to_string(),
+    );
+    malformed(format!(
+        "dynamic template [{}] has invalid content [{}]: {problem}",
+        template.name, template.json
+    ))
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -245,6 +299,11 @@ fn parse_field(
         match name.as_str() {
             "type" => {}
             "fields" if may_have_fields => multi_fields = parse_multi_fields(&path, value)?,
+            "copy_to" if !may_have_fields => {
+                return malformed(format!(
+                    "[copy_to] may not be used to copy from a multi-field: [{path}]"
+                ));
+            }
             "fields" => {
                 return malformed(format!(
                     "[{path}] is a multi-field and cannot have multi-fields itself"
@@ -356,6 +415,17 @@ fn build_field(
         null_value: None,
         format,
         scaling_factor: scaling_factor.unwrap_or(1.0),
+        copy_to: parameters
+            .get("copy_to")
+            .and_then(Value::as_array)
+            .map(|paths| {
+                paths
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect()
+            })
+            .unwrap_or_default(),
         multi_fields,
         path,
         parameters: Map::new(),

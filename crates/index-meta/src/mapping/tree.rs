@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value};
 
+use super::dynamic_template::{DetectedType, DynamicTemplate};
 use super::{FieldMapping, Node, ObjectNode, merge, parse};
 use crate::date::DateFormat;
 use crate::document::{self, DocumentCheck, FieldSink};
@@ -74,6 +75,7 @@ pub(crate) struct RootOptions {
     pub(crate) date_detection: Option<bool>,
     pub(crate) numeric_detection: Option<bool>,
     pub(crate) dynamic_date_formats: Option<Vec<Arc<DateFormat>>>,
+    pub(crate) dynamic_templates: Vec<Arc<DynamicTemplate>>,
     pub(crate) meta: Option<Value>,
     pub(crate) routing_required: Option<bool>,
 }
@@ -95,6 +97,13 @@ impl RootOptions {
         }
     }
 
+    /// The first template for a new field, if there is one.
+    pub(crate) fn template_for(&self, path: &str, detected: DetectedType) -> Option<&DynamicTemplate> {
+        let name = path.rsplit('.').next().unwrap_or(path);
+        let mut templates = self.dynamic_templates.iter().map(Arc::as_ref);
+        templates.find(|template| template.matches(path, name, detected))
+    }
+
     fn print_into(&self, json: &mut Map<String, Value>) {
         if let Some(meta) = &self.meta {
             json.insert("_meta".into(), meta.clone());
@@ -102,6 +111,14 @@ impl RootOptions {
         if let Some(formats) = &self.dynamic_date_formats {
             let patterns: Vec<&str> = formats.iter().map(|format| format.pattern()).collect();
             json.insert("dynamic_date_formats".into(), patterns.into());
+        }
+        if !self.dynamic_templates.is_empty() {
+            let templates: Vec<_> = self
+                .dynamic_templates
+                .iter()
+                .map(|template| template.to_json())
+                .collect();
+            json.insert("dynamic_templates".into(), templates.into());
         }
         for (name, flag) in [
             ("date_detection", self.date_detection),
@@ -228,7 +245,20 @@ impl Mapping {
     /// # Errors
     /// Any [`DocumentError`]; also when the document would not fit its own new fields.
     pub fn check_document(&self, source: &[u8]) -> Result<DocumentCheck, DocumentError> {
-        document::check(self, source)
+        self.check_document_within(source, u64::MAX)
+    }
+
+    /// As [`check_document`](Self::check_document), for a document that may have at most `nested_objects` objects in nested fields
+    /// (`index.mapping.nested_objects.limit`).
+    ///
+    /// # Errors
+    /// Any [`DocumentError`].
+    pub fn check_document_within(
+        &self,
+        source: &[u8],
+        nested_objects: u64,
+    ) -> Result<DocumentCheck, DocumentError> {
+        document::check(self, source, nested_objects)
     }
 
     /// Hands every value of a mapped field to `sink`, in document order. For the search view of every copy.

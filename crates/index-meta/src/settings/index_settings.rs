@@ -45,6 +45,7 @@ pub struct IndexSettings {
     pub(crate) soft_deletes_retention_operations: u64,
     pub(crate) soft_deletes_retention_lease_period: Duration,
     pub(crate) mapping_limits: MappingLimits,
+    pub(crate) nested_objects_limit: u64,
     pub(crate) max_result_window: u64,
     pub(crate) max_refresh_listeners: u64,
     pub(crate) max_terms_count: u64,
@@ -90,6 +91,7 @@ impl IndexSettings {
                 field_name_length: read.number("index.mapping.field_name_length.limit")?,
                 nested_fields: read.number("index.mapping.nested_fields.limit")?,
             },
+            nested_objects_limit: read.number("index.mapping.nested_objects.limit")?,
             max_result_window: read.number("index.max_result_window")?,
             max_refresh_listeners: read.number("index.max_refresh_listeners")?,
             max_terms_count: read.number("index.max_terms_count")?,
@@ -104,6 +106,12 @@ impl IndexSettings {
             hidden: read.flag("index.hidden")?,
             following_index: read.flag("index.xpack.ccr.following_index")?,
         })
+    }
+
+    /// `index.mapping.nested_objects.limit`
+    #[must_use]
+    pub fn nested_objects_limit(&self) -> u64 {
+        self.nested_objects_limit
     }
 
     /// `index.number_of_shards`

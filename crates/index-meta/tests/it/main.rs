@@ -1,6 +1,8 @@
 //! Mappings and documents through the public interface.
 
+mod copy_to;
 mod documents;
+mod dynamic_templates;
 mod mappings;
 mod properties;
 

@@ -73,8 +73,17 @@ fn what_is_not_honoured_is_refused() {
         (json!({"dynamic": "runtime"}), "not supported"),
         (
             json!({"dynamic_templates": [{"a": {}}]}),
-            "[dynamic_templates] is not supported",
+            "dynamic template [a]: it must have [mapping]",
         ),
+        (
+            json!({"dynamic_templates": [{"a": {"match": "*", "mapping": {"type": "keywrd"}}}]}),
+            "dynamic template [a] has invalid content",
+        ),
+        (
+            json!({"dynamic_templates": [{"a": {"match_mapping_type": "object", "mapping": {"type": "long"}}}]}),
+            "does not fit [match_mapping_type]",
+        ),
+        (json!({"dynamic_templates": {"a": {}}}), "must be a list"),
         (json!({"runtime": {"a": {}}}), "[runtime] is not supported"),
         (json!({"_source": {"enabled": false}}), "[_source]"),
         (json!({"_source": {"excludes": ["a"]}}), "[_source]"),
@@ -100,8 +109,12 @@ fn what_is_not_honoured_is_refused() {
             "unknown parameter [analyzer]",
         ),
         (
-            field(json!({"type": "long", "copy_to": "g"})),
-            "[g] is not supported",
+            field(json!({"type": "long", "copy_to": ["g", 1]})),
+            "[1] is no path of a field",
+        ),
+        (
+            field(json!({"type": "text", "fields": {"raw": {"type": "keyword", "copy_to": "g"}}})),
+            "may not be used to copy from a multi-field: [f.raw]",
         ),
         (
             field(json!({"type": "text", "fielddata": true})),

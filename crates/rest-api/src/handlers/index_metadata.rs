@@ -57,6 +57,32 @@ pub(crate) async fn get_mapping(call: Call) -> Result<Reply, Exception> {
     Reply::ok(&answer)
 }
 
+/// `GET /{index}/_mapping/field/{fields}`: of each index the fields whose path one of the patterns matches.
+pub(crate) async fn get_field_mapping(call: Call) -> Result<Reply, Exception> {
+    let with_defaults = call.params.flag("include_defaults", false)?;
+    let patterns = split_list(call.segment("fields").unwrap_or("*"));
+    let mut answer = Map::new();
+    for index in targets::any_state(&call)? {
+        let fields = index.mapping.fields();
+        let wanted = fields
+            .into_iter()
+            .filter(|field| patterns.iter().any(|pattern| matches(pattern, field.path())));
+        let mut shown = Map::new();
+        for field in wanted {
+            let leaf = field.path().rsplit('.').next().unwrap_or_default();
+            let definition = if with_defaults {
+                field.to_json_with_defaults()
+            } else {
+                field.to_json()
+            };
+            let entry = json!({"full_name": field.path(), "mapping": {leaf: definition}});
+            shown.insert(field.path().to_owned(), entry);
+        }
+        answer.insert(index.name.clone(), json!({"mappings": shown}));
+    }
+    Reply::ok(&answer)
+}
+
 /// `GET /{index}/_settings` and `GET /{index}/_settings/{name}`.
 pub(crate) async fn get_settings(call: Call) -> Result<Reply, Exception> {
     let flat = call.params.flag("flat_settings", false)?;
