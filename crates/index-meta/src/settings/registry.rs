@@ -242,6 +242,7 @@ const DEFINITIONS: &[SettingDefinition] = &[
     identity("index.history.uuid"),
     identity("index.provided_name"),
     identity("index.creation_date"),
+    identity("index.verified_before_close"),
     // Shape of the index.
     replicated(
         "index.number_of_shards",

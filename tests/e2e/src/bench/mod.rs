@@ -9,6 +9,7 @@ mod heal;
 mod ingest;
 mod lag;
 mod many_shards;
+mod metadata;
 mod process;
 mod rounds;
 mod stuck_disk;
@@ -35,6 +36,8 @@ pub(crate) enum Section {
     DeltaHeal,
     /// Memory of a follower of 500 indices with documents of 5 MiB, whose disk takes nothing.
     StuckDisk,
+    /// How fast metadata arrives, and how long a change of static settings takes.
+    Metadata,
     /// Replication over a line of 100 Mbit/s and a round trip of 100 ms.
     WideLink,
 }
@@ -103,6 +106,9 @@ pub(crate) async fn run(args: BenchArgs) -> Result<()> {
         }
         if args.measures(Section::StuckDisk) {
             stuck_disk::measure(&args.binary, &home, &mut figures).await?;
+        }
+        if args.measures(Section::Metadata) {
+            metadata::measure(&args.binary, &dataset, &home, &mut figures).await?;
         }
         if args.measures(Section::WideLink) {
             wide_link::measure(&args, &dataset, &home, &mut figures).await?;

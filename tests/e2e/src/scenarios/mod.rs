@@ -1,5 +1,6 @@
 //! The scenarios, one file each, and the list of them.
 
+mod aliases;
 mod bad_input;
 mod bootstrap;
 mod chain_link_faults;
@@ -8,6 +9,7 @@ mod fallen_behind;
 mod follower_killed;
 mod leader_killed;
 mod link_faults;
+mod metadata;
 mod official_clients;
 mod pause_resume;
 mod random_faults;
@@ -62,6 +64,16 @@ pub(crate) const ALL: &[Scenario] = &[
         bootstrap,
         "bootstrap",
         "50,000 real documents in three shards arrive at a follower, bit by bit the same"
+    ),
+    scenario!(
+        metadata,
+        "metadata",
+        "a follower's mapping and settings keep up with its leader's, and cannot be changed by hand"
+    ),
+    scenario!(
+        aliases,
+        "aliases",
+        "a follower has its leader's aliases, whatever becomes of them, and no write index"
     ),
     scenario!(
         updates_and_deletes,
