@@ -7,7 +7,8 @@ use cluster::IndexMetadata;
 use follow_task::{FollowTaskPhase, ShardFollowTaskStatus};
 use index_meta::replicated_settings_equal;
 use oplog::{Frame, Log, ReadLimits, SeqNo};
-use shard::Shard;
+use serde_json::{Value, json};
+use shard::{Query, SearchRequest, Shard};
 
 use crate::{Node, World};
 
@@ -125,6 +126,7 @@ impl Following {
         let mut compared = 0;
         for (theirs, mine) in shards {
             assert_eq!(documents(&theirs), documents(&mine), "{self:?}: documents differ");
+            assert_eq!(answers(&theirs), answers(&mine), "{self:?}: searches differ");
             let (theirs_held, mine_held) = (held(theirs.log()), held(mine.log()));
             for (seq_no, operation) in &mine_held {
                 if let Some(original) = theirs_held.get(seq_no) {
@@ -211,6 +213,36 @@ fn documents(shard: &Shard) -> Vec<(String, u64, u64, Vec<u8>)> {
         (frame.id().to_owned(), seq_no, version, frame.source().to_vec())
     };
     live.iter().map(document).collect()
+}
+
+/// What searches of every mapped field find: its documents, and of them those with a value in the upper half or with one of some words.
+fn answers(shard: &Shard) -> BTreeMap<String, Vec<u64>> {
+    shard.refresh().wait().expect("the copy can be searched");
+    let find = |query: Value| {
+        let request = SearchRequest {
+            query: Query::from_json(&query).expect("a query"),
+            size: 10_000,
+            ..SearchRequest::default()
+        };
+        let found = shard.search(&request).expect("the copy can be searched");
+        let mut seq_nos: Vec<_> = found.hits.iter().map(|hit| hit.seq_no.get()).collect();
+        seq_nos.sort_unstable();
+        seq_nos
+    };
+    let mut answers = BTreeMap::new();
+    for field in shard.mapping().fields() {
+        let path = field.path();
+        let mut ask = |query: Value| answers.insert(query.to_string(), find(query));
+        ask(json!({"exists": {"field": path}}));
+        if field.field_type().is_numeric() {
+            ask(json!({"range": {path: {"gte": 500_000}}}));
+        } else {
+            for word in ["a", "b", "ab", "z"] {
+                ask(json!({"match": {path: word}}));
+            }
+        }
+    }
+    answers
 }
 
 /// Every operation that a log still has.

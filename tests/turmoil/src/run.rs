@@ -48,6 +48,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same with users who change metadata before a bulk request, and bring new fields, this likely.
+    #[must_use]
+    pub fn with_metadata(mut self, changes: f64, new_fields: f64) -> Self {
+        (self.shape.metadata, self.shape.new_fields) = (changes, new_fields);
+        self
+    }
+
     /// The plan of a seed. Neighbouring seeds have different topologies.
     #[must_use]
     pub fn of(seed: u64) -> Self {

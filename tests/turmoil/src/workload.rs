@@ -84,29 +84,29 @@ impl Users {
         }
     }
 
-    /// An alias, a dynamic setting, or one that needs a closed index.
+    /// Something of the aliases, the settings or the mapping; half of the time something that is there goes.
     async fn change_metadata(&self, node: &Node) -> Result<(), Exception> {
         let number = self.metadata_changes.fetch_add(1, Ordering::SeqCst);
-        let (kind, alias) = {
+        let (kind, alias, former) = {
             let random = &mut *self.random.lock();
-            (random.between(0..4), format!("alias_{}", random.between(0..5)))
+            (
+                random.between(0..9),
+                self.alias(random),
+                random.between(0..number + 1),
+            )
         };
         let index = self.index.clone();
         let set = |settings| {
             node.indices
                 .update_settings(&self.index, settings, false, Origin::User)
         };
+        let analyzer = |number: u64| format!("analysis.analyzer.analyzer_{number}.type");
         match kind {
-            0 => {
-                let metadata = AliasMetadata::default();
-                let add = AliasChange::Add {
-                    index,
-                    alias,
-                    metadata,
+            0 | 1 => node.indices.update_aliases(vec![alias], Origin::User).await,
+            2 => {
+                let AliasChange::Add { alias, .. } = alias else {
+                    return Ok(());
                 };
-                node.indices.update_aliases(vec![add], Origin::User).await
-            }
-            1 => {
                 let must_exist = false;
                 let remove = AliasChange::Remove {
                     index,
@@ -115,12 +115,42 @@ impl Users {
                 };
                 node.indices.update_aliases(vec![remove], Origin::User).await
             }
-            2 => set(json!({"mapping.total_fields.limit": 1000 + number})).await,
-            _ => {
-                node.indices.close_index(&self.index).await?;
-                let analyzer = format!("analysis.analyzer.analyzer_{number}.type");
-                set(json!({ analyzer: "standard" })).await
+            3 => set(json!({"mapping.total_fields.limit": 1000 + number})).await,
+            4 => set(json!({"mapping.total_fields.limit": null})).await,
+            5 => {
+                // Documents may bring the field first, as a number too.
+                let field = format!("field_{}", self.fields.fetch_add(1, Ordering::SeqCst));
+                let mapping = json!({"properties": {field: {"type": "long"}}});
+                node.indices.put_mapping(&self.index, mapping, Origin::User).await
             }
+            6 => {
+                node.indices.close_index(&self.index).await?;
+                set(json!({ analyzer(number): "standard" })).await
+            }
+            7 => {
+                node.indices.close_index(&self.index).await?;
+                set(json!({ analyzer(former): null })).await
+            }
+            // Opened again by whoever called.
+            _ => node.indices.close_index(&self.index).await.map(|_| ()),
+        }
+    }
+
+    /// An alias with this and that.
+    fn alias(&self, random: &mut Random) -> AliasChange {
+        let mut routing = || random.chance(0.3).then(|| format!("r{}", random.between(0..3)));
+        let (index_routing, search_routing) = (routing(), routing());
+        let filter = json!({"range": {"n": {"gte": random.between(0..1000)}}});
+        AliasChange::Add {
+            index: self.index.clone(),
+            alias: format!("alias_{}", random.between(0..5)),
+            metadata: AliasMetadata {
+                filter: random.chance(0.3).then_some(filter),
+                index_routing,
+                search_routing,
+                is_write_index: random.chance(0.3).then_some(true),
+                ..AliasMetadata::default()
+            },
         }
     }
 

@@ -154,7 +154,11 @@ mod tests {
         let normal = convert_follower(&closed, "f").unwrap();
         let index = normal.index("f").unwrap();
         assert!(!index.is_follower() && !index.is_open() && index.custom.is_empty());
-        assert_eq!((index.settings_version, index.primary_term(0).get()), (2, 2));
+        let before = closed.index("f").unwrap().settings_version;
+        assert_eq!(
+            (index.settings_version, index.primary_term(0).get()),
+            (before + 1, 2)
+        );
         assert_eq!(
             convert_follower(&normal, "f").unwrap_err().kind(),
             ExceptionKind::IllegalArgument

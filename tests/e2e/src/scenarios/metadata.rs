@@ -17,9 +17,9 @@ const WITHIN: Duration = Duration::from_secs(20);
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     let pair = context.pair(Connection::Direct).await?;
     growing_mapping(&pair).await?;
-    settings(&pair).await?;
-    analysis(&pair).await?;
-    protection(&pair).await?;
+    dynamic_settings(&pair).await?;
+    static_settings(&pair).await?;
+    changes_by_hand(&pair).await?;
     refused_overrides(&pair).await?;
     pair.check_logs()
 }
@@ -92,7 +92,7 @@ async fn growing_mapping(pair: &Pair) -> Result<()> {
 }
 
 /// A dynamic setting is copied, also its removal, and no shard is closed for it; the number of replicas is each side's own.
-async fn settings(pair: &Pair) -> Result<()> {
+async fn dynamic_settings(pair: &Pair) -> Result<()> {
     let (leader, follower) = (pair.leader.rest(), pair.follower.rest());
     leader
         .put("/dynamic", &json!({"settings": {"number_of_replicas": 0}}))
@@ -128,7 +128,7 @@ async fn settings(pair: &Pair) -> Result<()> {
 }
 
 /// A static setting takes leader and follower through closed; then come the mapping that uses it and the documents.
-async fn analysis(pair: &Pair) -> Result<()> {
+async fn static_settings(pair: &Pair) -> Result<()> {
     let (leader, follower) = (pair.leader.rest(), pair.follower.rest());
     leader
         .put("/analyzed", &json!({"settings": {"number_of_replicas": 0}}))
@@ -174,7 +174,7 @@ async fn analysis(pair: &Pair) -> Result<()> {
 }
 
 /// What replication brings cannot be changed by hand, until the follower is an index of its own.
-async fn protection(pair: &Pair) -> Result<()> {
+async fn changes_by_hand(pair: &Pair) -> Result<()> {
     let follower = pair.follower.rest();
     let mapping = json!({"properties": {"mine": {"type": "long"}}});
     let alias = json!({"actions": [{"add": {"index": "dynamic-copy", "alias": "mine"}}]});

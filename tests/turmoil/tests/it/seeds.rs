@@ -4,6 +4,7 @@ use real_stack::{Fault, Plan, Tally, run};
 
 /// The same ones each time: a failure is due to the change at hand. Others by `REAL_STACK_FIRST_SEED` and `REAL_STACK_SEEDS`.
 const SEEDS: u64 = 6;
+const METADATA_SEEDS: u64 = 4;
 
 fn number(variable: &str, default: u64) -> u64 {
     let text = std::env::var(variable).ok();
@@ -34,6 +35,20 @@ fn every_follower_of_even_seeds_recovers() {
 #[test]
 fn every_follower_of_odd_seeds_recovers() {
     sweep(1, "seeds");
+}
+
+/// Mapping, settings and aliases change before every third bulk request, by document and by call; the index is closed and opened for it.
+#[test]
+fn metadata_that_changes_all_the_time_ends_the_same_on_both_sides() {
+    let (first, count) = (
+        number("REAL_STACK_FIRST_SEED", 100),
+        number("REAL_STACK_SEEDS", METADATA_SEEDS),
+    );
+    let mut total = Tally::default();
+    for seed in first..first + count {
+        total.add(&run(&Plan::of(seed).with_metadata(0.3, 0.05), "seeds"));
+    }
+    println!("{total}");
 }
 
 #[test]
