@@ -3,6 +3,7 @@
 mod documents;
 mod mappings;
 mod properties;
+mod templates;
 
 use index_meta::{DocumentCheck, FieldMapping, FieldSink, FieldValue, Mapping};
 use serde_json::Value;
