@@ -15,3 +15,4 @@ mod recovery_rate;
 mod recovery_resume;
 mod retention_leases;
 mod tail_rate;
+mod templates;

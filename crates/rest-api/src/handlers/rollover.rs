@@ -28,7 +28,9 @@ pub(crate) async fn rollover(call: Call) -> Result<Reply, Exception> {
     let mut body = call.object()?.unwrap_or_default();
     let conditions = conditions(take_object(&mut body, "conditions")?.unwrap_or_default())?;
     let new_index = call.segment("new_index").map(str::to_owned);
-    let create = take_new_index(new_index.clone().unwrap_or_default(), body, "rollover")?;
+    // The name is for refusals only.
+    let described = new_index.as_deref().unwrap_or(call.index()).to_owned();
+    let create = take_new_index(described, body, "rollover")?;
     let outcome = call
         .state
         .indices()
