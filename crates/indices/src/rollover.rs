@@ -172,7 +172,7 @@ impl Measures {
     fn of(stats: &IndexStats, now: UnixMillis) -> Self {
         let age = now.get().saturating_sub(stats.index.creation_date.get());
         let mut measures = Self {
-            age: Duration::from_millis(u64::try_from(age).unwrap_or(0)),
+            age: Duration::from_millis(age),
             ..Self::default()
         };
         for shard in stats.shards.iter().filter_map(|shard| shard.stats.as_ref()) {
