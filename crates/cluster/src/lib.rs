@@ -42,6 +42,7 @@ mod service;
 mod state;
 mod store;
 mod task;
+mod template_record;
 
 pub use block::{BlockLevel, check_block, check_delete_block, disk_full_exception};
 pub use check::check_store;

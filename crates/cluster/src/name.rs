@@ -31,12 +31,16 @@ pub fn validate_index_name(name: &str) -> Result<(), Exception> {
 /// # Errors
 /// `invalid_alias_name_exception` that says what is wrong with the name.
 pub fn validate_alias_name(alias: &str, index: &str) -> Result<(), Exception> {
+    validate_template_alias(alias).map_err(|refused| refused.with_index(index))
+}
+
+/// Checks the name of an alias in a template, for indices that nobody knows yet.
+pub(crate) fn validate_template_alias(alias: &str) -> Result<(), Exception> {
     check(alias).map_err(|why| {
         Exception::new(
             ExceptionKind::InvalidAliasName,
             format!("Invalid alias name [{alias}]: {why}"),
         )
-        .with_index(index)
     })
 }
 

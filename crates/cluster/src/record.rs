@@ -1,4 +1,4 @@
-//! How cluster state lies in the store: one record per index, node and task, and few for the rest.
+//! How cluster state lies in the store: one record per index, node, task and template, and few for the rest.
 //!
 //! The header record is written by every commit, and every commit compares it: so commits are serialized by the store, whoever
 //! makes them. Values are JSON; a field that this version does not know is refused, since dropping it silently would lose what a newer
@@ -17,6 +17,7 @@ use crate::node::{NodeId, NodeMetadata};
 use crate::state::{ClusterState, IndexTombstone};
 use crate::store::{Record, Write};
 use crate::task::PersistentTask;
+use crate::template_record::{StoredTemplates, template_writes};
 
 /// Version of the format of all record values.
 const FORMAT: u32 = 1;
@@ -176,10 +177,11 @@ pub(crate) fn writes(old: Option<&ClusterState>, new: &ClusterState) -> Vec<Writ
         PartialEq::eq,
         |task| put_value(&task_record(task)),
     );
+    template_writes(&mut writes, old.map(|old| old.templates.as_ref()), &new.templates);
     writes
 }
 
-fn map_writes<K: Ord + std::fmt::Display, V>(
+pub(crate) fn map_writes<K: Ord + std::fmt::Display, V>(
     writes: &mut Vec<Write>,
     prefix: &str,
     old: Option<&BTreeMap<K, V>>,
@@ -226,9 +228,13 @@ pub(crate) fn read(records: &[(String, Record)]) -> Result<Option<ClusterState>,
     state.metadata_version = header.metadata_version;
     state.master_node_id = header.master_node_id;
     state.last_allocation_id = header.last_allocation_id;
+    let mut templates = StoredTemplates::default();
     for (key, record) in records.iter().filter(|(key, _)| key != HEADER_KEY) {
-        read_record(&mut state, key, &record.value)?;
+        if !templates.read(key, &record.value)? {
+            read_record(&mut state, key, &record.value)?;
+        }
     }
+    state.templates = templates.finish();
     Ok(Some(state))
 }
 
@@ -372,11 +378,11 @@ fn settings(key: &str, value: &Value) -> Result<Settings, RecordError> {
     Settings::from_json(value).map_err(|error| malformed(key, error))
 }
 
-fn parse<T: serde::de::DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, RecordError> {
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, RecordError> {
     serde_json::from_slice(value).map_err(|error| malformed(key, error))
 }
 
-fn malformed(key: &str, source: impl std::error::Error + Send + Sync + 'static) -> RecordError {
+pub(crate) fn malformed(key: &str, source: impl std::error::Error + Send + Sync + 'static) -> RecordError {
     RecordError::Malformed {
         key: key.to_owned(),
         source: Box::new(source),
@@ -390,6 +396,6 @@ fn put(key: String, value: &impl Serialize) -> Write {
     }
 }
 
-fn put_value(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn put_value(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("records have string keys and values that JSON can hold")
 }

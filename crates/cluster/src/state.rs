@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use es_exception::Exception;
-use index_meta::Settings;
+use index_meta::{Settings, Templates};
 use oplog::{IndexUuid, UnixMillis};
 
 use crate::index_metadata::IndexMetadata;
@@ -50,6 +50,8 @@ pub struct ClusterState {
     pub persistent_tasks: BTreeMap<String, PersistentTask>,
     /// The newest allocation id that was given to a persistent task; never goes back.
     pub last_allocation_id: u64,
+    /// What indices that users create get when their names match.
+    pub templates: Arc<Templates>,
     /// Deleted indices, oldest first.
     pub index_graveyard: Vec<IndexTombstone>,
 }
@@ -70,6 +72,7 @@ impl ClusterState {
             transient_settings: Settings::default(),
             persistent_tasks: BTreeMap::new(),
             last_allocation_id: 0,
+            templates: Arc::default(),
             index_graveyard: Vec::new(),
         }
     }
@@ -186,5 +189,6 @@ impl ClusterState {
             && self.persistent_tasks == other.persistent_tasks
             && self.last_allocation_id == other.last_allocation_id
             && self.index_graveyard == other.index_graveyard
+            && (Arc::ptr_eq(&self.templates, &other.templates) || self.templates == other.templates)
     }
 }

@@ -74,6 +74,10 @@ exception_kinds! {
     InvalidIndexName, "invalid_index_name_exception", 400, false;
     /// An alias name that is not allowed.
     InvalidAliasName, "invalid_alias_name_exception", 400, false;
+    /// A template that is not valid.
+    InvalidIndexTemplate, "invalid_index_template_exception", 400, false;
+    /// A template that does not exist.
+    IndexTemplateMissing, "index_template_missing_exception", 404, false;
     /// An alias that does not exist.
     AliasesNotFound, "aliases_not_found_exception", 404, false;
     /// The thing to be created is there already.

@@ -9,7 +9,7 @@
 //! This crate deliberately does no IO: it does not store cluster state, does not know who calls it, and does not index anything.
 //! It never reads a clock either: date math takes the time as an argument.
 //!
-//! Reading order: [`Mapping`], [`FieldMapping`], [`FieldSink`], [`Settings`], [`IndexSettings`], [`AliasMetadata`].
+//! Reading order: [`Mapping`], [`FieldMapping`], [`FieldSink`], [`Settings`], [`IndexSettings`], [`AliasMetadata`], [`Templates`].
 //!
 //! Invariants:
 //! - Merging is idempotent, and never removes a field or changes its type.
@@ -35,6 +35,7 @@ mod error;
 mod mapping;
 mod query;
 mod settings;
+mod template;
 
 pub use alias::{AliasAction, AliasMetadata, alias_sync_actions};
 pub use date::DateFormat;
@@ -47,4 +48,8 @@ pub use settings::{
     Settings, SettingsSync, TranslogDurability, check_analysis, check_follow_overrides,
     expand_wildcard_resets, normalize_index_prefix, replicated_settings_equal, setting_definition,
     setting_definitions, settings_to_replicate, validate_for_create, validate_update,
+};
+pub use template::{
+    ComponentTemplate, Composition, IndexTemplate, NewIndex, TemplateContent, TemplateError, TemplateKind,
+    Templates, matches_wildcard,
 };

@@ -27,9 +27,12 @@ mod life_cycle;
 mod local;
 mod maintenance;
 mod medium;
+mod new_index;
 mod pressure;
 mod request;
 mod resolve;
+mod resolve_index;
+mod rollover;
 mod routing;
 mod search;
 mod service;
@@ -38,13 +41,15 @@ mod settings;
 pub use cluster::Origin;
 pub use config::IndicesConfig;
 pub use disk_monitor::{DiskSpace, DiskUsage, FsDiskSpace, UnlimitedDiskSpace};
+pub use index_meta::matches_wildcard;
 pub use request::{
     BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
     DocumentResponse, DocumentResult, GetOptions, GetResponse, IndexStats, MultiGetItem, NewFollowerIndex,
     RefreshPolicy, ResolveOptions, SearchHit, SearchOptions, SearchResponse, ShardCounts, ShardFailure,
     ShardState, ShardStatus, ShardSummary, ShardsAcknowledged, UpdateRequest,
 };
-pub use resolve::matches_wildcard;
+pub use resolve_index::ResolvedNames;
+pub use rollover::{RolloverCondition, RolloverOutcome, RolloverRequest};
 pub use routing::{routing_hash, shard_number};
 pub use service::{IndicesService, StartError};
 pub use settings::{DiskSettings, IndicesSettings, Watermark, check_cluster_settings, parse_rate};

@@ -1,51 +1,19 @@
-//! Creating, opening, closing and deleting indices, and changing their metadata.
+//! Opening, closing and deleting indices, and changing their metadata.
 
 use std::sync::Arc;
 
-use cluster::change::{self, AliasChange, CreateIndexChange, SettingsChange, parse_index_settings};
+use cluster::change::{self, AliasChange, SettingsChange, parse_index_settings};
 use cluster::{ClusterState, IndexMetadata, Origin};
-use es_exception::{Exception, ExceptionKind};
-use index_meta::{AliasAction, Mapping, SettingValue, Settings, normalize_index_prefix, validate_for_create};
+use es_exception::Exception;
+use index_meta::AliasAction;
 use oplog::IndexUuid;
 use serde_json::Value;
 
-use crate::request::{CreateIndex, ResolveOptions, ShardsAcknowledged};
+use crate::request::{ResolveOptions, ShardsAcknowledged};
 use crate::resolve::resolve;
 use crate::service::IndicesService;
 
 impl IndicesService {
-    /// Creates an index and waits for its shards.
-    ///
-    /// # Errors
-    /// `invalid_index_name_exception`, `resource_already_exists_exception`, and what is wrong with settings, mapping or aliases.
-    pub async fn create_index(&self, request: CreateIndex) -> Result<ShardsAcknowledged, Exception> {
-        let change = self.new_index(&request)?;
-        self.disk.check(&request.name)?;
-        let source = format!("create-index [{}]", request.name);
-        self.cluster
-            .update(&source, |state| Ok((change::create_index(state, &change)?, ())))
-            .await?;
-        self.acknowledge(&request.name, &change.uuid).await
-    }
-
-    fn new_index(&self, request: &CreateIndex) -> Result<CreateIndexChange, Exception> {
-        Ok(CreateIndexChange {
-            name: request.name.clone(),
-            uuid: IndexUuid::generate(),
-            settings: settings_for_create(&request.settings)?,
-            mapping: Arc::new(match &request.mappings {
-                Some(mapping) if !mapping.is_null() => Mapping::from_json(mapping)
-                    .map_err(|error| error.to_exception().with_index(&request.name))?,
-                _ => Mapping::empty(),
-            }),
-            aliases: request.aliases.clone(),
-            creation_date: self.clock.now(),
-            number_of_routing_shards: None,
-            custom: std::collections::BTreeMap::new(),
-            recovering: false,
-        })
-    }
-
     /// Deletes the indices that `expression` names: names and wildcards, no aliases.
     ///
     /// # Errors
@@ -264,70 +232,6 @@ impl IndicesService {
             shards_acknowledged,
         })
     }
-
-    /// Creates the index `name` for a document that is written to it, if that is allowed. Somebody else may create it first.
-    pub(crate) async fn auto_create(&self, name: &str) -> Result<(), Exception> {
-        check_auto_create(&self.state(), name)?;
-        match self
-            .create_index(CreateIndex {
-                name: name.to_owned(),
-                ..CreateIndex::default()
-            })
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == ExceptionKind::ResourceAlreadyExists => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Source: `action.auto_create_index`: true, false, or a list of patterns with `+` or `-` in front.
-fn check_auto_create(state: &ClusterState, name: &str) -> Result<(), Exception> {
-    const KEY: &str = "action.auto_create_index";
-    let setting = state.setting(KEY).unwrap_or("true");
-    let refuse = |why: String| {
-        Err(Exception::new(
-            ExceptionKind::IndexNotFound,
-            format!("no such index [{name}] and {why}"),
-        )
-        .with_index(name))
-    };
-    match setting {
-        "true" => return Ok(()),
-        "false" => return refuse(format!("[{KEY}] is [false]")),
-        _ => {}
-    }
-    for pattern in setting.split(',').map(str::trim) {
-        let (allow, pattern) = match pattern.strip_prefix('-') {
-            Some(pattern) => (false, pattern),
-            None => (true, pattern.strip_prefix('+').unwrap_or(pattern)),
-        };
-        if crate::resolve::matches_wildcard(pattern, name) {
-            if allow {
-                return Ok(());
-            }
-            return refuse(format!(
-                "[{KEY}] contains [-{pattern}] which forbids automatic creation of the index"
-            ));
-        }
-    }
-    refuse(format!("[{KEY}] ([{setting}]) doesn't match"))
-}
-
-fn settings_for_create(body: &Value) -> Result<Settings, Exception> {
-    if body.is_null() {
-        return Ok(Settings::default());
-    }
-    let parsed = Settings::from_json(body).map_err(|error| error.to_exception())?;
-    let mut settings = Settings::default();
-    for (key, value) in normalize_index_prefix(&parsed).iter() {
-        if *value != SettingValue::Null {
-            settings.insert_value(key, value.clone());
-        }
-    }
-    validate_for_create(&settings).map_err(|error| error.to_exception())?;
-    Ok(settings)
 }
 
 fn names(indices: &[Arc<IndexMetadata>]) -> Vec<String> {

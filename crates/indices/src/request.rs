@@ -17,7 +17,7 @@ use shard::{FetchedHit, ShardHit, ShardStats, TotalRelation, WritePrecondition};
 pub struct CreateIndex {
     /// The index's name.
     pub name: String,
-    /// Settings, nested or dotted, `index.` prefix optional; null for none.
+    /// Settings, nested or dotted, `index.` prefix optional; null for none, and a null value takes back what a template says.
     pub settings: Value,
     /// The mapping.
     pub mappings: Option<Value>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cluster::{ClusterState, IndexMetadata};
 use es_exception::{Exception, ExceptionKind};
+use index_meta::matches_wildcard;
 
 use crate::request::ResolveOptions;
 
@@ -218,26 +219,6 @@ impl Resolution<'_> {
     }
 }
 
-/// Whether `text` matches `pattern`, in which `*` stands for any number of characters.
-#[must_use]
-pub fn matches_wildcard(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let Some(last) = parts.next_back() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.find(part) {
-            Some(position) => rest = &rest[position + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
 #[cfg(test)]
 mod tests {
     use cluster::Origin;
@@ -361,24 +342,5 @@ mod tests {
             one("missing", true).unwrap_err().kind(),
             ExceptionKind::IndexNotFound
         );
-    }
-
-    #[test]
-    fn wildcards_match() {
-        let cases = [
-            ("a*", "abc", true),
-            ("*c", "abc", true),
-            ("a*c", "abc", true),
-            ("a*b*c", "aXbYc", true),
-            ("a*a", "a", false),
-            ("*", "", true),
-            ("abc", "abc", true),
-            ("ab", "abc", false),
-            ("*b*", "abc", true),
-            ("a**c", "ac", true),
-        ];
-        for (pattern, text, expected) in cases {
-            assert_eq!(matches_wildcard(pattern, text), expected, "{pattern} {text}");
-        }
     }
 }

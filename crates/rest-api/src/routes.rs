@@ -8,7 +8,7 @@ use crate::handlers::search::{SEARCH, SEARCH_HINTS};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{
     aliases, cat, ccr, cluster_health, cluster_settings, cluster_state, document, index_admin,
-    index_metadata, nodes, recovery, remote_info, root, search, stats, tasks,
+    index_metadata, nodes, recovery, remote_info, resolve, rollover, root, search, stats, tasks,
 };
 use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Head, Post, Put};
@@ -27,12 +27,16 @@ macro_rules! to {
     };
 }
 
+// After the macro, which it uses.
+mod templates;
+
 /// Every route.
 pub(crate) fn all() -> impl Iterator<Item = Route> {
     [
         CLUSTER,
         INDICES,
         METADATA,
+        templates::TEMPLATES,
         DOCUMENTS,
         SEARCHES,
         TABLES,
@@ -159,6 +163,23 @@ const INDICES: &[Route] = &[
         to!(index_admin::close_index),
     )
     .carried_on(),
+    Route::new(
+        &[Get],
+        "/_resolve/index/{name}",
+        &[TARGET],
+        to!(resolve::resolve_index),
+    ),
+    Route::new(&[Post], "/{index}/_rollover", ROLLOVER, to!(rollover::rollover))
+        .json()
+        .carried_on(),
+    Route::new(
+        &[Post],
+        "/{index}/_rollover/{new_index}",
+        ROLLOVER,
+        to!(rollover::rollover),
+    )
+    .json()
+    .carried_on(),
     Route::new(&[Get, Post], "/_refresh", &[TARGET], to!(index_admin::refresh)),
     Route::new(
         &[Get, Post],
@@ -195,6 +216,7 @@ const INDICES: &[Route] = &[
     Route::new(&[Get], "/{index}/_stats/{metric}", STATS, to!(stats::stats)),
 ];
 
+const ROLLOVER: &[&[&str]] = &[MASTER, TIMEOUT, ACTIVE, &["dry_run"]];
 const FLUSH: &[&str] = &["force", "wait_if_ongoing"];
 const FORCE_MERGE: &[&str] = &[
     "max_num_segments",
@@ -476,6 +498,8 @@ const TABLES: &[Route] = &[
     Route::new(&[Get], "/_cat/count/{index}", &[CAT], to!(cat::count)),
     Route::new(&[Get], "/_cat/aliases", &[CAT], to!(cat::aliases)),
     Route::new(&[Get], "/_cat/aliases/{name}", &[CAT], to!(cat::aliases)),
+    Route::new(&[Get], "/_cat/templates", &[CAT], to!(cat::templates)),
+    Route::new(&[Get], "/_cat/templates/{name}", &[CAT], to!(cat::templates)),
 ];
 
 const CAT_RECOVERY: &[&[&str]] = &[CAT, &["active_only"]];

@@ -17,3 +17,4 @@ mod recovery_resume;
 mod resume_checks;
 mod retention_leases;
 mod tail_rate;
+mod templates;

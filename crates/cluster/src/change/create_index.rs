@@ -47,18 +47,7 @@ pub struct CreateIndexChange {
 /// `illegal_argument_exception` for settings that do not go together.
 pub fn create_index(state: &ClusterState, change: &CreateIndexChange) -> Result<ClusterState, Exception> {
     let name = &change.name;
-    validate_index_name(name)?;
-    if let Some(existing) = state.index(name) {
-        let reason = format!("index [{name}/{}] already exists", existing.uuid);
-        return Err(Exception::new(ExceptionKind::ResourceAlreadyExists, reason).with_index(name));
-    }
-    if state.indices_with_alias(name).next().is_some() {
-        return Err(Exception::new(
-            ExceptionKind::InvalidIndexName,
-            format!("Invalid index name [{name}], already exists as alias"),
-        )
-        .with_index(name));
-    }
+    check_name(state, name)?;
     for alias in change.aliases.keys() {
         validate_alias_name(alias, name)?;
         super::aliases::check_not_an_index(state, alias, name)?;
@@ -103,6 +92,23 @@ pub fn create_index(state: &ClusterState, change: &CreateIndexChange) -> Result<
         super::aliases::check_one_write_index(&next, alias)?;
     }
     Ok(next)
+}
+
+/// Fails if no index may be created under `name`.
+pub(super) fn check_name(state: &ClusterState, name: &str) -> Result<(), Exception> {
+    validate_index_name(name)?;
+    if let Some(existing) = state.index(name) {
+        let reason = format!("index [{name}/{}] already exists", existing.uuid);
+        return Err(Exception::new(ExceptionKind::ResourceAlreadyExists, reason).with_index(name));
+    }
+    if state.indices_with_alias(name).next().is_some() {
+        return Err(Exception::new(
+            ExceptionKind::InvalidIndexName,
+            format!("Invalid index name [{name}], already exists as alias"),
+        )
+        .with_index(name));
+    }
+    Ok(())
 }
 
 fn routing_shards(change: &CreateIndexChange, number_of_shards: u32) -> Result<u32, Exception> {

@@ -9,9 +9,12 @@ mod create_index;
 mod delete_index;
 mod follower;
 mod in_sync;
+mod new_index;
 mod open_close;
 mod persistent_task;
 mod put_mapping;
+mod rollover;
+mod templates;
 mod update_settings;
 
 pub use aliases::{AliasChange, update_aliases};
@@ -22,11 +25,16 @@ pub use follower::{
     convert_follower, finish_follower_recovery, reset_follower_for_recovery, restore_follower_shards,
 };
 pub use in_sync::mark_shards_in_sync;
+pub use new_index::{NewIndexChange, create_index_by_templates};
 pub use open_close::{close_indices, open_indices};
 pub use persistent_task::{
     NewPersistentTask, put_persistent_task, remove_persistent_task, update_persistent_task_params,
 };
 pub use put_mapping::put_mapping;
+pub use rollover::{RolloverNames, rollover, rollover_names};
+pub use templates::{
+    put_component_template, put_index_template, remove_component_templates, remove_index_templates,
+};
 pub use update_settings::{SettingsChange, parse_index_settings, update_index_settings};
 
 #[cfg(test)]

@@ -5,3 +5,4 @@
 mod check;
 mod model;
 mod service;
+mod templates;

@@ -13,7 +13,7 @@ use index_meta::{AliasMetadata, Mapping, Settings};
 use oplog::{IndexUuid, UnixMillis};
 use serde_json::json;
 
-fn local_node() -> LocalNode {
+pub(crate) fn local_node() -> LocalNode {
     LocalNode {
         id: None,
         name: "node-1".into(),

@@ -5,6 +5,7 @@ mod documents;
 mod dynamic_templates;
 mod mappings;
 mod properties;
+mod templates;
 
 use index_meta::{DocumentCheck, FieldMapping, FieldSink, FieldValue, Mapping};
 use serde_json::Value;

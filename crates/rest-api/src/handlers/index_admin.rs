@@ -20,7 +20,22 @@ use crate::reply::Reply;
 /// `PUT /{index}`.
 pub(crate) async fn create_index(call: Call) -> Result<Reply, Exception> {
     check_timeouts(&call)?;
-    let mut body = call.object()?.unwrap_or_default();
+    let body = call.object()?.unwrap_or_default();
+    let request = take_new_index(call.index().to_owned(), body, "create index")?;
+    let created = call.state.indices().create_index(request).await?;
+    Reply::ok(&json!({
+        "acknowledged": true,
+        "shards_acknowledged": created.shards_acknowledged && one_copy_is_enough(&call, &created.index),
+        "index": created.index.name,
+    }))
+}
+
+/// A new index as the body of `what` describes it.
+pub(crate) fn take_new_index(
+    name: String,
+    mut body: Map<String, Value>,
+    what: &str,
+) -> Result<CreateIndex, Exception> {
     let settings = take_object(&mut body, "settings")?.map_or(Value::Null, Value::Object);
     let mappings = take_object(&mut body, "mappings")?.map(Value::Object);
     let mut aliases = BTreeMap::new();
@@ -32,19 +47,13 @@ pub(crate) async fn create_index(call: Call) -> Result<Reply, Exception> {
         refuse_rest(&fields, "alias")?;
         aliases.insert(name, metadata);
     }
-    refuse_rest(&body, "create index")?;
-    let request = CreateIndex {
-        name: call.index().to_owned(),
+    refuse_rest(&body, what)?;
+    Ok(CreateIndex {
+        name,
         settings,
         mappings,
         aliases,
-    };
-    let created = call.state.indices().create_index(request).await?;
-    Reply::ok(&json!({
-        "acknowledged": true,
-        "shards_acknowledged": created.shards_acknowledged && one_copy_is_enough(&call, &created.index),
-        "index": created.index.name,
-    }))
+    })
 }
 
 /// `DELETE /{index}`.
@@ -207,7 +216,7 @@ fn refuse_wildcards(call: &Call) -> Result<(), Exception> {
 /// Whether the request waits for no more copies of a shard than the one that there is; more cannot become active by waiting.
 ///
 /// Source: a request that does not say waits for as many as `index.write.wait_for_active_shards`.
-fn one_copy_is_enough(call: &Call, index: &IndexMetadata) -> bool {
+pub(crate) fn one_copy_is_enough(call: &Call, index: &IndexMetadata) -> bool {
     let setting = |key| index.settings.get_str(key);
     let wanted = match call.params.text("wait_for_active_shards") {
         None | Some("index-setting") => setting("index.write.wait_for_active_shards").unwrap_or("1"),
@@ -219,7 +228,7 @@ fn one_copy_is_enough(call: &Call, index: &IndexMetadata) -> bool {
     }
 }
 
-fn check_timeouts(call: &Call) -> Result<(), Exception> {
+pub(crate) fn check_timeouts(call: &Call) -> Result<(), Exception> {
     call.params.timeout("master_timeout")?;
     call.params.timeout("timeout")?;
     match call.params.text("wait_for_active_shards") {

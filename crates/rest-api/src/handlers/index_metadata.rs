@@ -155,7 +155,7 @@ pub(crate) fn aliases(index: &IndexMetadata, wanted: impl Fn(&str) -> bool) -> V
     )
 }
 
-fn print_alias(alias: &AliasMetadata) -> Value {
+pub(crate) fn print_alias(alias: &AliasMetadata) -> Value {
     let mut object = Map::new();
     let fields = [
         ("filter", alias.filter.clone()),

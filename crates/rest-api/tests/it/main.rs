@@ -14,4 +14,6 @@ mod follow_stats;
 mod force_merge;
 mod indices;
 mod replication;
+mod rollover;
 mod server;
+mod templates;

@@ -8,6 +8,7 @@ mod nodes;
 mod recovery;
 mod shards;
 mod table;
+mod templates;
 
 pub(crate) use aliases::aliases;
 pub(crate) use count::count;
@@ -17,3 +18,4 @@ pub(crate) use nodes::nodes;
 pub(crate) use recovery::recovery;
 pub(crate) use shards::shards;
 pub(crate) use table::CAT;
+pub(crate) use templates::templates;

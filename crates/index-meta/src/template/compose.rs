@@ -1,0 +1,125 @@
+//! What a template, its components and a request come to.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::error::TemplateError;
+use super::mappings::overlay;
+use super::model::{IndexTemplate, TemplateContent};
+use super::store::Templates;
+use crate::alias::AliasMetadata;
+use crate::error::MappingError;
+use crate::mapping::Mapping;
+use crate::settings::{IndexSettings, Settings, validate_for_create};
+
+/// What stands for the name of the index in the name of an alias.
+const INDEX_PLACEHOLDER: &str = "{index}";
+
+/// An index that somebody wants to create.
+#[derive(Debug, Clone, Copy)]
+pub struct NewIndex<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its settings with `index.` prefix; a null takes back what a template says.
+    pub settings: &'a Settings,
+    /// Its mapping.
+    pub mappings: Option<&'a Value>,
+    /// Its aliases.
+    pub aliases: &'a BTreeMap<String, AliasMetadata>,
+}
+
+impl NewIndex<'_> {
+    /// Whether the request says that the index is hidden.
+    fn is_hidden(&self) -> bool {
+        self.settings.get_str("index.hidden") == Some("true")
+    }
+}
+
+/// Settings, mapping and aliases that were laid one over the other.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Composition {
+    /// Settings with `index.` prefix, without nulls.
+    pub settings: Settings,
+    /// The mapping as JSON; empty if nothing says anything of it.
+    pub mappings: Map<String, Value>,
+    /// Aliases by name.
+    pub aliases: BTreeMap<String, AliasMetadata>,
+}
+
+impl Composition {
+    /// Lays `content` on top.
+    fn add(&mut self, content: &TemplateContent) -> Result<(), MappingError> {
+        if let Some(settings) = &content.settings {
+            self.settings = self.settings.apply(settings);
+        }
+        if let Some(Value::Object(mappings)) = &content.mappings {
+            overlay(&mut self.mappings, mappings)?;
+        }
+        for (name, metadata) in content.aliases.iter().flatten() {
+            self.aliases.insert(name.clone(), metadata.clone());
+        }
+        Ok(())
+    }
+
+    /// Puts the name of the index where the names of aliases ask for it.
+    fn name_aliases(&mut self, index: &str) {
+        let aliases = std::mem::take(&mut self.aliases);
+        self.aliases = aliases
+            .into_iter()
+            .map(|(name, metadata)| (name.replace(INDEX_PLACEHOLDER, index), metadata))
+            .collect();
+    }
+
+    /// Checks that settings and mapping go together, and answers the mapping.
+    ///
+    /// # Errors
+    /// [`TemplateError::Settings`], [`TemplateError::Mapping`].
+    pub fn check(&self) -> Result<Mapping, TemplateError> {
+        validate_for_create(&self.settings)?;
+        let settings = IndexSettings::from_settings(&self.settings)?;
+        let mappings = Value::Object(self.mappings.clone());
+        Ok(Mapping::empty().merge_within(&mappings, settings.mapping_limits())?)
+    }
+}
+
+impl Templates {
+    /// What `template` and its components come to for an index of this name. Components that do not exist give nothing.
+    ///
+    /// # Errors
+    /// [`TemplateError::Mapping`] if the mapping of all is nested too deeply.
+    pub fn compose(&self, template: &IndexTemplate, index: &str) -> Result<Composition, TemplateError> {
+        let mut composition = Composition::default();
+        for component in &template.composed_of {
+            if let Some(component) = self.component_templates().get(component) {
+                composition.add(&component.content)?;
+            }
+        }
+        if let Some(content) = &template.content {
+            composition.add(content)?;
+        }
+        composition.name_aliases(index);
+        Ok(composition)
+    }
+
+    /// What the request comes to over the template that applies to it, with the template's name; `None` if none applies.
+    ///
+    /// # Errors
+    /// [`TemplateError::Mapping`] if the mapping of all is nested too deeply.
+    pub fn compose_for(&self, new: &NewIndex<'_>) -> Result<Option<(&str, Composition)>, TemplateError> {
+        let Some((name, template)) = self.find(new.name, new.is_hidden()) else {
+            return Ok(None);
+        };
+        let mut composition = self.compose(template, new.name)?;
+        composition.settings = composition.settings.apply(new.settings);
+        if let Some(Value::Object(mappings)) = new.mappings {
+            overlay(&mut composition.mappings, mappings)?;
+        }
+        composition.aliases.extend(
+            new.aliases
+                .iter()
+                .map(|(name, metadata)| (name.clone(), metadata.clone())),
+        );
+        Ok(Some((name, composition)))
+    }
+}
