@@ -5,7 +5,10 @@ use std::sync::Arc;
 use cluster::change::{self, AliasChange, CreateIndexChange, SettingsChange, parse_index_settings};
 use cluster::{ClusterState, IndexMetadata, Origin};
 use es_exception::{Exception, ExceptionKind};
-use index_meta::{AliasAction, Mapping, SettingValue, Settings, normalize_index_prefix, validate_for_create};
+use index_meta::{
+    AliasAction, AnalysisDefinitions, Mapping, SettingValue, Settings, normalize_index_prefix,
+    validate_for_create,
+};
 use oplog::IndexUuid;
 use serde_json::Value;
 
@@ -20,6 +23,9 @@ impl IndicesService {
     /// `invalid_index_name_exception`, `resource_already_exists_exception`, and what is wrong with settings, mapping or aliases.
     pub async fn create_index(&self, request: CreateIndex) -> Result<ShardsAcknowledged, Exception> {
         let change = self.new_index(&request)?;
+        self.check_new_analysis(&change.settings, &change.mapping)
+            .await
+            .map_err(|error| error.with_index(&request.name))?;
         self.disk.check(&request.name)?;
         let source = format!("create-index [{}]", request.name);
         self.cluster
@@ -162,6 +168,22 @@ impl IndicesService {
             .settings
             .iter()
             .all(|(key, _)| key.starts_with("index.blocks."));
+        if origin == Origin::User
+            && settings_change
+                .settings
+                .iter()
+                .any(|(key, _)| is_about_analysis(key))
+        {
+            let state = self.state();
+            let named = names(&resolve(&state, expression, options)?);
+            let changed = change::update_index_settings(&state, &named, &settings_change)?;
+            for name in &named {
+                let index = changed.require_index(name)?;
+                self.check_new_analysis(&index.settings, &index.mapping)
+                    .await
+                    .map_err(|error| error.with_index(name))?;
+            }
+        }
         let change = |state: &ClusterState, names: &[String]| {
             if !only_blocks {
                 self.check_metadata_room(names, origin)?;
@@ -171,6 +193,18 @@ impl IndicesService {
         self.change_indices("update-settings", expression, options, change)
             .await
             .map(|_| ())
+    }
+
+    /// Whether an index with these settings can analyze what its mapping asks for.
+    async fn check_new_analysis(&self, settings: &Settings, mapping: &Mapping) -> Result<(), Exception> {
+        let definitions = AnalysisDefinitions::from_settings(settings);
+        mapping
+            .check_analysis(&definitions)
+            .map_err(|error| error.to_exception())?;
+        // Large lists of synonyms take a while.
+        self.blocking
+            .read(move || shard::check_analysis(&definitions))
+            .await?
     }
 
     /// Applies all alias changes, or none.
@@ -321,6 +355,11 @@ fn settings_for_create(body: &Value) -> Result<Settings, Exception> {
     }
     validate_for_create(&settings).map_err(|error| error.to_exception())?;
     Ok(settings)
+}
+
+/// Whether a change of the setting can change what analyzers there are.
+fn is_about_analysis(key: &str) -> bool {
+    key.starts_with("index.analysis.") || key == "index.max_ngram_diff" || key.ends_with('*')
 }
 
 fn names(indices: &[Arc<IndexMetadata>]) -> Vec<String> {

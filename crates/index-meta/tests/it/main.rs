@@ -1,5 +1,6 @@
 //! Mappings and documents through the public interface.
 
+mod analysis;
 mod documents;
 mod mappings;
 mod properties;
