@@ -359,7 +359,16 @@ fn settings_for_create(body: &Value) -> Result<Settings, Exception> {
 
 /// Whether a change of the setting can change what analyzers there are.
 fn is_about_analysis(key: &str) -> bool {
-    key.starts_with("index.analysis.") || key == "index.max_ngram_diff" || key.ends_with('*')
+    const DIFFERENCE: &str = "index.max_ngram_diff";
+    const DEFINITIONS: &str = "index.analysis.";
+    match key.strip_suffix('*') {
+        Some(prefix) => {
+            DEFINITIONS.starts_with(prefix)
+                || prefix.starts_with(DEFINITIONS)
+                || DIFFERENCE.starts_with(prefix)
+        }
+        None => key.starts_with(DEFINITIONS) || key == DIFFERENCE,
+    }
 }
 
 fn names(indices: &[Arc<IndexMetadata>]) -> Vec<String> {

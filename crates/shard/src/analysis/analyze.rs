@@ -76,7 +76,7 @@ pub fn analyze(
     max_tokens: u64,
 ) -> Result<Vec<AnalyzedToken>, Exception> {
     let definitions = AnalysisDefinitions::from_settings(settings);
-    let analyzers = Analyzers::of(&definitions, "_analyze");
+    let analyzers = Analyzers::make(&definitions);
     match &request.with {
         AnalyzeWith::Default => by_name(&definitions, &analyzers, "default", request, max_tokens),
         AnalyzeWith::Analyzer(name) => by_name(&definitions, &analyzers, name, request, max_tokens),

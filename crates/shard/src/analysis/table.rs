@@ -140,7 +140,8 @@ impl Analyzers {
         self.analyzers.is_empty() && self.normalizers.is_empty()
     }
 
-    fn make(definitions: &AnalysisDefinitions) -> Self {
+    /// As [`of`](Self::of), without a word in the log.
+    pub(super) fn make(definitions: &AnalysisDefinitions) -> Self {
         let analyzers = definitions.analyzers().map(|(name, read)| {
             let ready = match read {
                 Ok(chain) => make(&**chain, build),
