@@ -14,6 +14,9 @@ pub enum MappingError {
     /// The merged mapping would pass a limit of the index.
     #[error("{0}")]
     LimitExceeded(String),
+    /// A field names an analyzer or a normalizer that the index has not.
+    #[error("Failed to parse mapping: {0}")]
+    Analysis(String),
 }
 
 impl MappingError {
@@ -21,10 +24,14 @@ impl MappingError {
     #[must_use]
     pub fn to_exception(&self) -> Exception {
         let kind = match self {
-            Self::Malformed(_) => ExceptionKind::MapperParsing,
+            Self::Malformed(_) | Self::Analysis(_) => ExceptionKind::MapperParsing,
             Self::Conflict(_) | Self::LimitExceeded(_) => ExceptionKind::IllegalArgument,
         };
-        Exception::new(kind, self.to_string())
+        let exception = Exception::new(kind, self.to_string());
+        match self {
+            Self::Analysis(problem) => exception.with_cause(Exception::illegal_argument(problem.clone())),
+            _ => exception,
+        }
     }
 }
 
@@ -254,6 +261,9 @@ pub enum SettingsError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A definition under `index.analysis` is not one that this version can do.
+    #[error("{0}")]
+    Analysis(String),
     /// The setting is managed by the system alone.
     #[error("can not update {visibility} setting [{key}]; this setting is managed via a dedicated API")]
     Managed {

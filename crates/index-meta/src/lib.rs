@@ -9,7 +9,8 @@
 //! This crate deliberately does no IO: it does not store cluster state, does not know who calls it, and does not index anything.
 //! It never reads a clock either: date math takes the time as an argument.
 //!
-//! Reading order: [`Mapping`], [`FieldMapping`], [`FieldSink`], [`Settings`], [`IndexSettings`], [`AliasMetadata`], [`Templates`].
+//! Reading order: [`Mapping`], [`FieldMapping`], [`FieldSink`], [`Settings`], [`IndexSettings`], [`AnalysisDefinitions`], [`AliasMetadata`],
+//! [`Templates`].
 //!
 //! Invariants:
 //! - Merging is idempotent, and never removes a field or changes its type.
@@ -29,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 mod alias;
+mod analysis;
 mod date;
 mod document;
 mod error;
@@ -38,6 +40,11 @@ mod settings;
 mod template;
 
 pub use alias::{AliasAction, AliasMetadata, alias_sync_actions};
+pub use analysis::{
+    AnalysisDefinitions, AnalysisLanguage, AnalyzerChain, CharFilterDefinition, GramFilter, GramTokenizer,
+    NormalizerChain, PatternFlags, StopWords, SynonymRule, Synonyms, TokenChars, TokenFilterDefinition,
+    TokenizerDefinition,
+};
 pub use date::DateFormat;
 pub use document::{DocumentCheck, FieldSink, FieldValue, MappingUpdate};
 pub use error::{DocumentError, MappingError, QueryValueError, SettingsError, ValueError};
@@ -45,7 +52,7 @@ pub use mapping::{Dynamic, FieldMapping, FieldType, Mapping, MappingLimits};
 pub use query::{QueryContext, QueryValue, RangeBound, RangeEdge, parse_query_value, parse_range_bound};
 pub use settings::{
     IndexBlocks, IndexSettings, SettingDefinition, SettingKind, SettingScope, SettingUpdate, SettingValue,
-    Settings, SettingsSync, TranslogDurability, check_analysis, check_follow_overrides,
+    Settings, SettingsSync, TranslogDurability, check_follow_overrides,
     expand_wildcard_resets, normalize_index_prefix, replicated_settings_equal, setting_definition,
     setting_definitions, settings_to_replicate, validate_for_create, validate_update,
 };

@@ -37,7 +37,7 @@ impl QueryContext<'_> {
 pub enum QueryValue {
     /// Text to analyze by the field's search analyzer.
     Text(String),
-    /// An exact term.
+    /// An exact term, before the field's normalizer.
     Keyword(String),
     /// Any integer type.
     Long(i64),
@@ -163,7 +163,6 @@ fn read_term(
     let text = scalar.text();
     match field.field_type() {
         FieldType::Text => Ok(QueryValue::Text(text.to_owned())),
-        FieldType::Keyword if field.is_lowercased() => Ok(QueryValue::Keyword(text.to_lowercase())),
         FieldType::Keyword => Ok(QueryValue::Keyword(text.to_owned())),
         FieldType::Boolean => match text {
             "true" => Ok(QueryValue::Boolean(true)),

@@ -16,6 +16,7 @@
 //! - A disk that is too full, or takes no writes, refuses writes by a block that ends by itself; reads go on.
 #![forbid(unsafe_code)]
 
+mod analyze;
 mod auto_id;
 mod background;
 mod bulk;

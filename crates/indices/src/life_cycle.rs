@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use cluster::change::{self, AliasChange, SettingsChange, parse_index_settings};
 use cluster::{ClusterState, IndexMetadata, Origin};
-use es_exception::Exception;
-use index_meta::AliasAction;
+use es_exception::{Exception, ExceptionKind};
+use index_meta::{
+    AliasAction, AnalysisDefinitions, Mapping, Settings,
+};
 use oplog::IndexUuid;
 use serde_json::Value;
 
@@ -137,6 +139,22 @@ impl IndicesService {
             .settings
             .iter()
             .all(|(key, _)| key.starts_with("index.blocks."));
+        if origin == Origin::User
+            && settings_change
+                .settings
+                .iter()
+                .any(|(key, _)| is_about_analysis(key))
+        {
+            let state = self.state();
+            let named = names(&resolve(&state, expression, options)?);
+            let changed = change::update_index_settings(&state, &named, &settings_change)?;
+            for name in &named {
+                let index = changed.require_index(name)?;
+                self.check_new_analysis(&index.settings, &index.mapping)
+                    .await
+                    .map_err(|error| error.with_index(name))?;
+            }
+        }
         let change = |state: &ClusterState, names: &[String]| {
             if !only_blocks {
                 self.check_metadata_room(names, origin)?;
@@ -146,6 +164,18 @@ impl IndicesService {
         self.change_indices("update-settings", expression, options, change)
             .await
             .map(|_| ())
+    }
+
+    /// Whether an index with these settings can analyze what its mapping asks for.
+    pub(crate) async fn check_new_analysis(&self, settings: &Settings, mapping: &Mapping) -> Result<(), Exception> {
+        let definitions = AnalysisDefinitions::from_settings(settings);
+        mapping
+            .check_analysis(&definitions)
+            .map_err(|error| error.to_exception())?;
+        // Large lists of synonyms take a while.
+        self.blocking
+            .read(move || shard::check_analysis(&definitions))
+            .await?
     }
 
     /// Applies all alias changes, or none.
@@ -231,6 +261,20 @@ impl IndicesService {
             index,
             shards_acknowledged,
         })
+    }
+}
+
+/// Whether a change of the setting can change what analyzers there are.
+fn is_about_analysis(key: &str) -> bool {
+    const DIFFERENCE: &str = "index.max_ngram_diff";
+    const DEFINITIONS: &str = "index.analysis.";
+    match key.strip_suffix('*') {
+        Some(prefix) => {
+            DEFINITIONS.starts_with(prefix)
+                || prefix.starts_with(DEFINITIONS)
+                || DIFFERENCE.starts_with(prefix)
+        }
+        None => key.starts_with(DEFINITIONS) || key == DIFFERENCE,
     }
 }
 

@@ -28,6 +28,12 @@ impl IndicesService {
         mut allowed: impl FnMut(&ClusterState) -> Result<(), Exception> + Send,
     ) -> Result<ShardsAcknowledged, Exception> {
         let change = self.new_index(request)?;
+        // As it would be created now: what templates say is checked again when it is, but for what takes long.
+        let state = create_index_by_templates(&self.state(), &change)?;
+        let index = state.require_index(&request.name)?;
+        self.check_new_analysis(&index.settings, &index.mapping)
+            .await
+            .map_err(|error| error.with_index(&request.name))?;
         self.disk.check(&request.name)?;
         let source = format!("create-index [{}]", request.name);
         self.cluster

@@ -7,7 +7,7 @@ use crate::handlers::document::{SOURCE, WRITE};
 use crate::handlers::search::{SEARCH, SEARCH_HINTS};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{
-    aliases, cat, ccr, cluster_health, cluster_settings, cluster_state, document, index_admin,
+    aliases, analyze, cat, ccr, cluster_health, cluster_settings, cluster_state, document, index_admin,
     index_metadata, nodes, recovery, remote_info, resolve, rollover, root, search, stats, tasks,
 };
 use crate::route::Route;
@@ -286,6 +286,8 @@ const METADATA: &[Route] = &[
     )
     .json()
     .carried_on(),
+    Route::new(&[Get, Post], "/_analyze", &[], to!(analyze::analyze)).json(),
+    Route::new(&[Get, Post], "/{index}/_analyze", &[], to!(analyze::analyze)).json(),
     Route::new(&[Get], "/_settings", SETTINGS, to!(index_metadata::get_settings)),
     Route::new(
         &[Get],

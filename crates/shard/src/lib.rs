@@ -25,6 +25,7 @@
 //! All calls block; async callers use `spawn_blocking`. Every wait ends when the shard is closed.
 #![forbid(unsafe_code)]
 
+mod analysis;
 mod check;
 mod config;
 mod error;
@@ -47,6 +48,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use analysis::{AnalyzeRequest, AnalyzeWith, AnalyzedToken, analyze, check_analysis};
 pub use check::{ShardCheck, check_dir};
 pub use config::{ShardConfig, ShardRole, ShardServices, ViewPoolConfig};
 pub use error::{ShardError, WriteError};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use es_exception::Exception;
-use index_meta::{AliasMetadata, Mapping, NewIndex, Settings};
+use index_meta::{AliasMetadata, IndexSettings, Mapping, NewIndex, Settings};
 use oplog::{IndexUuid, UnixMillis};
 use serde_json::Value;
 
@@ -71,7 +71,23 @@ pub fn create_index_by_templates(
         create.mapping = Arc::new(mapping);
         create.aliases = composition.aliases;
     }
+    check_mapping(&create, change.mappings.as_ref())?;
     create_index(state, &create)
+}
+
+/// Whether the mapping is within the limits of the index, and its analyzers exist.
+fn check_mapping(create: &CreateIndexChange, given: Option<&Value>) -> Result<(), Exception> {
+    let with_index = |error: Exception| error.with_index(&create.name);
+    let settings =
+        IndexSettings::from_settings(&create.settings).map_err(|error| with_index(error.to_exception()))?;
+    let within = given.map_or(Ok(()), |given| {
+        Mapping::empty()
+            .merge_within(given, settings.mapping_limits())
+            .map(drop)
+    });
+    within
+        .and_then(|()| create.mapping.check_analysis(settings.analysis()))
+        .map_err(|error| with_index(error.to_exception()))
 }
 
 #[cfg(test)]
@@ -140,6 +156,17 @@ mod tests {
         assert_eq!(refused.unwrap_err().status(), 400);
         let taken = create_index_by_templates(&state, &new("taken", &json!({}), None)).unwrap_err();
         assert_eq!(taken.kind().type_name(), "resource_already_exists_exception");
+    }
+
+    #[test]
+    fn a_mapping_above_the_limits_of_its_index_is_refused() {
+        let fields = json!({"properties": {"a": {"type": "long"}, "b": {"type": "long"}}});
+        let limited = |limit: &str| {
+            let settings = json!({"index.mapping.total_fields.limit": limit});
+            create_index_by_templates(&state_with(&[]), &new("a", &settings, Some(fields.clone())))
+        };
+        assert_eq!(limited("1").unwrap_err().status(), 400);
+        assert!(limited("2").is_ok());
     }
 
     #[test]

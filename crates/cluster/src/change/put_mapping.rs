@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use es_exception::Exception;
-use index_meta::{IndexSettings, MappingLimits};
+use index_meta::{IndexSettings, Mapping, MappingLimits};
 use serde_json::Value;
 
 use crate::block::{BlockLevel, check_block};
@@ -28,6 +28,12 @@ pub fn put_mapping(
             check_block(index, BlockLevel::MetadataWrite)?;
         }
         let settings = IndexSettings::from_settings(&index.settings).map_err(|error| error.to_exception())?;
+        if origin == Origin::User {
+            // What is mapped already loads whatever it names, and must not stand in the way of other fields.
+            Mapping::from_json(update)
+                .and_then(|update| update.check_analysis(settings.analysis()))
+                .map_err(|error| error.to_exception().with_index(name))?;
+        }
         // The leader has checked a replicated mapping against the leader's limits, which are replicated too; a limit that arrives later
         // must not stop the follower.
         let merged = match origin {
@@ -70,6 +76,23 @@ mod tests {
                 .status(),
             400
         );
+    }
+
+    #[test]
+    fn only_users_are_held_to_the_analyzers_that_there_are() {
+        let state = state_with(&["a"]);
+        let names = ["a".to_owned()];
+        let unknown = json!({"properties": {"t": {"type": "text", "analyzer": "x"}}});
+        let refused = put_mapping(&state, &names, &unknown, Origin::User).unwrap_err();
+        assert!(
+            refused
+                .reason()
+                .contains("analyzer [x] has not been configured in mappings"),
+            "{refused}"
+        );
+        let mapped = put_mapping(&state, &names, &unknown, Origin::Ccr).unwrap();
+        let other = json!({"properties": {"u": {"type": "text", "analyzer": "english"}}});
+        put_mapping(&mapped, &names, &other, Origin::User).unwrap();
     }
 
     #[test]

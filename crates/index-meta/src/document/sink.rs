@@ -11,7 +11,7 @@ use crate::mapping::FieldMapping;
 pub enum FieldValue<'a> {
     /// Full text, to be analyzed.
     Text(&'a str),
-    /// An exact term.
+    /// An exact term, before the field's normalizer.
     Keyword(&'a str),
     /// Any integer type.
     Long(i64),

@@ -157,7 +157,7 @@ pub struct FieldMapping {
     pub(crate) norms: bool,
     pub(crate) coerce: bool,
     pub(crate) ignore_malformed: bool,
-    pub(crate) lowercase: bool,
+    pub(crate) normalizer: Option<String>,
     pub(crate) analyzer: Option<String>,
     pub(crate) search_analyzer: Option<String>,
     pub(crate) search_quote_analyzer: Option<String>,
@@ -209,16 +209,16 @@ impl FieldMapping {
         self.analyzer.as_deref()
     }
 
-    /// The analyzer of a text field at search time: `search_analyzer`, else `analyzer`, else the index's default (`None`).
+    /// `search_analyzer` of a text field, as it was set.
     #[must_use]
     pub fn search_analyzer(&self) -> Option<&str> {
-        self.search_analyzer.as_deref().or(self.analyzer.as_deref())
+        self.search_analyzer.as_deref()
     }
 
-    /// The analyzer of quoted phrases: `search_quote_analyzer`, else as [`search_analyzer`](Self::search_analyzer).
+    /// `search_quote_analyzer` of a text field, as it was set.
     #[must_use]
     pub fn search_quote_analyzer(&self) -> Option<&str> {
-        self.search_quote_analyzer.as_deref().or(self.search_analyzer())
+        self.search_quote_analyzer.as_deref()
     }
 
     /// Keyword values with more UTF-16 units than this are skipped.
@@ -239,10 +239,10 @@ impl FieldMapping {
         self.ignore_malformed
     }
 
-    /// Whether a keyword's terms are lowercased (`normalizer: lowercase`), in documents and in queries.
+    /// What a keyword's terms go through, in documents and in queries; [`FieldValue::Keyword`] is the value before.
     #[must_use]
-    pub fn is_lowercased(&self) -> bool {
-        self.lowercase
+    pub fn normalizer(&self) -> Option<&str> {
+        self.normalizer.as_deref()
     }
 
     /// How a date field reads its values.

@@ -160,7 +160,7 @@ fn print(value: &Value) -> String {
 fn default_of(kind: ParameterKind) -> String {
     match kind {
         ParameterKind::Boolean { default } => default.to_string(),
-        ParameterKind::Word { default, .. } if !default.is_empty() => default.to_owned(),
+        ParameterKind::Word { default, .. } => default.to_owned(),
         ParameterKind::FieldValue => "null".to_owned(),
         _ => "default".to_owned(),
     }

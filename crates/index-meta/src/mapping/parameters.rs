@@ -80,14 +80,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         text_or_keyword,
         ParameterKind::Boolean { default: false },
     ),
-    fixed(
-        "normalizer",
-        keyword,
-        ParameterKind::Word {
-            words: &["lowercase"],
-            default: "",
-        },
-    ),
+    fixed("normalizer", keyword, ParameterKind::Name),
     updatable("ignore_above", keyword, ParameterKind::Count),
     fixed("format", date, ParameterKind::Name),
     updatable(

@@ -362,9 +362,6 @@ fn parse_multi_fields(path: &str, fields: &Value) -> Result<BTreeMap<String, Arc
     Ok(multi_fields)
 }
 
-/// The analyzers that the search view knows. Another one is refused: text that is analyzed otherwise than asked for is found by nobody.
-const ANALYZERS: [&str; 2] = ["standard", "default"];
-
 fn build_field(
     path: String,
     field_type: FieldType,
@@ -378,12 +375,6 @@ fn build_field(
         }),
     };
     let name = |name: &str| parameters.get(name).and_then(Value::as_str).map(str::to_owned);
-    let analyzer = |parameter: &str| match name(parameter) {
-        Some(analyzer) if !ANALYZERS.contains(&analyzer.as_str()) => malformed(format!(
-            "analyzer [{analyzer}] of field [{path}] is not available; text is analyzed by one of {ANALYZERS:?}"
-        )),
-        analyzer => Ok(analyzer),
-    };
     let scaling_factor = parameters.get("scaling_factor").and_then(Value::as_f64);
     if field_type == FieldType::ScaledFloat && scaling_factor.is_none() {
         return malformed(format!(
@@ -404,10 +395,10 @@ fn build_field(
         norms: flag("norms"),
         coerce: flag("coerce"),
         ignore_malformed: flag("ignore_malformed"),
-        lowercase: parameters.contains_key("normalizer"),
-        analyzer: analyzer("analyzer")?,
-        search_analyzer: analyzer("search_analyzer")?,
-        search_quote_analyzer: analyzer("search_quote_analyzer")?,
+        normalizer: name("normalizer"),
+        analyzer: name("analyzer"),
+        search_analyzer: name("search_analyzer"),
+        search_quote_analyzer: name("search_quote_analyzer"),
         ignore_above: parameters
             .get("ignore_above")
             .and_then(Value::as_u64)

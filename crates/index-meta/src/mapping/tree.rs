@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::dynamic_template::{DetectedType, DynamicTemplate};
 use super::{FieldMapping, Node, ObjectNode, merge, parse};
+use crate::analysis::AnalysisDefinitions;
 use crate::date::DateFormat;
 use crate::document::{self, DocumentCheck, FieldSink};
 use crate::error::{DocumentError, MappingError};
@@ -198,6 +199,37 @@ impl Mapping {
             merge::check_limits(self, &merged, limits)?;
         }
         Ok(merged)
+    }
+
+    /// Whether an index with these definitions has every analyzer and normalizer that the fields name. For what users give: a stored mapping
+    /// loads whatever it names.
+    ///
+    /// # Errors
+    /// [`MappingError::Analysis`].
+    pub fn check_analysis(&self, definitions: &AnalysisDefinitions) -> Result<(), MappingError> {
+        for field in self.fields() {
+            let analyzers = [
+                field.analyzer(),
+                field.search_analyzer(),
+                field.search_quote_analyzer(),
+            ];
+            if let Some(missing) = analyzers
+                .into_iter()
+                .flatten()
+                .find(|name| !definitions.has_analyzer(name))
+            {
+                let problem = format!("analyzer [{missing}] has not been configured in mappings");
+                return Err(MappingError::Analysis(problem));
+            }
+            if let Some(missing) = field
+                .normalizer()
+                .filter(|name| !definitions.has_normalizer(name))
+            {
+                let problem = format!("normalizer [{missing}] not found for field [{}]", field.path());
+                return Err(MappingError::Analysis(problem));
+            }
+        }
+        Ok(())
     }
 
     /// The field with this full path, multi-fields included.

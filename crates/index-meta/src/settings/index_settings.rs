@@ -1,7 +1,9 @@
 //! The typed view of an index's settings.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::analysis::AnalysisDefinitions;
 use crate::error::SettingsError;
 use crate::mapping::MappingLimits;
 use crate::settings::registry::setting_definition;
@@ -50,6 +52,8 @@ pub struct IndexSettings {
     pub(crate) max_refresh_listeners: u64,
     pub(crate) max_terms_count: u64,
     pub(crate) max_regex_length: u64,
+    pub(crate) max_analyze_tokens: u64,
+    pub(crate) analysis: Arc<AnalysisDefinitions>,
     pub(crate) blocks: IndexBlocks,
     pub(crate) hidden: bool,
     pub(crate) following_index: bool,
@@ -96,6 +100,8 @@ impl IndexSettings {
             max_refresh_listeners: read.number("index.max_refresh_listeners")?,
             max_terms_count: read.number("index.max_terms_count")?,
             max_regex_length: read.number("index.max_regex_length")?,
+            max_analyze_tokens: read.number("index.analyze.max_token_count")?,
+            analysis: Arc::new(AnalysisDefinitions::from_settings(settings)),
             blocks: IndexBlocks {
                 read_only: read.flag("index.blocks.read_only")?,
                 read: read.flag("index.blocks.read")?,
@@ -202,6 +208,18 @@ impl IndexSettings {
     #[must_use]
     pub fn max_regex_length(&self) -> u64 {
         self.max_regex_length
+    }
+
+    /// `index.analyze.max_token_count`
+    #[must_use]
+    pub fn max_analyze_tokens(&self) -> u64 {
+        self.max_analyze_tokens
+    }
+
+    /// `index.analysis.*`
+    #[must_use]
+    pub fn analysis(&self) -> &Arc<AnalysisDefinitions> {
+        &self.analysis
     }
 
     /// `index.blocks.*`

@@ -15,4 +15,4 @@ pub use registry::{
 pub use replication::{
     SettingsSync, check_follow_overrides, replicated_settings_equal, settings_to_replicate,
 };
-pub use validation::{check_analysis, expand_wildcard_resets, validate_for_create, validate_update};
+pub use validation::{expand_wildcard_resets, validate_for_create, validate_update};

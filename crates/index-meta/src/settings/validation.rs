@@ -4,48 +4,21 @@ use super::registry::{
     SettingDefinition, SettingScope, SettingUpdate, setting_definition, setting_definitions,
 };
 use super::{SettingValue, Settings};
+use crate::analysis::AnalysisDefinitions;
 use crate::error::SettingsError;
 
 /// Checks the settings that a user creates an index with, all with their `index.` prefix.
 ///
 /// # Errors
-/// [`SettingsError::Unknown`], [`SettingsError::Value`], [`SettingsError::Managed`].
+/// [`SettingsError::Unknown`], [`SettingsError::Value`], [`SettingsError::Managed`], [`SettingsError::Analysis`].
 pub fn validate_for_create(settings: &Settings) -> Result<(), SettingsError> {
     for (key, value) in settings.iter() {
         let definition = definition_of(key)?;
         check_not_managed(key, definition)?;
         check_value(key, definition, value)?;
     }
-    check_analysis(settings)?;
+    AnalysisDefinitions::from_settings(settings).check()?;
     check_shards(settings)
-}
-
-/// Checks that `settings`, as a user gives them, ask for no analysis but that by the `standard` analyzer.
-///
-/// Apart from [`validate_update`], since a follower takes over what its leader has.
-///
-/// # Errors
-/// [`SettingsError::Value`].
-pub fn check_analysis(settings: &Settings) -> Result<(), SettingsError> {
-    const PREFIX: &str = "index.analysis.";
-    let is_standard = |key: &str, value: &SettingValue| {
-        let name = key
-            .strip_prefix("index.analysis.analyzer.")
-            .and_then(|rest| rest.strip_suffix(".type"));
-        let is_type = name.is_some_and(|name| !name.is_empty() && !name.contains('.'));
-        is_type && matches!(value, SettingValue::String(text) if text == "standard")
-    };
-    let refused = settings.iter().find(|(key, value)| {
-        key.starts_with(PREFIX) && **value != SettingValue::Null && !is_standard(key, value)
-    });
-    match refused {
-        None => Ok(()),
-        Some((key, value)) => Err(SettingsError::Value {
-            key: key.to_owned(),
-            value: value.to_text(),
-            problem: "this version analyzes text by [standard] only".to_owned(),
-        }),
-    }
 }
 
 /// `changes` with each reset of a wildcard replaced by the resets that it stands for: those of the settings in `current` that a user may change now. It
@@ -226,15 +199,11 @@ mod tests {
             ),
             (
                 json!({"analysis.analyzer.a.type": "custom"}),
-                Some("[index.analysis.analyzer.a.type]: this version analyzes text by [standard] only"),
-            ),
-            (
-                json!({"analysis.analyzer.a": {"type": "standard", "stopwords": ["a"]}}),
-                Some("[index.analysis.analyzer.a.stopwords]"),
+                Some("analyzer [a] must be configured with a tokenizer"),
             ),
             (
                 json!({"analysis.filter.f.type": "standard"}),
-                Some("[index.analysis.filter.f.type]"),
+                Some("Unknown filter type [standard] for [f]"),
             ),
             (
                 json!({"number_of_shard": 3}),

@@ -1,5 +1,6 @@
 //! Mappings and documents through the public interface.
 
+mod analysis;
 mod copy_to;
 mod documents;
 mod dynamic_templates;

@@ -100,10 +100,7 @@ fn what_is_not_honoured_is_refused() {
             field(json!({"type": "text", "doc_values": true})),
             "unknown parameter [doc_values] on mapper [f] of type [text]",
         ),
-        (
-            field(json!({"type": "text", "analyzer": "english"})),
-            "analyzer [english] of field [f] is not available",
-        ),
+        (field(json!({"type": "text", "analyzer": 1})), "[1] is not a name"),
         (
             field(json!({"type": "long", "analyzer": "x"})),
             "unknown parameter [analyzer]",
@@ -121,8 +118,8 @@ fn what_is_not_honoured_is_refused() {
             "[true] is not supported",
         ),
         (
-            field(json!({"type": "keyword", "normalizer": "mine"})),
-            "[mine] is not one of [lowercase]",
+            field(json!({"type": "keyword", "normalizer": ""})),
+            "is not a name",
         ),
         (
             field(json!({"type": "keyword", "ignore_above": -1})),

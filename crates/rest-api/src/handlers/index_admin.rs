@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cluster::change::parse_index_settings;
 use cluster::{IndexMetadata, Origin};
 use es_exception::{Exception, ExceptionKind};
-use index_meta::check_analysis;
 use indices::{CreateIndex, ResolveOptions};
 use serde_json::{Map, Value, json};
 use shard::ForceMergeRequest;
@@ -132,11 +130,9 @@ pub(crate) async fn put_settings(call: Call) -> Result<Reply, Exception> {
         _ => body,
     };
     if let Some(indices) = targets::expression(&call, ResolveOptions::METADATA)? {
-        let settings = Value::Object(settings);
-        check_analysis(&parse_index_settings(&settings)?).map_err(|error| error.to_exception())?;
         call.state
             .indices()
-            .update_settings(&indices, settings, preserve_existing, Origin::User)
+            .update_settings(&indices, Value::Object(settings), preserve_existing, Origin::User)
             .await?;
     }
     Reply::acknowledged()

@@ -1,6 +1,7 @@
 //! The handlers, one file per family of endpoints.
 
 pub(crate) mod aliases;
+pub(crate) mod analyze;
 pub(crate) mod cat;
 pub(crate) mod ccr;
 pub(crate) mod cluster_health;

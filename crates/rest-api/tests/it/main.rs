@@ -4,6 +4,7 @@
 
 mod node;
 
+mod analysis;
 mod cat;
 mod cluster;
 mod damage;

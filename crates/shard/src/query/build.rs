@@ -4,20 +4,21 @@ use std::ops::Bound;
 
 use es_exception::Exception;
 use index_meta::{FieldMapping, FieldType, Mapping, QueryContext, QueryValue};
+use tantivy::Term;
 use tantivy::columnar::NumericalValue;
 use tantivy::query::{BooleanQuery, ConstScoreQuery, EmptyQuery, ExistsQuery, Query, RangeQuery, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::tokenizer::TextAnalyzer;
-use tantivy::{Index, Term};
 
 use super::shard_failure;
+use crate::analysis::Analyzers;
 use crate::view::{ViewSchema, ip_term};
 
 /// See the module.
 pub(crate) struct BuildContext<'a> {
     pub(crate) mapping: &'a Mapping,
     pub(crate) schema: &'a ViewSchema,
-    pub(crate) index: &'a Index,
+    pub(crate) analyzers: &'a Analyzers,
     pub(crate) now_millis: i64,
     pub(crate) max_terms_count: u64,
     pub(crate) max_regex_length: u64,
@@ -48,13 +49,14 @@ impl BuildContext<'_> {
                 "failed to create query: Cannot search on field [{path}] since it is not indexed."
             )));
         }
+        self.analyzers.check_field(mapping).map_err(shard_failure)?;
         Ok(Some(mapping))
     }
 
     /// The tantivy field that holds the values of a mapped field.
     pub(super) fn field_of(&self, mapping: &FieldMapping) -> Field {
         match mapping.field_type() {
-            FieldType::Text => self.schema.text_slot(mapping.analyzer()),
+            FieldType::Text => self.schema.text,
             _ => self.schema.exact,
         }
     }
@@ -80,7 +82,8 @@ impl BuildContext<'_> {
     /// The term of a value for an exact match, or for a bound of a range.
     pub(super) fn target(&self, mapping: &FieldMapping, value: &QueryValue) -> Target {
         Target::Term(match value {
-            QueryValue::Text(text) | QueryValue::Keyword(text) => self.text_term(mapping, text),
+            QueryValue::Text(text) => self.text_term(mapping, text),
+            QueryValue::Keyword(text) => self.text_term(mapping, &self.analyzers.normalize(mapping, text)),
             QueryValue::Long(number) | QueryValue::Date(number) => self.long_term(mapping, *number),
             QueryValue::Double(number) => {
                 let mut term = self.path_term(mapping);
@@ -141,11 +144,23 @@ impl BuildContext<'_> {
         Box::new(ConstScoreQuery::new(query, 1.0))
     }
 
-    /// The analyzer of a text field.
-    pub(super) fn analyzer(&self, mapping: &FieldMapping) -> Result<TextAnalyzer, Exception> {
-        self.index
-            .tokenizer_for_field(self.field_of(mapping))
-            .map_err(|error| shard_failure(format!("no analyzer for [{}]: {error}", mapping.path())))
+    /// The analyzer of a query on a field: the one that the query names, or that of the field; `quoted` for a phrase.
+    ///
+    /// Source: how Elasticsearch says that a query names an analyzer which is not there.
+    pub(super) fn analyzer(
+        &self,
+        query: &str,
+        mapping: &FieldMapping,
+        named: Option<&str>,
+        quoted: bool,
+    ) -> Result<TextAnalyzer, Exception> {
+        let name = named.unwrap_or_else(|| self.analyzers.search_analyzer(mapping, quoted));
+        self.analyzers.get(name).map_err(|problem| {
+            shard_failure(match problem {
+                None => format!("[{query}] analyzer [{name}] not found"),
+                Some(problem) => format!("[{query}] analyzer [{name}] cannot be used: {problem}"),
+            })
+        })
     }
 }
 

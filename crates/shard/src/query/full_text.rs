@@ -9,6 +9,7 @@ use tantivy::query::{
     TermQuery,
 };
 use tantivy::schema::IndexRecordOption;
+use tantivy::tokenizer::TextAnalyzer;
 
 use super::build::BuildContext;
 use super::minimum_should_match::MinimumShouldMatch;
@@ -29,6 +30,8 @@ struct Words {
     lenient: bool,
     /// What a text without words matches: everything instead of nothing.
     zero_terms_all: bool,
+    /// The name of the analyzer, if it is not the field's.
+    analyzer: Option<String>,
 }
 
 /// `match`
@@ -46,6 +49,7 @@ pub(super) struct PhraseQuery {
     text: Value,
     slop: u32,
     zero_terms_all: bool,
+    analyzer: Option<String>,
 }
 
 /// How the fields of a `multi_match` are combined.
@@ -67,19 +71,52 @@ pub(super) struct MultiMatchQuery {
     words: Words,
 }
 
-/// The words of a text with their positions.
-fn analyze(
-    context: &BuildContext<'_>,
-    mapping: &FieldMapping,
-    text: &str,
-) -> Result<Vec<(usize, String)>, Exception> {
-    let mut analyzer = context.analyzer(mapping)?;
+/// Most words of one text. Source: Elasticsearch bounds the clauses of a query, too.
+const MAX_WORDS: usize = 65_536;
+/// Most phrases that one phrase with synonyms may stand for.
+const MAX_PHRASES: usize = 1_024;
+
+/// The words at one position of a text: more than one where there are synonyms.
+struct Place {
+    position: usize,
+    words: Vec<String>,
+}
+
+/// The words of a text by their positions.
+fn analyze(mut analyzer: TextAnalyzer, text: &str) -> Result<Vec<Place>, Exception> {
     let mut stream = analyzer.token_stream(text);
-    let mut words = Vec::new();
+    let mut places: Vec<Place> = Vec::new();
+    let mut count = 0;
     while stream.advance() {
-        words.push((stream.token().position, stream.token().text.clone()));
+        count += 1;
+        if count > MAX_WORDS {
+            return Err(Exception::illegal_argument(format!(
+                "the text of the query has more than [{MAX_WORDS}] words"
+            )));
+        }
+        let token = stream.token();
+        match places.last_mut() {
+            Some(place) if place.position == token.position => {
+                if !place.words.contains(&token.text) {
+                    place.words.push(token.text.clone());
+                }
+            }
+            _ => places.push(Place {
+                position: token.position,
+                words: vec![token.text.clone()],
+            }),
+        }
     }
-    Ok(words)
+    Ok(places)
+}
+
+/// Whether the text of a query on the field is analyzed. A keyword is one term, unless the query brings an analyzer.
+fn is_analyzed(mapping: &FieldMapping, analyzer: Option<&String>) -> bool {
+    match mapping.field_type() {
+        FieldType::Text => true,
+        FieldType::Keyword => analyzer.is_some(),
+        _ => false,
+    }
 }
 
 fn nothing(all: bool) -> Built {
@@ -109,7 +146,7 @@ impl MatchQuery {
         let Some(mapping) = context.field(&self.field)? else {
             return Ok(Box::new(EmptyQuery));
         };
-        if mapping.field_type() != FieldType::Text {
+        if !is_analyzed(mapping, self.words.analyzer.as_ref()) {
             if let (FieldType::Keyword, Some(fuzziness)) = (mapping.field_type(), self.words.fuzziness) {
                 let word = plain_text("match", &self.text)?;
                 return PatternQuery::fuzzy(&self.field, &word, fuzziness, self.words.prefix_length)
@@ -117,8 +154,9 @@ impl MatchQuery {
             }
             return exact(context, mapping, &self.text, self.words.lenient);
         }
-        let words = analyze(context, mapping, &plain_text("match", &self.text)?)?;
-        if words.is_empty() {
+        let analyzer = context.analyzer("match", mapping, self.words.analyzer.as_deref(), false)?;
+        let places = analyze(analyzer, &plain_text("match", &self.text)?)?;
+        if places.is_empty() {
             return Ok(nothing(self.words.zero_terms_all));
         }
         let mut clauses: Vec<(Occur, Built)> = Vec::new();
@@ -127,18 +165,13 @@ impl MatchQuery {
         } else {
             Occur::Should
         };
-        for (_, word) in &words {
-            let query: Built = match self.words.fuzziness {
-                Some(fuzziness) => {
-                    PatternQuery::fuzzy(&self.field, word, fuzziness, self.words.prefix_length)
-                        .build(context)?
-                }
-                None => Box::new(TermQuery::new(
-                    context.text_term(mapping, word),
-                    IndexRecordOption::WithFreqs,
-                )),
-            };
-            clauses.push((occur, query));
+        for place in &places {
+            let words = place
+                .words
+                .iter()
+                .map(|word| self.word_query(context, mapping, word))
+                .collect::<Result<Vec<_>, _>>()?;
+            clauses.push((occur, one_of(words)));
         }
         if self.words.all {
             return Ok(Box::new(BooleanQuery::new(clauses)));
@@ -155,6 +188,23 @@ impl MatchQuery {
             clauses, minimum,
         )))
     }
+
+    fn word_query(
+        &self,
+        context: &BuildContext<'_>,
+        mapping: &FieldMapping,
+        word: &str,
+    ) -> Result<Built, Exception> {
+        match self.words.fuzziness {
+            Some(fuzziness) => {
+                PatternQuery::fuzzy(&self.field, word, fuzziness, self.words.prefix_length).build(context)
+            }
+            None => Ok(Box::new(TermQuery::new(
+                context.text_term(mapping, word),
+                IndexRecordOption::WithFreqs,
+            ))),
+        }
+    }
 }
 
 impl PhraseQuery {
@@ -165,16 +215,54 @@ impl PhraseQuery {
         if mapping.field_type() != FieldType::Text {
             return exact(context, mapping, &self.text, false);
         }
-        let words = analyze(context, mapping, &plain_text("match_phrase", &self.text)?)?;
-        let mut terms: Vec<(usize, Term)> = words
-            .iter()
-            .map(|(position, word)| (*position, context.text_term(mapping, word)))
-            .collect();
-        Ok(match terms.len() {
-            0 => nothing(self.zero_terms_all),
-            1 => Box::new(TermQuery::new(terms.remove(0).1, IndexRecordOption::WithFreqs)),
-            _ => Box::new(TantivyPhrase::new_with_offset_and_slop(terms, self.slop)),
-        })
+        let analyzer = context.analyzer("match_phrase", mapping, self.analyzer.as_deref(), true)?;
+        let places = analyze(analyzer, &plain_text("match_phrase", &self.text)?)?;
+        let term = |word: &String| context.text_term(mapping, word);
+        match places.as_slice() {
+            [] => Ok(nothing(self.zero_terms_all)),
+            [only] => {
+                let words = only.words.iter().map(|word| -> Built {
+                    Box::new(TermQuery::new(term(word), IndexRecordOption::WithFreqs))
+                });
+                Ok(one_of(words.collect()))
+            }
+            places => {
+                let count = places
+                    .iter()
+                    .try_fold(1_usize, |count, place| count.checked_mul(place.words.len()))
+                    .filter(|count| *count <= MAX_PHRASES);
+                if count.is_none() {
+                    return Err(Exception::illegal_argument(format!(
+                        "[match_phrase] with its synonyms the text stands for more than [{MAX_PHRASES}] phrases"
+                    )));
+                }
+                let mut phrases: Vec<Vec<(usize, Term)>> = vec![Vec::new()];
+                for place in places {
+                    phrases = phrases
+                        .iter()
+                        .flat_map(|phrase| {
+                            place.words.iter().map(|word| {
+                                let mut longer = phrase.clone();
+                                longer.push((place.position, term(word)));
+                                longer
+                            })
+                        })
+                        .collect();
+                }
+                let phrases = phrases.into_iter().map(|phrase| -> Built {
+                    Box::new(TantivyPhrase::new_with_offset_and_slop(phrase, self.slop))
+                });
+                Ok(one_of(phrases.collect()))
+            }
+        }
+    }
+}
+
+/// What any of the queries matches; the relevance is that of the best.
+fn one_of(mut queries: Vec<Built>) -> Built {
+    match queries.len() {
+        1 => queries.remove(0),
+        _ => Box::new(DisjunctionMaxQuery::new(queries)),
     }
 }
 
@@ -208,6 +296,7 @@ impl MultiMatchQuery {
                 text,
                 slop: self.slop,
                 zero_terms_all: self.words.zero_terms_all,
+                analyzer: self.words.analyzer.clone(),
             }
             .build(context),
             _ => MatchQuery {
@@ -256,7 +345,7 @@ impl Words {
             "prefix_length" => self.prefix_length = unsigned(key, value)? as usize,
             "lenient" => self.lenient = flag(key, value)?,
             "zero_terms_query" => self.zero_terms_all = zero_terms(query, value)?,
-            "analyzer" => check_analyzer(query, value)?,
+            "analyzer" => self.analyzer = Some(text(key, value)?.to_owned()),
             // Hints on how to run a query that is run in another way here.
             "max_expansions"
             | "fuzzy_transpositions"
@@ -273,13 +362,6 @@ fn zero_terms(query: &str, value: &Value) -> Result<bool, Exception> {
         "all" => Ok(true),
         "none" => Ok(false),
         other => Err(malformed(format!("[{query}] unknown zero_terms_query [{other}]"))),
-    }
-}
-
-fn check_analyzer(query: &str, value: &Value) -> Result<(), Exception> {
-    match text("analyzer", value)? {
-        "standard" | "default" => Ok(()),
-        other => Err(malformed(format!("[{query}] analyzer [{other}] not found"))),
     }
 }
 
@@ -314,6 +396,7 @@ pub(super) fn parse_match_phrase(body: &Value) -> Result<Query, Exception> {
         text: options.clone(),
         slop: 0,
         zero_terms_all: false,
+        analyzer: None,
     };
     if let Value::Object(options) = options {
         parsed.text = Value::Null;
@@ -322,7 +405,7 @@ pub(super) fn parse_match_phrase(body: &Value) -> Result<Query, Exception> {
                 "query" => parsed.text = value.clone(),
                 "slop" => parsed.slop = unsigned(key, value)?,
                 "zero_terms_query" => parsed.zero_terms_all = zero_terms("match_phrase", value)?,
-                "analyzer" => check_analyzer("match_phrase", value)?,
+                "analyzer" => parsed.analyzer = Some(text(&key, value)?.to_owned()),
                 _ => query.parse_common("match_phrase", key, value)?,
             }
         }

@@ -126,11 +126,7 @@ impl PatternQuery {
                 mapping.field_type().name()
             )));
         }
-        let pattern = if mapping.is_lowercased() {
-            self.pattern.to_lowercase()
-        } else {
-            self.pattern.clone()
-        };
+        let pattern = context.analyzers.normalize(mapping, &self.pattern);
         let head = context.text_term(mapping, "");
         let literal = if self.case_insensitive {
             String::new()

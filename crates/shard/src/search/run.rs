@@ -108,7 +108,7 @@ impl Shard {
         BuildContext {
             mapping,
             schema: self.view.schema(),
-            index: self.view.index(),
+            analyzers: self.view.analyzers(),
             now_millis,
             max_terms_count: settings.max_terms_count(),
             max_regex_length: settings.max_regex_length(),

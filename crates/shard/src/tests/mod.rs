@@ -1,5 +1,6 @@
 //! Tests of the whole shard copy, and what they share.
 
+mod analysis;
 mod check;
 mod damage;
 mod errors;

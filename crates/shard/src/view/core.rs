@@ -25,6 +25,7 @@ use super::sealed_directory::META_FILE;
 use super::ticket::RefreshTicket;
 use super::verification::{ViewVerification, ViewVerificationStep, verify_index};
 use super::writer::{CommitPayload, LastOperation, ViewWriter};
+use crate::analysis::Analyzers;
 use crate::error::describe;
 use crate::failure::Health;
 use crate::tail::Tail;
@@ -69,6 +70,8 @@ pub(crate) struct ViewCore {
     clock: Arc<dyn Clock>,
     pool: Arc<PoolShared>,
     schema: Arc<ViewSchema>,
+    /// Those of the settings that the shard was opened with: they change on a closed index only.
+    analyzers: Arc<Analyzers>,
     index: Index,
     published: ArcSwap<Published>,
     generations: Generations,
@@ -127,7 +130,8 @@ impl ViewCore {
     /// Opens the view, or starts it anew.
     pub(crate) fn open(parts: ViewParts<'_>) -> Result<Arc<Self>, ShardError> {
         let schema = ViewSchema::shared();
-        let (index, next, summary) = open_index(parts.dir, &schema, &parts.log)?;
+        let analyzers = Analyzers::of(parts.metadata.settings().analysis(), &parts.label);
+        let (index, next, summary) = open_index(parts.dir, &schema, &analyzers, &parts.log)?;
         // Most of the shards that a node opens at start are not read for a while.
         let published = Arc::new(Published::closed(next, Some(summary)));
         let generations = Generations::default();
@@ -153,6 +157,7 @@ impl ViewCore {
             clock: parts.clock,
             pool: parts.pool,
             schema,
+            analyzers,
             index,
             published: ArcSwap::new(published),
             generations,
@@ -180,6 +185,10 @@ impl ViewCore {
 
     pub(crate) fn index(&self) -> &Index {
         &self.index
+    }
+
+    pub(crate) fn analyzers(&self) -> &Analyzers {
+        &self.analyzers
     }
 
     pub(crate) fn published(&self) -> Arc<Published> {
@@ -498,7 +507,7 @@ impl ViewCore {
         let (frames, next) = read_held(&self.log, work.indexed, goal - 1, STEP_LIMITS)?;
         let mapping = self.metadata.mapping();
         for frame in &frames {
-            writer.apply(&self.schema, &mapping, frame)?;
+            writer.apply(&self.schema, &self.analyzers, &mapping, frame)?;
         }
         work.indexed = next;
         if let Some(frame) = frames.last() {
@@ -529,11 +538,12 @@ impl ViewCore {
             writer.bury(&self.schema, &heal);
         }
         let mapping_version = self.metadata.mapping_version();
-        writer.commit(CommitPayload {
+        writer.commit(&CommitPayload {
             format: CommitPayload::FORMAT,
             next_seq_no: next,
             mapping_version,
             last: work.last,
+            analysis: self.analyzers.fingerprints(&self.metadata.mapping()),
         })?;
         let searcher = open_searcher(&self.index);
         // First the searcher, then the tail: a reader that finds nothing in the tail takes the searcher afterwards.

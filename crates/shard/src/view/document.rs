@@ -15,6 +15,7 @@ use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf, Value};
 
 use super::inflight::{Inflight, InflightGuard};
 use super::schema::ViewSchema;
+use crate::analysis::{Analyzers, push_header};
 
 /// A value that holds its text in the document's buffer.
 #[derive(Debug, Clone)]
@@ -29,6 +30,7 @@ enum Leaf {
 #[derive(Debug)]
 pub(crate) struct ViewDocument {
     schema: Arc<ViewSchema>,
+    analyzers: Arc<Analyzers>,
     frame: Frame,
     buffer: String,
     exact: Vec<(Range<usize>, Leaf)>,
@@ -38,9 +40,15 @@ pub(crate) struct ViewDocument {
 
 impl ViewDocument {
     /// An empty document for the operation; waits while too many bytes are in flight.
-    pub(crate) fn new(schema: &Arc<ViewSchema>, frame: &Frame, inflight: &Arc<Inflight>) -> Self {
+    pub(crate) fn new(
+        schema: &Arc<ViewSchema>,
+        analyzers: &Arc<Analyzers>,
+        frame: &Frame,
+        inflight: &Arc<Inflight>,
+    ) -> Self {
         Self {
             schema: Arc::clone(schema),
+            analyzers: Arc::clone(analyzers),
             frame: frame.clone(),
             buffer: String::with_capacity(frame.source().len()),
             exact: Vec::new(),
@@ -70,8 +78,10 @@ impl FieldSink for ViewDocument {
         if let FieldValue::Text(text) = value {
             if mapping.is_indexed() {
                 let path = self.push(path);
-                let text = self.push(text);
-                self.text.push((path, text));
+                let start = self.buffer.len();
+                push_header(&mut self.buffer, Analyzers::index_analyzer(mapping));
+                self.buffer.push_str(text);
+                self.text.push((path, start..self.buffer.len()));
             }
             return;
         }
@@ -80,7 +90,11 @@ impl FieldSink for ViewDocument {
         }
         let path = self.push(path);
         let leaf = match value {
-            FieldValue::Text(text) | FieldValue::Keyword(text) => Leaf::Text(self.push(text)),
+            FieldValue::Text(text) => Leaf::Text(self.push(text)),
+            FieldValue::Keyword(text) => {
+                let analyzers = Arc::clone(&self.analyzers);
+                Leaf::Text(self.push(&analyzers.normalize(mapping, text)))
+            }
             FieldValue::Long(number) | FieldValue::Date(number) => Leaf::Long(number),
             FieldValue::Double(number) => Leaf::Double(number),
             FieldValue::Boolean(flag) => Leaf::Boolean(flag),
@@ -187,7 +201,7 @@ impl Document for ViewDocument {
             (schema.seq_no, ViewValue::Unsigned(self.frame.seq_no().get())),
             (schema.version, ViewValue::Unsigned(self.frame.version().get())),
             (schema.exact, ViewValue::Exact(self)),
-            (schema.text_slot(None), ViewValue::Texts(self)),
+            (schema.text, ViewValue::Texts(self)),
         ];
         let routing = self
             .frame

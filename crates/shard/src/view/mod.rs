@@ -14,7 +14,6 @@ mod published;
 mod schema;
 mod sealed_directory;
 mod ticket;
-mod tokenizer;
 mod verification;
 mod writer;
 

@@ -2,8 +2,11 @@
 //!
 //! Mappings grow, a tantivy schema cannot. So every shard has the same fields, and the mapping decides which of them a value goes to:
 //! `exact` takes keywords, numbers, booleans, dates (as epoch milliseconds) and ip addresses (as 32 hexadecimal digits of their IPv6 form, whose
-//! order is that of the addresses); a text *slot* takes analysed text, one analyzer per slot. Within each, the field's full path is the JSON path.
+//! order is that of the addresses); `text` takes analysed text of every analyzer. Within each, the field's full path is the JSON path.
 //! `_field_names` lists the text fields that a document has, for `exists`.
+//!
+//! What analyzers there are is different from index to index, and the schema is not: the one tokenizer of `text` is told with each value which
+//! analyzer it is for.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,12 +16,10 @@ use tantivy::schema::{
 };
 use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
 
-use super::tokenizer::StandardTokenizer;
+use crate::analysis::{Analyzers, Dispatcher};
 
-/// Text slots. Slot 0 is bound to `standard`; the others are kept for further analyzers.
-const TEXT_SLOTS: usize = 4;
-/// Tokenizer names that slots are bound to, by slot.
-const SLOT_TOKENIZERS: [&str; TEXT_SLOTS] = ["standard", "slot_1", "slot_2", "slot_3"];
+/// Name of the tokenizer of texts.
+const TEXT_TOKENIZER: &str = "analyzers";
 /// Name of the exact field, as in paths of columns.
 pub(crate) const EXACT: &str = "exact";
 /// Name of the seq_no field, as in paths of columns.
@@ -36,11 +37,13 @@ pub(crate) struct ViewSchema {
     pub(crate) routing: Field,
     pub(crate) field_names: Field,
     pub(crate) exact: Field,
-    text_slots: [Field; TEXT_SLOTS],
+    pub(crate) text: Field,
 }
 
 static SCHEMA: LazyLock<Arc<ViewSchema>> = LazyLock::new(|| Arc::new(ViewSchema::build()));
-static TOKENIZERS: LazyLock<TokenizerManager> = LazyLock::new(ViewSchema::build_tokenizers);
+/// Tokenizers of the views of indices that define no analyzer: a set for each would take memory in every shard.
+static PLAIN_TOKENIZERS: LazyLock<TokenizerManager> =
+    LazyLock::new(|| ViewSchema::build_tokenizers(Analyzers::plain()));
 
 impl ViewSchema {
     /// The schema of all views.
@@ -68,15 +71,15 @@ impl ViewSchema {
                 .set_fast("raw")
                 .set_expand_dots_enabled(),
         );
-        let text_slots = std::array::from_fn(|slot| {
-            let indexing = TextFieldIndexing::default()
-                .set_tokenizer(SLOT_TOKENIZERS[slot])
-                .set_index_option(IndexRecordOption::WithFreqsAndPositions);
-            let options = JsonObjectOptions::default()
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(TEXT_TOKENIZER)
+            .set_index_option(IndexRecordOption::WithFreqsAndPositions);
+        let text = builder.add_json_field(
+            "text",
+            JsonObjectOptions::default()
                 .set_indexing_options(indexing)
-                .set_expand_dots_enabled();
-            builder.add_json_field(&format!("text_{slot}"), options)
-        });
+                .set_expand_dots_enabled(),
+        );
         Self {
             schema: builder.build(),
             id,
@@ -85,26 +88,23 @@ impl ViewSchema {
             routing,
             field_names,
             exact,
-            text_slots,
+            text,
         }
     }
 
-    /// The slot for text of this analyzer. Only `standard` has one yet; the rest share it.
-    pub(crate) fn text_slot(&self, _analyzer: Option<&str>) -> Field {
-        self.text_slots[0]
+    /// The tokenizers that the schema names, for an index with these analyzers.
+    pub(crate) fn tokenizers(analyzers: &Arc<Analyzers>) -> TokenizerManager {
+        if analyzers.is_plain() {
+            PLAIN_TOKENIZERS.clone()
+        } else {
+            Self::build_tokenizers(Arc::clone(analyzers))
+        }
     }
 
-    /// The tokenizers that the schema names, shared by all views.
-    pub(crate) fn tokenizers() -> TokenizerManager {
-        TOKENIZERS.clone()
-    }
-
-    fn build_tokenizers() -> TokenizerManager {
+    fn build_tokenizers(analyzers: Arc<Analyzers>) -> TokenizerManager {
         // Tantivy asks for its own names too, even for fields that are not text.
         let manager = TokenizerManager::default();
-        for name in SLOT_TOKENIZERS {
-            manager.register(name, TextAnalyzer::from(StandardTokenizer::default()));
-        }
+        manager.register(TEXT_TOKENIZER, TextAnalyzer::from(Dispatcher::new(analyzers)));
         manager
     }
 

@@ -1,5 +1,6 @@
 //! An open tantivy writer, fed with frames.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use index_meta::Mapping;
@@ -12,6 +13,7 @@ use tantivy::{FutureResult, Index, IndexWriter, SegmentMeta, Term};
 use super::document::ViewDocument;
 use super::inflight::Inflight;
 use super::schema::ViewSchema;
+use crate::analysis::Analyzers;
 use crate::{ShardError, ViewPoolConfig};
 
 /// Share of dead documents above which a segment is rewritten.
@@ -20,9 +22,9 @@ const DEAD_SHARE_BEFORE_MERGE: f32 = 0.3;
 const MAX_DOCS_BEFORE_MERGE: usize = 5_000_000;
 
 /// What a commit says about itself. Tantivy forgets the payload at a commit that does not set it, so every commit does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommitPayload {
-    /// Version of this format: 2.
+    /// Version of this format: 3.
     pub(crate) format: u32,
     /// The first operation that the commit does not hold.
     pub(crate) next_seq_no: u64,
@@ -30,6 +32,8 @@ pub(crate) struct CommitPayload {
     pub(crate) mapping_version: u64,
     /// The last operation that was read for the commit: it tells whose log this is a view of. `None` if none was.
     pub(crate) last: Option<LastOperation>,
+    /// What the analyzers and normalizers in use were, by name: see [`Analyzers::fingerprints`].
+    pub(crate) analysis: BTreeMap<String, u64>,
 }
 
 /// One operation of a log.
@@ -41,13 +45,14 @@ pub(crate) struct LastOperation {
 }
 
 impl CommitPayload {
-    pub(crate) const FORMAT: u32 = 2;
+    pub(crate) const FORMAT: u32 = 3;
     /// What a view without a commit holds.
     pub(crate) const EMPTY: Self = Self {
         format: Self::FORMAT,
         next_seq_no: 0,
         mapping_version: 0,
         last: None,
+        analysis: BTreeMap::new(),
     };
 }
 
@@ -101,6 +106,7 @@ impl ViewWriter {
     pub(super) fn apply(
         &self,
         schema: &Arc<ViewSchema>,
+        analyzers: &Arc<Analyzers>,
         mapping: &Mapping,
         frame: &Frame,
     ) -> Result<(), ShardError> {
@@ -110,7 +116,7 @@ impl ViewWriter {
         if frame.kind() != OperationKind::Index {
             return Ok(());
         }
-        let mut document = ViewDocument::new(schema, frame, &self.inflight);
+        let mut document = ViewDocument::new(schema, analyzers, frame, &self.inflight);
         if let Err(error) = mapping.visit_document(frame.source(), &mut document) {
             // The primary accepted the document, so it stays reachable by its id and metadata whatever its source is.
             tracing::warn!(seq_no = frame.seq_no().get(), %error, "document cannot be read by the mapping, its fields are not searchable");
@@ -132,8 +138,8 @@ impl ViewWriter {
     }
 
     /// Makes everything applied durable and visible to new searchers.
-    pub(super) fn commit(&mut self, payload: CommitPayload) -> Result<(), ShardError> {
-        let text = serde_json::to_string(&payload).map_err(|error| ShardError::View {
+    pub(super) fn commit(&mut self, payload: &CommitPayload) -> Result<(), ShardError> {
+        let text = serde_json::to_string(payload).map_err(|error| ShardError::View {
             reason: error.to_string(),
         })?;
         let mut prepared = self.writer.prepare_commit()?;

@@ -1,26 +1,39 @@
-//! The `standard` analyzer: Unicode word boundaries, lowercase, no stop words.
+//! The `standard` tokenizer: Unicode word boundaries.
 //!
 //! Source: Elasticsearch's standard tokenizer follows UAX #29: letters, digits and underscores form words; an apostrophe, full stop, colon or middle dot
 //! between letters, and a full stop, comma, semicolon or apostrophe between digits, do not split them; every Han or Hiragana character is a word of its
-//! own; words longer than 255 characters are split.
+//! own; words longer than `max_token_length` are split.
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-/// Source: `max_token_length` of the standard tokenizer.
-const MAX_TOKEN_CHARS: usize = 255;
-
 /// See the module.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct StandardTokenizer {
+#[derive(Debug, Clone)]
+pub(super) struct StandardTokenizer {
+    /// In characters.
+    max_token_length: usize,
+    /// Puts tokens in lower case on the way, as nearly every chain does right behind it.
+    lowercase: bool,
     token: Token,
 }
 
 /// The tokens of one text.
 #[derive(Debug)]
-pub(crate) struct StandardTokenStream<'a> {
+pub(super) struct StandardTokenStream<'a> {
     text: &'a str,
     offset: usize,
+    max_token_length: usize,
+    lowercase: bool,
     token: &'a mut Token,
+}
+
+impl StandardTokenizer {
+    pub(super) fn new(max_token_length: usize, lowercase: bool) -> Self {
+        Self {
+            max_token_length,
+            lowercase,
+            token: Token::default(),
+        }
+    }
 }
 
 impl Tokenizer for StandardTokenizer {
@@ -31,6 +44,8 @@ impl Tokenizer for StandardTokenizer {
         StandardTokenStream {
             text,
             offset: 0,
+            max_token_length: self.max_token_length,
+            lowercase: self.lowercase,
             token: &mut self.token,
         }
     }
@@ -38,7 +53,7 @@ impl Tokenizer for StandardTokenizer {
 
 impl TokenStream for StandardTokenStream<'_> {
     fn advance(&mut self) -> bool {
-        let Some((start, end)) = next_word(self.text, self.offset) else {
+        let Some((start, end)) = next_word(self.text, self.offset, self.max_token_length) else {
             return false;
         };
         self.offset = end;
@@ -47,7 +62,9 @@ impl TokenStream for StandardTokenStream<'_> {
         self.token.offset_from = start;
         self.token.offset_to = end;
         self.token.text.clear();
-        if word.is_ascii() {
+        if !self.lowercase {
+            self.token.text.push_str(word);
+        } else if word.is_ascii() {
             self.token.text.push_str(word);
             self.token.text.make_ascii_lowercase();
         } else {
@@ -114,8 +131,41 @@ fn joins(before: Class, middle: char, after: Class) -> bool {
     }
 }
 
+/// The type of a word that this tokenizer made. Source: the token types of Lucene's standard tokenizer.
+pub(super) fn word_type(word: &str) -> &'static str {
+    let mut numeric = false;
+    let mut of_one_script = None;
+    for character in word.chars() {
+        let script = match character {
+            '\u{3040}'..='\u{309f}' => "<HIRAGANA>",
+            '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}' | '\u{ac00}'..='\u{d7af}' => "<HANGUL>",
+            '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' => "<SOUTHEAST_ASIAN>",
+            other => match class_of(other) {
+                Class::Single => "<IDEOGRAPHIC>",
+                Class::Katakana => "<KATAKANA>",
+                Class::Letter | Class::Underscore => return "<ALPHANUM>",
+                Class::Digit => {
+                    numeric = true;
+                    continue;
+                }
+                Class::Extend | Class::Other => continue,
+            },
+        };
+        match of_one_script {
+            None => of_one_script = Some(script),
+            Some(before) if before != script => return "<ALPHANUM>",
+            Some(_) => {}
+        }
+    }
+    match (of_one_script, numeric) {
+        (Some(script), false) => script,
+        (None, true) => "<NUM>",
+        _ => "<ALPHANUM>",
+    }
+}
+
 /// Byte range of the next word at or after `offset`.
-fn next_word(text: &str, offset: usize) -> Option<(usize, usize)> {
+fn next_word(text: &str, offset: usize, max_chars: usize) -> Option<(usize, usize)> {
     let starts_word = |class: Class| !matches!(class, Class::Other | Class::Extend);
     let (relative, first) = text[offset..]
         .char_indices()
@@ -126,7 +176,7 @@ fn next_word(text: &str, offset: usize) -> Option<(usize, usize)> {
     let mut last_class = first_class;
     let mut chars = 1;
     let mut rest = text[end..].chars();
-    while chars < MAX_TOKEN_CHARS {
+    while chars < max_chars {
         let Some(character) = rest.next() else { break };
         let class = class_of(character);
         let continues = match (last_class, class) {
@@ -146,7 +196,7 @@ fn next_word(text: &str, offset: usize) -> Option<(usize, usize)> {
             continue;
         }
         let after = rest.clone().next().map(class_of);
-        if !after.is_some_and(|after| joins(last_class, character, after)) || chars + 2 > MAX_TOKEN_CHARS {
+        if !after.is_some_and(|after| joins(last_class, character, after)) || chars + 2 > max_chars {
             break;
         }
         end += character.len_utf8();
@@ -162,7 +212,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &[&str]) {
-        let mut analyzer = TextAnalyzer::from(StandardTokenizer::default());
+        let mut analyzer = TextAnalyzer::from(StandardTokenizer::new(255, true));
         let mut stream = analyzer.token_stream(text);
         let mut read = Vec::new();
         while stream.advance() {

@@ -1,0 +1,34 @@
+//! Text into tokens: the analyzers and normalizers of an index at work.
+//!
+//! What they are is defined in `index-meta`; here each chain becomes tantivy's tokenizer and filters, and own ones where tantivy has none. The table
+//! of an index ([`Analyzers`]) is made when a shard is opened and stays as it is: `index.analysis` changes on a closed index only.
+//!
+//! Tantivy's tokens have no type. Those that a synonym filter added are told by their position length ([`SYNONYM`]), which nothing else uses; the
+//! dispatcher of the view takes the mark off.
+
+mod analyze;
+mod chain;
+mod char_class;
+mod char_filter;
+mod dispatcher;
+mod grams;
+mod java_pattern;
+mod normalizer;
+mod pattern;
+mod per_token;
+mod stage;
+mod standard;
+mod synonym;
+mod table;
+mod unique;
+
+#[cfg(test)]
+mod tests;
+
+pub use analyze::{AnalyzeRequest, AnalyzeWith, AnalyzedToken, analyze};
+pub(crate) use dispatcher::{Dispatcher, push_header};
+pub(crate) use table::Analyzers;
+pub use table::check_analysis;
+
+/// Position length of a token that a synonym filter added.
+const SYNONYM: usize = 1 << 16;
