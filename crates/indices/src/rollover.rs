@@ -91,7 +91,10 @@ impl IndicesService {
         let now = new.creation_date;
         let state = self.state();
         // The whole change, though only for what it refuses: a dry run answers what a rollover would.
-        let (_, names) = change::rollover(&state, alias, new_name, &new, now)?;
+        let (next, names) = change::rollover(&state, alias, new_name, &new, now)?;
+        let created = next.require_index(&names.new_index)?;
+        self.check_new_analysis(&created.settings, &created.mapping)
+            .await?;
         let old = Arc::clone(state.require_index(&names.old_index)?);
         let conditions = self.evaluate(&old, &request.conditions, now).await?;
         if request.dry_run || !are_met(&conditions) {
