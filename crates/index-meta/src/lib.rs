@@ -52,9 +52,9 @@ pub use mapping::{Dynamic, FieldMapping, FieldType, Mapping, MappingLimits};
 pub use query::{QueryContext, QueryValue, RangeBound, RangeEdge, parse_query_value, parse_range_bound};
 pub use settings::{
     IndexBlocks, IndexSettings, SettingDefinition, SettingKind, SettingScope, SettingUpdate, SettingValue,
-    Settings, SettingsSync, TranslogDurability, check_follow_overrides,
-    expand_wildcard_resets, normalize_index_prefix, replicated_settings_equal, setting_definition,
-    setting_definitions, settings_to_replicate, validate_for_create, validate_update,
+    Settings, SettingsSync, TranslogDurability, check_follow_overrides, expand_wildcard_resets,
+    normalize_index_prefix, replicated_settings_equal, setting_definition, setting_definitions,
+    settings_to_replicate, validate_for_create, validate_update,
 };
 pub use template::{
     ComponentTemplate, Composition, IndexTemplate, NewIndex, TemplateContent, TemplateError, TemplateKind,

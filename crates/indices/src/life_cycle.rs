@@ -5,9 +5,7 @@ use std::sync::Arc;
 use cluster::change::{self, AliasChange, SettingsChange, parse_index_settings};
 use cluster::{ClusterState, IndexMetadata, Origin};
 use es_exception::{Exception, ExceptionKind};
-use index_meta::{
-    AliasAction, AnalysisDefinitions, Mapping, Settings,
-};
+use index_meta::{AliasAction, AnalysisDefinitions, Mapping, Settings};
 use oplog::IndexUuid;
 use serde_json::Value;
 
@@ -167,7 +165,11 @@ impl IndicesService {
     }
 
     /// Whether an index with these settings can analyze what its mapping asks for.
-    pub(crate) async fn check_new_analysis(&self, settings: &Settings, mapping: &Mapping) -> Result<(), Exception> {
+    pub(crate) async fn check_new_analysis(
+        &self,
+        settings: &Settings,
+        mapping: &Mapping,
+    ) -> Result<(), Exception> {
         let definitions = AnalysisDefinitions::from_settings(settings);
         mapping
             .check_analysis(&definitions)
