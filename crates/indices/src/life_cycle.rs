@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::request::{ResolveOptions, ShardsAcknowledged};
 use crate::resolve::resolve;
+use crate::search::check_alias_filter;
 use crate::service::IndicesService;
 
 impl IndicesService {
@@ -187,6 +188,9 @@ impl IndicesService {
     pub async fn update_aliases(&self, changes: Vec<AliasChange>, origin: Origin) -> Result<(), Exception> {
         let now = self.clock.now();
         for change in &changes {
+            if let (AliasChange::Add { alias, metadata, .. }, Origin::User) = (change, origin) {
+                check_alias_filter(alias, metadata)?;
+            }
             if !matches!(change, AliasChange::RemoveIndex { .. }) {
                 self.check_metadata_room(&[change.index().to_owned()], origin)?;
             }

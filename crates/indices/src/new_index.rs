@@ -10,6 +10,7 @@ use oplog::IndexUuid;
 use serde_json::Value;
 
 use crate::request::{CreateIndex, ShardsAcknowledged};
+use crate::search::check_alias_filter;
 use crate::service::IndicesService;
 
 impl IndicesService {
@@ -31,6 +32,9 @@ impl IndicesService {
         // As it would be created now: what templates say is checked again when it is, but for what takes long.
         let state = create_index_by_templates(&self.state(), &change)?;
         let index = state.require_index(&request.name)?;
+        for (alias, metadata) in &index.aliases {
+            check_alias_filter(alias, metadata)?;
+        }
         self.check_new_analysis(&index.settings, &index.mapping)
             .await
             .map_err(|error| error.with_index(&request.name))?;

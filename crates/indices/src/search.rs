@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cluster::{BlockLevel, IndexMetadata, check_block};
 use es_exception::{Exception, ExceptionKind};
 use futures::stream::{self, StreamExt as _};
+use index_meta::AliasMetadata;
 use oplog::{ShardId, ShardNumber};
 use shard::{MergedHit, Query, SearchRequest, Shard, ShardHit, ShardHits, merge_top_hits};
 
@@ -256,6 +257,20 @@ fn alias_filter(index: &IndexMetadata, named_by: &NamedBy) -> Result<Option<Quer
         [] => Ok(None),
         [only] => Query::from_json(only).map(Some),
         many => Query::from_json(&serde_json::json!({"bool": {"should": many}})).map(Some),
+    }
+}
+
+/// Refuses an alias whose filter is no query, which every search through it would fail on.
+///
+/// # Errors
+/// `illegal_argument_exception`.
+pub(crate) fn check_alias_filter(alias: &str, metadata: &AliasMetadata) -> Result<(), Exception> {
+    match metadata.filter.as_ref().map(Query::from_json) {
+        Some(Err(problem)) => Err(Exception::illegal_argument(format!(
+            "failed to parse filter for alias [{alias}]"
+        ))
+        .with_cause(problem)),
+        Some(Ok(_)) | None => Ok(()),
     }
 }
 
