@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::node::Node;
+use crate::replication::connected;
 
 const SHOP: &str = r#"{
     "settings": {
@@ -292,4 +293,49 @@ async fn analyze_refuses_what_it_cannot_do() {
     node.post("/few/_analyze", r#"{"text": "a b c"}"#)
         .await
         .refused(500, "illegal_state_exception");
+}
+
+#[tokio::test]
+async fn a_follower_analyzes_as_its_leader_does() {
+    let (leader, follower) = connected().await;
+    leader.put("/shop", SHOP).await.expect(200);
+    leader
+        .put(
+            "/shop/_doc/1?refresh",
+            r#"{"name": "Télévision Noire", "tag": "Éclair"}"#,
+        )
+        .await
+        .expect(201);
+    let follow = r#"{"remote_cluster": "lisbon", "leader_index": "shop", "read_poll_timeout": "100ms"}"#;
+    follower
+        .put("/shop/_ccr/follow?wait_for_active_shards=1", follow)
+        .await
+        .expect(200);
+    let phrase = json!({"query": {"match_phrase": {"name": "tv noire"}}});
+    assert_eq!(found(&follower, phrase).await, ["1"]);
+    assert_eq!(
+        found(&follower, json!({"query": {"term": {"tag": "ECLAIR"}}})).await,
+        ["1"]
+    );
+
+    leader.post("/shop/_close", "").await.expect(200);
+    let more = r#"{"analysis": {"analyzer": {"more": {"type": "german"}}}}"#;
+    leader.put("/shop/_settings", more).await.expect(200);
+    leader.post("/shop/_open", "").await.expect(200);
+    let field = r#"{"properties": {"g": {"type": "text", "analyzer": "more"}}}"#;
+    leader.put("/shop/_mapping", field).await.expect(200);
+    leader
+        .put("/shop/_doc/2", r#"{"g": "Die Häuser", "tag": "beta"}"#)
+        .await
+        .expect(201);
+    follower
+        .until("/shop/_doc/2", |answer| answer["found"] == true)
+        .await;
+    follower.post("/shop/_refresh", "").await.expect(200);
+    assert_eq!(
+        found(&follower, json!({"query": {"match": {"g": "haus"}}})).await,
+        ["2"]
+    );
+    let mapping = follower.get("/shop/_mapping").await.expect(200);
+    assert_eq!(mapping["shop"]["mappings"]["properties"]["g"]["analyzer"], "more");
 }

@@ -114,7 +114,7 @@ pub(super) fn strip_article(token: &mut Token, articles: &[String], ignore_case:
     };
     let is_article = if ignore_case {
         let article = lowercase(article);
-        articles.iter().any(|known| *known == article)
+        articles.contains(&article)
     } else {
         articles.iter().any(|known| known == article)
     };

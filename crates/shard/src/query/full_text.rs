@@ -405,7 +405,7 @@ pub(super) fn parse_match_phrase(body: &Value) -> Result<Query, Exception> {
                 "query" => parsed.text = value.clone(),
                 "slop" => parsed.slop = unsigned(key, value)?,
                 "zero_terms_query" => parsed.zero_terms_all = zero_terms("match_phrase", value)?,
-                "analyzer" => parsed.analyzer = Some(text(&key, value)?.to_owned()),
+                "analyzer" => parsed.analyzer = Some(text(key, value)?.to_owned()),
                 _ => query.parse_common("match_phrase", key, value)?,
             }
         }
