@@ -97,6 +97,15 @@ pub(crate) struct Answer {
     pub(crate) response: ReadResponse,
 }
 
+/// What an attempt to read is sent with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sending {
+    /// Bytes that were set aside for the answer.
+    pub(crate) reserved: u64,
+    /// What is known of the leader's metadata.
+    pub(crate) known_metadata: MetadataVersions,
+}
+
 impl Reads {
     pub(crate) fn new() -> Self {
         Self {
@@ -240,13 +249,12 @@ impl Reads {
         })
     }
 
-    /// Sends a planned read, for whose answer `reserved` bytes were set aside.
+    /// Sends a planned read.
     pub(crate) fn send(
         &mut self,
         now: Timestamp,
         plan: Plan,
-        reserved: u64,
-        known_metadata: MetadataVersions,
+        sending: Sending,
         parameters: &FollowParameters,
         ids: &mut IdSource,
         actions: &mut Vec<Action>,
@@ -268,14 +276,14 @@ impl Reads {
             from: plan.from,
             max_operation_count: plan.count,
             max_batch_size: parameters.max_read_request_size(),
-            max_response_size: ByteCount::new(reserved),
+            max_response_size: ByteCount::new(sending.reserved),
             poll_timeout: parameters.read_poll_timeout(),
-            known_metadata,
+            known_metadata: sending.known_metadata,
         };
         let read = Read {
             request,
             end: plan.end,
-            reserved,
+            reserved: sending.reserved,
             sent_at: now,
             failures: 0,
             stage: Stage::UnderWay,
@@ -292,13 +300,12 @@ impl Reads {
             .min_by_key(|(_, plan)| plan.from)
     }
 
-    /// Sends again what has paused long enough, for whose answer `reserved` bytes were set aside.
+    /// Sends again what has paused long enough.
     pub(crate) fn send_again(
         &mut self,
         now: Timestamp,
         id: ReadId,
-        reserved: u64,
-        known_metadata: MetadataVersions,
+        sending: Sending,
         ids: &mut IdSource,
         actions: &mut Vec<Action>,
     ) {
@@ -308,9 +315,9 @@ impl Reads {
         if read.plan().is_poll() {
             read.request.poll_timeout = read.request.poll_timeout.min(RETRIED_POLL_TIMEOUT);
         }
-        read.request.max_response_size = ByteCount::new(reserved);
-        read.request.known_metadata = known_metadata;
-        read.reserved = reserved;
+        read.request.max_response_size = ByteCount::new(sending.reserved);
+        read.request.known_metadata = sending.known_metadata;
+        read.reserved = sending.reserved;
         self.start(read, now, ids, actions);
     }
 

@@ -15,8 +15,12 @@ fn the_pauses_of_one_read_grow_over_all_its_attempts_and_those_of_the_next_begin
     let now = Timestamp::default();
     for _ in 0..2 {
         let plan = reads.plan(now, SeqNo::ZERO, SeqNo::ZERO, 8).unwrap();
-        let (parameters, known) = (FollowParameters::default(), MetadataVersions::default());
-        reads.send(now, plan, 1, known, &parameters, &mut ids, &mut actions);
+        let parameters = FollowParameters::default();
+        let sending = Sending {
+            reserved: 1,
+            known_metadata: MetadataVersions::default(),
+        };
+        reads.send(now, plan, sending, &parameters, &mut ids, &mut actions);
         let mut id = sent(&mut actions);
         for expected in 1..=5 {
             let pause = |failures| {
@@ -26,7 +30,7 @@ fn the_pauses_of_one_read_grow_over_all_its_attempts_and_those_of_the_next_begin
             reads.failed(now, id, Exception::illegal_argument("made up"), 1, pause);
             assert_eq!(reads.bytes(), 0, "nothing is set aside during a pause");
             assert_eq!(reads.due(now), Some((id, plan)));
-            reads.send_again(now, id, 1, known, &mut ids, &mut actions);
+            reads.send_again(now, id, sending, &mut ids, &mut actions);
             id = sent(&mut actions);
         }
         reads.drop_answer(id);

@@ -7,7 +7,7 @@ use crate::LOWEST_READ_SIZE;
 use crate::cursor::after;
 use crate::event::Action;
 use crate::follower::Purpose;
-use crate::reads::{Answer, Plan};
+use crate::reads::{Answer, Plan, Sending};
 use crate::time::Timestamp;
 
 impl FollowTask {
@@ -96,9 +96,8 @@ impl FollowTask {
                 self.starve(now);
                 return;
             };
-            let known_metadata = self.metadata.known();
-            self.reads
-                .send_again(now, id, reserved, known_metadata, &mut self.ids, actions);
+            let sending = self.sending(reserved);
+            self.reads.send_again(now, id, sending, &mut self.ids, actions);
         }
         let max_count = self.parameters.max_read_request_operation_count();
         let known = after(self.leader_global_checkpoint);
@@ -112,17 +111,16 @@ impl FollowTask {
                 self.starve(now);
                 break;
             };
-            let known_metadata = self.metadata.known();
-            let parameters = &self.parameters;
-            self.reads.send(
-                now,
-                plan,
-                reserved,
-                known_metadata,
-                parameters,
-                &mut self.ids,
-                actions,
-            );
+            let sending = self.sending(reserved);
+            self.reads
+                .send(now, plan, sending, &self.parameters, &mut self.ids, actions);
+        }
+    }
+
+    fn sending(&self, reserved: u64) -> Sending {
+        Sending {
+            reserved,
+            known_metadata: self.metadata.known(),
         }
     }
 

@@ -72,7 +72,7 @@ async fn arrivals(pair: &Pair) -> Result<Vec<f64>> {
         let (field, alias, limit) = (
             format!("field-{number}"),
             format!("alias-{number}"),
-            2_000 + number,
+            (2_000 + number).to_string(),
         );
         let mapping = json!({"properties": {&field: {"type": "keyword"}}});
         leader.put("/cities/_mapping", &mapping).await?;
@@ -81,9 +81,8 @@ async fn arrivals(pair: &Pair) -> Result<Vec<f64>> {
 
         let setting = json!({"index.mapping.total_fields.limit": limit});
         leader.put("/cities/_settings", &setting).await?;
-        let is_set = |seen: &Value| {
-            seen["copy"]["settings"]["index"]["mapping"]["total_fields"]["limit"] == limit.to_string()
-        };
+        let is_set =
+            |seen: &Value| seen["copy"]["settings"]["index"]["mapping"]["total_fields"]["limit"] == limit;
         times.push(until(follower, "/copy/_settings", is_set).await?);
 
         let add = json!({"actions": [{"add": {"index": "cities", "alias": alias}}]});

@@ -4,7 +4,7 @@ use real_stack::{Fault, Plan, Tally, run};
 
 /// The same ones each time: a failure is due to the change at hand. Others by `REAL_STACK_FIRST_SEED` and `REAL_STACK_SEEDS`.
 const SEEDS: u64 = 6;
-const METADATA_SEEDS: u64 = 4;
+const METADATA_SEEDS: u64 = 3;
 
 fn number(variable: &str, default: u64) -> u64 {
     let text = std::env::var(variable).ok();
