@@ -43,6 +43,12 @@ pub(crate) struct AppliedVersions {
     aliases: u64,
 }
 
+/// Whether a version need not be fetched again: the follow tasks of all shards ask for 0 when they start, and what the first of them brought does for the
+/// others. 0 was never applied.
+const fn is_enough(applied: u64, required: u64) -> bool {
+    applied > 0 && applied >= required
+}
+
 /// What kind of metadata a request waits for.
 #[derive(Debug, Clone, Copy)]
 enum Part {
@@ -59,7 +65,7 @@ impl IndexMetadataSync {
 
     async fn mapping(&self, required: u64) -> Result<u64, Exception> {
         let mut applied = self.applied.lock().await;
-        if applied.mapping >= required && required > 0 {
+        if is_enough(applied.mapping, required) {
             return Ok(applied.mapping);
         }
         let leader = self.leader(Part::Mapping, required).await?;
@@ -74,7 +80,8 @@ impl IndexMetadataSync {
 
     async fn settings(&self, required: u64) -> Result<u64, Exception> {
         let mut applied = self.applied.lock().await;
-        if applied.settings >= required && required > 0 {
+        let follower = self.follower()?;
+        if is_enough(applied.settings, required) && !settings_change::is_under_way(&follower) {
             return Ok(applied.settings);
         }
         let leader = self.leader(Part::Settings, required).await?;
@@ -102,7 +109,7 @@ impl IndexMetadataSync {
 
     async fn aliases(&self, required: u64) -> Result<u64, Exception> {
         let mut applied = self.applied.lock().await;
-        if applied.aliases >= required && required > 0 {
+        if is_enough(applied.aliases, required) {
             return Ok(applied.aliases);
         }
         let leader = self.leader(Part::Aliases, required).await?;

@@ -290,7 +290,12 @@ impl FollowTasks {
     fn metadata_sync(&self, params: &ShardFollowTaskParams, alias: ClusterAlias) -> Arc<IndexMetadataSync> {
         let mut syncs = self.metadata.lock();
         syncs.retain(|_, sync| sync.strong_count() > 0);
-        if let Some(sync) = syncs.get(&params.follower_index_uuid).and_then(Weak::upgrade) {
+        // Versions of another leader, which the index followed until a moment ago, say nothing.
+        let of_same_leader = |sync: &Arc<IndexMetadataSync>| {
+            sync.leader_index_uuid == params.leader_index_uuid && sync.alias == alias
+        };
+        let present = syncs.get(&params.follower_index_uuid).and_then(Weak::upgrade);
+        if let Some(sync) = present.filter(of_same_leader) {
             return sync;
         }
         let sync = Arc::new(IndexMetadataSync {

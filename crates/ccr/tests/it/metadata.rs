@@ -62,6 +62,23 @@ async fn changes_on_an_idle_leader_arrive_although_the_poll_would_wait_for_an_ho
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shards_of_an_index_fetch_its_metadata_once() {
+    const SHARDS: usize = 4;
+    let pair = Pair::following(4).await;
+    let (leader, follower) = (&pair.leader, &pair.follower);
+    follower.ccr.pause_follow("copy").await.unwrap();
+    let before = leader.tap.metadata_calls();
+    follower.resume("copy").await;
+    until("the tasks run", || follower.following("copy") == SHARDS).await;
+    // Nothing is read before metadata is in step, so what arrives tells that each shard is.
+    leader.write("orders", 100..140).await;
+    pair.caught_up().await;
+    // One to check the leader, and one for each of mapping, settings and aliases, unless the former tasks are just ending and theirs will do.
+    let calls = leader.tap.metadata_calls() - before;
+    assert!((1..=4).contains(&calls), "{calls} calls for {SHARDS} shards");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_setting_that_the_leader_removes_goes_from_the_follower_too() {
     let pair = Pair::following(1).await;
     let (leader, follower) = (&pair.leader, &pair.follower);
