@@ -120,6 +120,46 @@ async fn a_leader_that_is_closed_and_opened_again_is_followed_on() {
     }
 }
 
+/// Source: the follower may be closed while it is written to; its task stays and goes on when it is opened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_is_closed_under_full_load_follows_on_when_it_is_opened() {
+    let pair = Pair::following(2).await;
+    let (leader, follower) = (&pair.leader, &pair.follower);
+    let failed = || {
+        let tasks = follower.tasks("copy");
+        assert!(
+            tasks.iter().all(|task| task.fatal_exception.is_none()),
+            "{tasks:?}"
+        );
+        tasks.iter().map(|task| task.failed_write_requests).sum::<u64>()
+    };
+    let written = || {
+        let tasks = follower.tasks("copy");
+        tasks.iter().map(|task| task.operations_written).sum::<u64>()
+    };
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let writers = async {
+        let mut next = 1_000;
+        while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+            leader.write("orders", next..next + 200).await;
+            next += 200;
+        }
+    };
+    let closing = async {
+        for _ in 0..3 {
+            let before = failed();
+            follower.indices.close_index("copy").await.unwrap();
+            until("a write fails", || failed() > before).await;
+            assert!(follower.indices.open_index("copy").await.unwrap());
+            let before = written();
+            until("the tasks go on", || written() > before).await;
+        }
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    };
+    tokio::join!(writers, closing);
+    pair.caught_up().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documents_larger_than_the_whole_budget_come_through() {
     let disk = Disk {

@@ -104,6 +104,26 @@ async fn a_closed_index_keeps_its_documents() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_index_stays_closed_over_restarts_and_has_everything_when_it_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = Node::start(directory.path()).await;
+    let written = node.indices.bulk(documents(5), RefreshPolicy::None).await;
+    assert!(!written.unwrap().errors());
+    node.indices.close_index("orders").await.unwrap();
+    node.stop().await;
+    for _ in 0..2 {
+        let node = Node::start(directory.path()).await;
+        let read = node.indices.get("orders", "1", GetOptions::default()).await;
+        assert_eq!(read.unwrap_err().kind(), ExceptionKind::IndexClosed);
+        node.stop().await;
+    }
+    let node = Node::start(directory.path()).await;
+    assert!(node.indices.open_index("orders").await.unwrap());
+    assert_eq!(node.source("orders", "4").await, Some(json!({"n": 4})));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_index_leaves_nothing_and_its_name_is_free() {
     let directory = tempfile::tempdir().unwrap();
     let node = Node::start(directory.path()).await;
