@@ -59,7 +59,19 @@ pub struct IndexMetadata {
     pub recovering: bool,
 }
 
+/// What Elasticsearch shows of a closed index.
+const VERIFIED_BEFORE_CLOSE: &str = "index.verified_before_close";
+
 impl IndexMetadata {
+    /// Opens or closes the index. Source: that is a change of a setting too, so that the version of the settings counts it.
+    pub fn set_state(&mut self, state: IndexState) {
+        match state {
+            IndexState::Open => drop(self.settings.remove(VERIFIED_BEFORE_CLOSE)),
+            IndexState::Close => self.settings.insert(VERIFIED_BEFORE_CLOSE, "true"),
+        }
+        self.state = state;
+    }
+
     /// Whether this index follows one of another cluster.
     #[must_use]
     pub fn is_follower(&self) -> bool {

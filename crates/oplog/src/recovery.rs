@@ -15,6 +15,7 @@
 //! The directory is synced before anything in it is removed or replaced: after a sync that failed, names are seen that a loss of power would take back,
 //! and a compacted segment that is not durable is no reason to remove what it was made of.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -117,8 +118,10 @@ pub(crate) fn open(env: Environment) -> Result<Arc<Shared>, LogError> {
     env.options.check()?;
     let (storage, dir) = (&*env.storage, env.dir.as_path());
     // What is seen may not be durable: a sync of the directory may have failed. Nothing is removed on its strength before it is.
-    if storage.exists(dir).unwrap_or(false) {
-        sync_dir(storage, dir)?;
+    match storage.sync_dir(dir) {
+        // There is no log, as whoever looks for its checkpoint finds.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        synced => synced.map_err(|source| LogError::io("sync", dir, source))?,
     }
     if let Some(journal) = Journal::load(storage, dir)? {
         tracing::info!(dir = %dir.display(), through = %journal.healed.through(), "finishing a heal that was decided before");

@@ -73,7 +73,7 @@ async fn close(cluster: &ClusterService, name: &str) -> Result<bool, Exception> 
         let next = state.modify_index(name, |index| {
             let reopen = BTreeMap::from([("reopen".to_owned(), "true".to_owned())]);
             index.custom.insert(SETTINGS_CHANGE_CUSTOM.to_owned(), reopen);
-            index.state = IndexState::Close;
+            index.set_state(IndexState::Close);
             Ok(())
         })?;
         Ok((next, true))
@@ -117,7 +117,7 @@ fn with_settings(state: &ClusterState, name: &str, settings: &Settings) -> Resul
 fn open(state: &ClusterState, name: &str) -> Result<ClusterState, Exception> {
     state.modify_index(name, |index| {
         index.custom.remove(SETTINGS_CHANGE_CUSTOM);
-        index.state = IndexState::Open;
+        index.set_state(IndexState::Open);
         Ok(())
     })
 }

@@ -164,6 +164,7 @@ async fn a_commit_that_fails_amid_a_change_of_settings_is_tried_again_and_shown(
         let state = follower.cluster.state();
         let copy = state.require_index("copy").unwrap();
         assert!(copy.is_open() && !copy.custom.contains_key("ccr_settings_change"));
+        assert_eq!(follower.setting("copy", "index.verified_before_close"), None);
         follower.shutdown().await;
         leader.shutdown().await;
     }

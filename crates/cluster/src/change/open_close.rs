@@ -6,9 +6,6 @@ use crate::block::{BlockLevel, check_block};
 use crate::index_metadata::IndexState;
 use crate::state::ClusterState;
 
-/// What Elasticsearch shows of a closed index.
-const VERIFIED_BEFORE_CLOSE: &str = "index.verified_before_close";
-
 /// Opens `names`; those that are open stay so.
 ///
 /// # Errors
@@ -38,12 +35,7 @@ fn set_state(state: &ClusterState, names: &[String], wanted: IndexState) -> Resu
     for name in names {
         check_block(state.require_index(name)?, BlockLevel::MetadataWrite)?;
         next = next.modify_index(name, |index| {
-            // Source: closing and opening are changes of this setting too, so that the version of the settings counts them.
-            match wanted {
-                IndexState::Open => drop(index.settings.remove(VERIFIED_BEFORE_CLOSE)),
-                IndexState::Close => index.settings.insert(VERIFIED_BEFORE_CLOSE, "true"),
-            }
-            index.state = wanted;
+            index.set_state(wanted);
             Ok(())
         })?;
     }
