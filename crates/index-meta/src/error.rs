@@ -264,6 +264,9 @@ pub enum SettingsError {
     /// A definition under `index.analysis` is not one that this version can do.
     #[error("{0}")]
     Analysis(String),
+    /// The settings `index.sort.*` do not fit each other, or the mapping.
+    #[error("{0}")]
+    IndexSort(String),
     /// The setting is managed by the system alone.
     #[error("can not update {visibility} setting [{key}]; this setting is managed via a dedicated API")]
     Managed {

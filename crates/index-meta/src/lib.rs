@@ -42,17 +42,17 @@ mod template;
 pub use alias::{AliasAction, AliasMetadata, alias_sync_actions};
 pub use analysis::{
     AnalysisDefinitions, AnalysisLanguage, AnalyzerChain, CharFilterDefinition, GramFilter, GramTokenizer,
-    NormalizerChain, PatternFlags, StopWords, SynonymRule, Synonyms, TokenChars, TokenFilterDefinition,
-    TokenizerDefinition,
+    NormalizerChain, PatternFlags, ShingleFilter, StopWords, SynonymRule, Synonyms, TokenChars,
+    TokenFilterDefinition, TokenizerDefinition,
 };
 pub use date::DateFormat;
-pub use document::{DocumentCheck, FieldSink, FieldValue, MappingUpdate};
+pub use document::{DocumentCheck, DocumentRules, FieldSink, FieldValue, MappingUpdate};
 pub use error::{DocumentError, MappingError, QueryValueError, SettingsError, ValueError};
 pub use mapping::{Dynamic, FieldMapping, FieldType, Mapping, MappingLimits};
 pub use query::{QueryContext, QueryValue, RangeBound, RangeEdge, parse_query_value, parse_range_bound};
 pub use settings::{
-    IndexBlocks, IndexSettings, SettingDefinition, SettingKind, SettingScope, SettingUpdate, SettingValue,
-    Settings, SettingsSync, TranslogDurability, check_follow_overrides, expand_wildcard_resets,
+    IndexBlocks, IndexSettings, IndexSort, SettingDefinition, SettingKind, SettingScope, SettingUpdate,
+    SettingValue, Settings, SettingsSync, TranslogDurability, check_follow_overrides, expand_wildcard_resets,
     normalize_index_prefix, replicated_settings_equal, setting_definition, setting_definitions,
     settings_to_replicate, validate_for_create, validate_update,
 };

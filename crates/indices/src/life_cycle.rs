@@ -272,15 +272,15 @@ impl IndicesService {
 
 /// Whether a change of the setting can change what analyzers there are.
 fn is_about_analysis(key: &str) -> bool {
-    const DIFFERENCE: &str = "index.max_ngram_diff";
+    const DIFFERENCES: [&str; 2] = ["index.max_ngram_diff", "index.max_shingle_diff"];
     const DEFINITIONS: &str = "index.analysis.";
     match key.strip_suffix('*') {
         Some(prefix) => {
             DEFINITIONS.starts_with(prefix)
                 || prefix.starts_with(DEFINITIONS)
-                || DIFFERENCE.starts_with(prefix)
+                || DIFFERENCES.iter().any(|key| key.starts_with(prefix))
         }
-        None => key.starts_with(DEFINITIONS) || key == DIFFERENCE,
+        None => key.starts_with(DEFINITIONS) || DIFFERENCES.contains(&key),
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use index_meta::{DocumentCheck, Mapping};
+use index_meta::{DocumentCheck, DocumentRules, Mapping};
 use oplog::{DocumentVersion, Frame, Operation, OperationKind, PrimaryTerm, SeqNo, UnixMillis};
 
 use crate::tail::TailOperation;
@@ -67,7 +67,7 @@ impl Shard {
     pub fn write(&self, writes: Vec<DocumentWrite>) -> Result<WriteBatch, ShardError> {
         self.check_open()?;
         let mapping = self.metadata.mapping();
-        let nested_objects = self.metadata.settings().nested_objects_limit();
+        let rules = self.metadata.settings().document_rules();
         let follows = self.role() == ShardRole::Follower;
         let checks: Vec<Result<(), WriteError>> = writes
             .iter()
@@ -75,7 +75,7 @@ impl Shard {
                 if follows {
                     Err(WriteError::FollowerReadOnly)
                 } else {
-                    check_document(&mapping, write, nested_objects)
+                    check_document(&mapping, write, rules)
                 }
             })
             .collect();
@@ -153,7 +153,7 @@ impl Shard {
     }
 }
 
-fn check_document(mapping: &Mapping, write: &DocumentWrite, nested_objects: u64) -> Result<(), WriteError> {
+fn check_document(mapping: &Mapping, write: &DocumentWrite, rules: DocumentRules) -> Result<(), WriteError> {
     if write.id.is_empty() {
         return Err(WriteError::Invalid {
             reason: "if _id is specified it must not be empty".into(),
@@ -162,7 +162,7 @@ fn check_document(mapping: &Mapping, write: &DocumentWrite, nested_objects: u64)
     let WriteOperation::Index { source, .. } = &write.operation else {
         return Ok(());
     };
-    match mapping.check_document_within(source, nested_objects)? {
+    match mapping.check_document_within(source, rules)? {
         DocumentCheck::Fits => Ok(()),
         DocumentCheck::NeedsMapping(update) => Err(WriteError::MappingUpdateRequired(update)),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use es_exception::Exception;
-use index_meta::{AliasMetadata, IndexSettings, Mapping, NewIndex, Settings};
+use index_meta::{AliasMetadata, IndexSettings, IndexSort, Mapping, NewIndex, Settings};
 use oplog::{IndexUuid, UnixMillis};
 use serde_json::Value;
 
@@ -75,7 +75,7 @@ pub fn create_index_by_templates(
     create_index(state, &create)
 }
 
-/// Whether the mapping is within the limits of the index, and its analyzers exist.
+/// Whether the mapping is within the limits of the index, its analyzers exist, and the index can be sorted as it says.
 fn check_mapping(create: &CreateIndexChange, given: Option<&Value>) -> Result<(), Exception> {
     let with_index = |error: Exception| error.with_index(&create.name);
     let settings =
@@ -87,6 +87,11 @@ fn check_mapping(create: &CreateIndexChange, given: Option<&Value>) -> Result<()
     });
     within
         .and_then(|()| create.mapping.check_analysis(settings.analysis()))
+        .map_err(|error| with_index(error.to_exception()))?;
+    let sort = IndexSort::from_settings(&create.settings)
+        .and_then(|sort| sort.check_fields(&create.mapping).map(|()| sort))
+        .map_err(|error| with_index(error.to_exception()))?;
+    sort.check_mapping(&create.mapping)
         .map_err(|error| with_index(error.to_exception()))
 }
 
@@ -96,6 +101,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Origin;
     use crate::change::put_index_template;
     use crate::change::testing::{change, state_with};
 
@@ -167,6 +173,34 @@ mod tests {
         };
         assert_eq!(limited("1").unwrap_err().status(), 400);
         assert!(limited("2").is_ok());
+    }
+
+    #[test]
+    fn an_index_is_sorted_by_fields_that_it_has() {
+        let sorted = |mappings: Option<Value>| {
+            let settings = json!({"index.sort.field": ["at", "n"], "index.sort.order": ["desc", "asc"]});
+            create_index_by_templates(&state_with(&[]), &new("a", &settings, mappings))
+        };
+        let refused = |mappings| sorted(mappings).unwrap_err();
+        let missing = refused(None);
+        assert_eq!(
+            (missing.status(), missing.reason()),
+            (400, "unknown index sort field:[at]")
+        );
+        let fields = json!({"at": {"type": "date"}, "n": {"type": "long"}});
+        let state = sorted(Some(json!({ "properties": fields }))).unwrap();
+        let mut nested = fields.clone();
+        nested["o"] = json!({"type": "nested"});
+        assert_eq!(refused(Some(json!({ "properties": nested }))).status(), 400);
+        let later = json!({"properties": {"o": {"type": "nested"}}});
+        let put = |origin| crate::change::put_mapping(&state, &["a".into()], &later, origin);
+        assert!(
+            put(Origin::User)
+                .unwrap_err()
+                .reason()
+                .contains("cannot have nested fields")
+        );
+        assert!(put(Origin::Ccr).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use es_exception::Exception;
-use index_meta::{IndexSettings, Mapping, MappingLimits};
+use index_meta::{IndexSettings, IndexSort, Mapping, MappingError, MappingLimits, Settings};
 use serde_json::Value;
 
 use crate::block::{BlockLevel, check_block};
@@ -40,13 +40,23 @@ pub fn put_mapping(
             Origin::User => index.mapping.merge_within(update, settings.mapping_limits()),
             Origin::Ccr => index.mapping.merge_within(update, &MappingLimits::unlimited()),
         };
-        let merged = merged.map_err(|error| error.to_exception().with_index(name))?;
+        let merged = merged
+            .and_then(|merged| match origin {
+                Origin::User => check_sort(&index.settings, &merged).map(|()| merged),
+                Origin::Ccr => Ok(merged),
+            })
+            .map_err(|error| error.to_exception().with_index(name))?;
         next = next.modify_index(name, |index| {
             index.mapping = Arc::new(merged);
             Ok(())
         })?;
     }
     Ok(next)
+}
+
+/// Whether an index with these settings may have the mapping. Settings that cannot be read are no reason against it.
+fn check_sort(settings: &Settings, mapping: &Mapping) -> Result<(), MappingError> {
+    IndexSort::from_settings(settings).map_or(Ok(()), |sort| sort.check_mapping(mapping))
 }
 
 #[cfg(test)]

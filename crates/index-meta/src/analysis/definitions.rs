@@ -34,7 +34,7 @@ pub struct AnalysisDefinitions {
 }
 
 impl AnalysisDefinitions {
-    /// Reads `index.analysis.*`, and `index.max_ngram_diff`.
+    /// Reads `index.analysis.*`, `index.max_ngram_diff` and `index.max_shingle_diff`.
     #[must_use]
     pub fn from_settings(settings: &Settings) -> Self {
         let mut definitions = Self::default();
@@ -49,11 +49,8 @@ impl AnalysisDefinitions {
             );
             definitions.problems.push(problem);
         }
-        let max_ngram_diff = settings
-            .get_str("index.max_ngram_diff")
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(1);
-        let reader = Reader { raw, max_ngram_diff };
+        let limits = Limits::of(settings);
+        let reader = Reader { raw, limits };
         definitions.read(&reader);
         definitions
     }
@@ -169,10 +166,32 @@ fn check_name(kind: &str, name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The settings beside `index.analysis` that bound what may be defined.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// `index.max_ngram_diff`
+    pub(super) max_ngram_diff: usize,
+    /// `index.max_shingle_diff`
+    pub(super) max_shingle_diff: usize,
+}
+
+impl Limits {
+    fn of(settings: &Settings) -> Self {
+        let read = |key, default| {
+            let text = settings.get_str(key);
+            text.and_then(|text| text.trim().parse().ok()).unwrap_or(default)
+        };
+        Self {
+            max_ngram_diff: read("index.max_ngram_diff", 1),
+            max_shingle_diff: read("index.max_shingle_diff", 3),
+        }
+    }
+}
+
 /// Looks definitions up by name: those of the index first, then those that are built in.
 struct Reader<'a> {
     raw: Raw<'a>,
-    max_ngram_diff: usize,
+    limits: Limits,
 }
 
 impl Reader<'_> {
@@ -196,13 +215,13 @@ impl Reader<'_> {
     /// `missing` says who looks for it, if it is not a definition that is looked at for its own sake.
     fn tokenizer(&self, name: &str, missing: &str) -> Result<TokenizerDefinition, String> {
         let (kind, parameters) = self.component("tokenizer", name)?;
-        TokenizerDefinition::parse(name, kind, parameters, self.max_ngram_diff)
+        TokenizerDefinition::parse(name, kind, parameters, self.limits.max_ngram_diff)
             .map_err(|problem| self.or_missing("tokenizer", name, missing, problem))
     }
 
     fn filter(&self, name: &str, missing: &str) -> Result<TokenFilterDefinition, String> {
         let (kind, parameters) = self.component("filter", name)?;
-        TokenFilterDefinition::parse(name, kind, parameters, self.max_ngram_diff)
+        TokenFilterDefinition::parse(name, kind, parameters, self.limits)
             .map_err(|problem| self.or_missing("filter", name, missing, problem))
     }
 

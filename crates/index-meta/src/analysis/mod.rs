@@ -19,7 +19,7 @@ pub use char_filter::CharFilterDefinition;
 pub use definitions::AnalysisDefinitions;
 pub use language::AnalysisLanguage;
 pub use synonyms::{SynonymRule, Synonyms};
-pub use token_filter::{GramFilter, StopWords, TokenFilterDefinition};
+pub use token_filter::{GramFilter, ShingleFilter, StopWords, TokenFilterDefinition};
 pub use tokenizer::{GramTokenizer, PatternFlags, TokenChars, TokenizerDefinition};
 
 /// Most analyzers, normalizers, tokenizers and filters that an index may define together.

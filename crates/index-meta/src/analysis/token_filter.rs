@@ -1,6 +1,7 @@
 //! Token filters: what is done to the tokens.
 
 use super::AnalysisLanguage;
+use super::definitions::Limits;
 use super::parameters::Parameters;
 use super::synonyms::Synonyms;
 use super::tokenizer::{check_difference, gram_sizes};
@@ -57,6 +58,8 @@ pub enum TokenFilterDefinition {
     EdgeNGram(GramFilter),
     /// `synonym`
     Synonym(Synonyms),
+    /// `shingle`: tokens that follow each other, joined.
+    Shingle(ShingleFilter),
 }
 
 /// Words that are dropped.
@@ -81,9 +84,30 @@ pub struct GramFilter {
     pub preserve_original: bool,
 }
 
+/// What `shingle` makes of the tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ShingleFilter {
+    /// Fewest tokens that are joined.
+    pub min_shingle_size: usize,
+    /// Most tokens that are joined.
+    pub max_shingle_size: usize,
+    /// Whether the tokens themselves come out too.
+    pub output_unigrams: bool,
+    /// Whether they do where nothing can be joined.
+    pub output_unigrams_if_no_shingles: bool,
+    /// What stands between joined tokens.
+    pub token_separator: String,
+    /// What stands for a position without a token.
+    pub filler_token: String,
+}
+
 /// The types, for messages.
 const TYPES: &str = "lowercase, uppercase, asciifolding, trim, reverse, truncate, length, unique, stop, stemmer, \
-                     snowball, porter_stem, elision, ngram, edge_ngram, synonym";
+                     snowball, porter_stem, elision, ngram, edge_ngram, synonym, shingle";
+/// Most tokens that are joined.
+const MAX_SHINGLE_SIZE: usize = 100;
+/// Most bytes of what stands between joined tokens, or for a missing one.
+const MAX_JOINT_BYTES: usize = 100;
 /// Source: the articles of Lucene's French analyzer.
 const FRENCH_ARTICLES: &[&str] = &[
     "l", "m", "t", "qu", "n", "s", "j", "d", "c", "jusqu", "quoiqu", "lorsqu", "puisqu",
@@ -94,7 +118,7 @@ impl TokenFilterDefinition {
         name: &str,
         kind: &str,
         mut parameters: Parameters<'_>,
-        max_ngram_diff: usize,
+        limits: Limits,
     ) -> Result<Self, String> {
         let taken = &mut parameters;
         let parsed = match kind {
@@ -137,7 +161,7 @@ impl TokenFilterDefinition {
             "elision" => elision(taken)?,
             "ngram" | "nGram" => {
                 let grams = grams(taken)?;
-                check_difference(grams.min_gram, grams.max_gram, max_ngram_diff)?;
+                check_difference(grams.min_gram, grams.max_gram, limits.max_ngram_diff)?;
                 Self::NGram(grams)
             }
             "edge_ngram" | "edgeNGram" => {
@@ -145,6 +169,7 @@ impl TokenFilterDefinition {
                 Self::EdgeNGram(grams(taken)?)
             }
             "synonym" => Self::Synonym(Synonyms::take(taken)?),
+            "shingle" => Self::Shingle(ShingleFilter::take(taken, limits.max_shingle_diff)?),
             _ => {
                 return Err(format!(
                     "Unknown filter type [{kind}] for [{name}]; this version has [{TYPES}]"
@@ -187,6 +212,50 @@ fn grams(parameters: &mut Parameters<'_>) -> Result<GramFilter, String> {
         max_gram,
         preserve_original: parameters.flag("preserve_original", false)?,
     })
+}
+
+impl ShingleFilter {
+    fn take(parameters: &mut Parameters<'_>, max_difference: usize) -> Result<Self, String> {
+        let shingle = Self {
+            min_shingle_size: parameters.number("min_shingle_size", 2, 2)?,
+            max_shingle_size: parameters.number("max_shingle_size", 2, 2)?,
+            output_unigrams: parameters.flag("output_unigrams", true)?,
+            output_unigrams_if_no_shingles: parameters.flag("output_unigrams_if_no_shingles", false)?,
+            token_separator: parameters
+                .text("token_separator")?
+                .unwrap_or_else(|| " ".to_owned()),
+            filler_token: parameters.text("filler_token")?.unwrap_or_else(|| "_".to_owned()),
+        };
+        let (min, max) = (shingle.min_shingle_size, shingle.max_shingle_size);
+        if min > max {
+            return Err(parameters.problem(format_args!(
+                "[min_shingle_size] is [{min}], but must not be above [max_shingle_size], [{max}]"
+            )));
+        }
+        // Source: `index.max_shingle_diff` counts the tokens themselves as one size more.
+        let difference = max - min + usize::from(shingle.output_unigrams);
+        if difference > max_difference {
+            return Err(format!(
+                "In Shingle TokenFilter the difference between max_shingle_size and min_shingle_size (and +1 if outputting unigrams) must be less than or equal to: [{max_difference}] but was [{difference}]. This limit can be set by changing the [index.max_shingle_diff] index level setting."
+            ));
+        }
+        if max > MAX_SHINGLE_SIZE {
+            return Err(parameters.problem(format_args!(
+                "[max_shingle_size] is [{max}], but must not be above {MAX_SHINGLE_SIZE}"
+            )));
+        }
+        for (key, text) in [
+            ("token_separator", &shingle.token_separator),
+            ("filler_token", &shingle.filler_token),
+        ] {
+            if text.len() > MAX_JOINT_BYTES {
+                return Err(
+                    parameters.problem(format_args!("[{key}] is longer than {MAX_JOINT_BYTES} bytes"))
+                );
+            }
+        }
+        Ok(shingle)
+    }
 }
 
 fn stop_filter(parameters: &mut Parameters<'_>) -> Result<StopWords, String> {

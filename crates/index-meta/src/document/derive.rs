@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::reader::{Unknown, find_unknown};
-use super::{DocumentCheck, MappingUpdate};
+use super::{DocumentCheck, DocumentRules, MappingUpdate};
 use crate::date::DateFormat;
 use crate::error::DocumentError;
 use crate::mapping::{DetectedType, MAX_DEPTH, Mapping, MappingLimits, Node, split_name};
@@ -29,7 +29,7 @@ const MOST_ROUNDS: usize = 3;
 pub(super) fn derive_update(
     mapping: &Mapping,
     source: &[u8],
-    nested_objects: u64,
+    rules: DocumentRules,
     unknown: &[Unknown<'_, '_>],
 ) -> Result<DocumentCheck, DocumentError> {
     let Some(update) = update_for(mapping, unknown)? else {
@@ -39,7 +39,7 @@ pub(super) fn derive_update(
     let mut merged = mapping.merge_within(&update, &MappingLimits::unlimited())?;
     let mut added = update;
     for _ in 0..MOST_ROUNDS {
-        let unknown = find_unknown(&merged, source, nested_objects)?;
+        let unknown = find_unknown(&merged, source, rules)?;
         // What a template says about a new field may name others, to copy its values to.
         let Some(more) = update_for(&merged, &unknown)? else {
             return Ok(DocumentCheck::NeedsMapping(MappingUpdate(added)));

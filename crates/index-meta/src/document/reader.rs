@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, V
 use serde_json::value::RawValue;
 
 use super::values::{Item, Values};
-use super::{DocumentCheck, FieldSink, Skipped, derive, read_scalar};
+use super::{DocumentCheck, DocumentRules, FieldSink, Skipped, derive, read_scalar};
 use crate::error::{DocumentError, ValueError};
 use crate::mapping::{Dynamic, FieldMapping, Mapping, Node, ObjectNode, split_name};
 
@@ -54,6 +54,7 @@ enum Purpose<'s, 'm, 'de> {
 
 struct Reader<'s, 'm, 'de> {
     mapping: &'m Mapping,
+    rules: DocumentRules,
     /// How many more nested objects the document may have.
     nested_left: u64,
     purpose: Purpose<'s, 'm, 'de>,
@@ -61,28 +62,29 @@ struct Reader<'s, 'm, 'de> {
     error: Option<DocumentError>,
 }
 
-/// Whether the document fits, or what it needs. It may have `nested_objects` objects in fields of type nested.
+/// Whether the document fits, or what it needs.
 pub(crate) fn check(
     mapping: &Mapping,
     source: &[u8],
-    nested_objects: u64,
+    rules: DocumentRules,
 ) -> Result<DocumentCheck, DocumentError> {
-    let unknown = find_unknown(mapping, source, nested_objects)?;
+    let unknown = find_unknown(mapping, source, rules)?;
     if unknown.is_empty() {
         return Ok(DocumentCheck::Fits);
     }
-    derive::derive_update(mapping, source, nested_objects, &unknown)
+    derive::derive_update(mapping, source, rules, &unknown)
 }
 
 /// The fields that the document has and the mapping has not; an error if the rest does not fit.
 pub(super) fn find_unknown<'m, 'de>(
     mapping: &'m Mapping,
     source: &'de [u8],
-    nested_objects: u64,
+    rules: DocumentRules,
 ) -> Result<Vec<Unknown<'m, 'de>>, DocumentError> {
     let mut reader = Reader {
         mapping,
-        nested_left: nested_objects,
+        rules,
+        nested_left: rules.nested_objects,
         purpose: Purpose::Check { unknown: Vec::new() },
         error: None,
     };
@@ -94,9 +96,15 @@ pub(super) fn find_unknown<'m, 'de>(
 }
 
 /// Emits the values of mapped fields.
-pub(crate) fn visit(mapping: &Mapping, source: &[u8], sink: &mut dyn FieldSink) -> Result<(), DocumentError> {
+pub(crate) fn visit(
+    mapping: &Mapping,
+    source: &[u8],
+    rules: DocumentRules,
+    sink: &mut dyn FieldSink,
+) -> Result<(), DocumentError> {
     Reader {
         mapping,
+        rules,
         nested_left: u64::MAX,
         purpose: Purpose::Visit { sink },
         error: None,
@@ -240,14 +248,23 @@ impl<'m, 'de> Reader<'_, 'm, 'de> {
         }
     }
 
+    /// Whether the field takes what it has to coerce. A visited value that would be refused today was accepted once, before the field or
+    /// its index was changed, and stays searchable; one that would be skipped is skipped.
+    fn coerces(&self, field: &FieldMapping) -> bool {
+        field.coerces(self.rules) || !(self.is_check() || field.ignores_malformed(self.rules))
+    }
+
     fn value<E: serde::de::Error>(&mut self, field: &FieldMapping, item: &Item<'_>) -> Result<(), E> {
+        let coerces = self.coerces(field);
         let result = match item {
             Item::Object(_) => Err(Skipped::Error(ValueError::NotAValue("an object"))),
             Item::Scalar(scalar) => match &mut self.purpose {
                 Purpose::Visit { sink } if field.is_indexed() || field.has_doc_values() => {
-                    read_scalar(field, scalar, |value| sink.field(field.path(), field, value))
+                    read_scalar(field, scalar, coerces, |value| {
+                        sink.field(field.path(), field, value)
+                    })
                 }
-                _ => read_scalar(field, scalar, |_| {}),
+                _ => read_scalar(field, scalar, coerces, |_| {}),
             },
         };
         match (result, &mut self.purpose) {
@@ -256,7 +273,7 @@ impl<'m, 'de> Reader<'_, 'm, 'de> {
                 sink.ignored(field.path());
                 Ok(())
             }
-            (Err(Skipped::Error(_)), _) if field.ignores_malformed() => Ok(()),
+            (Err(Skipped::Error(_)), _) if field.ignores_malformed(self.rules) => Ok(()),
             (Err(Skipped::Error(cause)), Purpose::Check { .. }) => {
                 let shown = match item {
                     Item::Object(json) => json,

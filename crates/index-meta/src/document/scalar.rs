@@ -41,10 +41,12 @@ impl Scalar<'_> {
     }
 }
 
-/// Reads `scalar` as a value of `field` and hands it to `emit`, unless it stands for no value.
+/// Reads `scalar` as a value of `field` and hands it to `emit`, unless it stands for no value. `coerces`: whether a number may be a text, or
+/// have a fraction that its type has not.
 pub(crate) fn read_scalar(
     field: &FieldMapping,
     scalar: &Scalar<'_>,
+    coerces: bool,
     emit: impl FnOnce(FieldValue<'_>),
 ) -> Result<(), Skipped> {
     if *scalar == Scalar::Null {
@@ -59,8 +61,8 @@ pub(crate) fn read_scalar(
         FieldType::Boolean => FieldValue::Boolean(read_boolean(scalar).map_err(Skipped::Error)?),
         FieldType::Date => FieldValue::Date(read_date(field, scalar).map_err(Skipped::Error)?),
         FieldType::Ip => FieldValue::Ip(read_ip(scalar).map_err(Skipped::Error)?),
-        _ if is_empty_text(scalar) && field.coerce => return Ok(()),
-        _ => read_number(field, scalar).map_err(Skipped::Error)?,
+        _ if is_empty_text(scalar) && coerces => return Ok(()),
+        _ => read_number(field, scalar, coerces).map_err(Skipped::Error)?,
     };
     emit(value);
     Ok(())
@@ -121,15 +123,19 @@ pub(crate) fn parse_ip(text: &str) -> Option<IpAddr> {
 }
 
 /// Reads a number of any numeric type.
-fn read_number(field: &FieldMapping, scalar: &Scalar<'_>) -> Result<FieldValue<'static>, ValueError> {
+fn read_number(
+    field: &FieldMapping,
+    scalar: &Scalar<'_>,
+    coerces: bool,
+) -> Result<FieldValue<'static>, ValueError> {
     let text = match scalar {
         Scalar::Number(number) => number,
-        Scalar::String(text) if field.coerce => text.as_ref(),
+        Scalar::String(text) if coerces => text.as_ref(),
         Scalar::String(text) => return Err(ValueError::NotCoerced(text.to_string())),
         other => return Err(ValueError::NotANumber(other.text().to_owned())),
     };
     if field.field_type().is_integer() {
-        read_integer(text, field).map(FieldValue::Long)
+        read_integer(text, field, coerces).map(FieldValue::Long)
     } else {
         let number = finite(text, field.field_type())?;
         round_to_type(number, field)
@@ -194,7 +200,7 @@ fn half(number: f64) -> f64 {
     }
 }
 
-fn read_integer(text: &str, field: &FieldMapping) -> Result<i64, ValueError> {
+fn read_integer(text: &str, field: &FieldMapping, coerces: bool) -> Result<i64, ValueError> {
     let field_type = field.field_type();
     let out_of_range = || {
         let name = match field_type {
@@ -210,7 +216,7 @@ fn read_integer(text: &str, field: &FieldMapping) -> Result<i64, ValueError> {
     };
     let number = match text.parse::<i64>() {
         Ok(number) => number,
-        Err(_) => truncate(text, field)?.ok_or_else(out_of_range)?,
+        Err(_) => truncate(text, field, coerces)?.ok_or_else(out_of_range)?,
     };
     let (min, max) = match field_type {
         FieldType::Integer => (i64::from(i32::MIN), i64::from(i32::MAX)),
@@ -226,7 +232,7 @@ fn read_integer(text: &str, field: &FieldMapping) -> Result<i64, ValueError> {
 }
 
 /// The whole part of a decimal number, exactly unless it has an exponent; `None` if it does not fit 64 bits.
-fn truncate(text: &str, field: &FieldMapping) -> Result<Option<i64>, ValueError> {
+fn truncate(text: &str, field: &FieldMapping, coerces: bool) -> Result<Option<i64>, ValueError> {
     let number = match finite(text, field.field_type()) {
         Ok(number) => number,
         Err(ValueError::NotFinite { .. }) => return Ok(None),
@@ -236,7 +242,7 @@ fn truncate(text: &str, field: &FieldMapping) -> Result<Option<i64>, ValueError>
         Some((_, fraction)) if !text.contains(['e', 'E']) => fraction.bytes().any(|digit| digit != b'0'),
         _ => number.fract() != 0.0,
     };
-    if has_fraction && !field.coerce {
+    if has_fraction && !coerces {
         return Err(ValueError::DecimalPart(text.to_owned()));
     }
     if let Some((whole, _)) = text.split_once('.')
@@ -252,6 +258,7 @@ fn truncate(text: &str, field: &FieldMapping) -> Result<Option<i64>, ValueError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::DocumentRules;
     use crate::mapping::Mapping;
 
     fn read(definition: &serde_json::Value, json: &str) -> Result<Option<String>, String> {
@@ -263,7 +270,9 @@ mod tests {
             panic!("{json} is no plain value")
         };
         let mut emitted = None;
-        match read_scalar(field, &scalar, |value| emitted = Some(format!("{value:?}"))) {
+        match read_scalar(field, &scalar, field.coerces(DocumentRules::DEFAULT), |value| {
+            emitted = Some(format!("{value:?}"))
+        }) {
             Ok(()) => Ok(emitted),
             Err(Skipped::TooLong) => Err("too long".to_owned()),
             Err(Skipped::Error(error)) => Err(error.to_string()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::date::DateFormat;
-use crate::document::FieldValue;
+use crate::document::{DocumentRules, FieldValue};
 use crate::mapping::parameters::{ParameterKind, parameters_of};
 
 /// The type of a field that holds values. Objects are not fields.
@@ -155,8 +155,10 @@ pub struct FieldMapping {
     pub(crate) index: bool,
     pub(crate) doc_values: bool,
     pub(crate) norms: bool,
-    pub(crate) coerce: bool,
-    pub(crate) ignore_malformed: bool,
+    /// As set; `None` leaves it to the index.
+    pub(crate) coerce: Option<bool>,
+    /// As set; `None` leaves it to the index.
+    pub(crate) ignore_malformed: Option<bool>,
     pub(crate) normalizer: Option<String>,
     pub(crate) analyzer: Option<String>,
     pub(crate) search_analyzer: Option<String>,
@@ -233,10 +235,17 @@ impl FieldMapping {
         self.null_value.as_ref().map(OwnedValue::as_field_value)
     }
 
-    /// Whether values that do not fit are skipped instead of refusing the document.
+    /// Whether values that do not fit are skipped instead of refusing the document, in an index with these rules.
     #[must_use]
-    pub fn ignores_malformed(&self) -> bool {
-        self.ignore_malformed
+    pub fn ignores_malformed(&self, rules: DocumentRules) -> bool {
+        let may = parameters_of(self.field_type).any(|parameter| parameter.name == "ignore_malformed");
+        may && self.ignore_malformed.unwrap_or(rules.ignore_malformed)
+    }
+
+    /// Whether a number may be a text, or have a fraction that its type has not, in an index with these rules.
+    #[must_use]
+    pub fn coerces(&self, rules: DocumentRules) -> bool {
+        self.coerce.unwrap_or(rules.coerce)
     }
 
     /// What a keyword's terms go through, in documents and in queries; [`FieldValue::Keyword`] is the value before.
@@ -279,14 +288,16 @@ impl FieldMapping {
         Value::Object(json)
     }
 
-    /// The JSON form with every parameter that has a default, as `include_defaults` of the field mapping API shows it.
+    /// The JSON form with every parameter that has a default, as `include_defaults` of the field mapping API shows it for an
+    /// index with these rules.
     #[must_use]
-    pub fn to_json_with_defaults(&self) -> Value {
+    pub fn to_json_with_defaults(&self, rules: DocumentRules) -> Value {
         let mut json = self.to_json();
         if let Value::Object(json) = &mut json {
             for parameter in parameters_of(self.field_type) {
                 let default = match parameter.kind {
                     ParameterKind::Boolean { default } => default.into(),
+                    ParameterKind::OfIndex { of } => of(rules).into(),
                     ParameterKind::Word { default, .. } if !default.is_empty() => default.into(),
                     ParameterKind::Count => i32::MAX.into(),
                     ParameterKind::Name if parameter.name == "format" => DateFormat::DEFAULT.into(),

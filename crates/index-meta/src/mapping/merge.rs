@@ -8,6 +8,7 @@ use super::dynamic_template::DynamicTemplate;
 use super::parameters::{ParameterKind, parameters_of};
 use super::tree::RootOptions;
 use super::{FieldMapping, Mapping, MappingLimits, Node, ObjectNode};
+use crate::document::DocumentRules;
 use crate::error::MappingError;
 
 type Result<T> = std::result::Result<T, MappingError>;
@@ -160,6 +161,7 @@ fn print(value: &Value) -> String {
 fn default_of(kind: ParameterKind) -> String {
     match kind {
         ParameterKind::Boolean { default } => default.to_string(),
+        ParameterKind::OfIndex { of } => of(DocumentRules::DEFAULT).to_string(),
         ParameterKind::Word { default, .. } => default.to_owned(),
         ParameterKind::FieldValue => "null".to_owned(),
         _ => "default".to_owned(),

@@ -85,6 +85,15 @@ impl ObjectNode {
         }
     }
 
+    /// Whether this object, or one in it, is of type nested.
+    pub(crate) fn has_nested(&self) -> bool {
+        self.nested.is_some()
+            || self
+                .children
+                .iter()
+                .any(|(_, child)| matches!(child, Node::Object(object) if object.has_nested()))
+    }
+
     pub(crate) fn collect_fields<'a>(&'a self, fields: &mut Vec<&'a FieldMapping>) {
         for (_, child) in &self.children {
             match child {

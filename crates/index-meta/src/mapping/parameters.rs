@@ -3,12 +3,15 @@
 use serde_json::Value;
 
 use super::FieldType;
+use crate::document::DocumentRules;
 
 /// What values a parameter takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ParameterKind {
     /// `true` or `false`.
     Boolean { default: bool },
+    /// `true` or `false`; where it is not said, the index decides. So it is kept whatever it says.
+    OfIndex { of: fn(DocumentRules) -> bool },
     /// A whole number from 0.
     Count,
     /// A positive number.
@@ -86,9 +89,17 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     updatable(
         "ignore_malformed",
         malformable,
-        ParameterKind::Boolean { default: false },
+        ParameterKind::OfIndex {
+            of: |rules| rules.ignore_malformed,
+        },
     ),
-    updatable("coerce", numeric, ParameterKind::Boolean { default: true }),
+    updatable(
+        "coerce",
+        numeric,
+        ParameterKind::OfIndex {
+            of: |rules| rules.coerce,
+        },
+    ),
     fixed("scaling_factor", scaled_float, ParameterKind::Factor),
     fixed("null_value", not_text, ParameterKind::FieldValue),
     updatable("meta", all, ParameterKind::Meta),
@@ -199,6 +210,7 @@ pub(crate) fn normalize(kind: ParameterKind, value: &Value) -> Result<Option<Val
             let flag = boolean(value)?;
             Ok((flag != default).then(|| flag.into()))
         }
+        ParameterKind::OfIndex { .. } => Ok(Some(boolean(value)?.into())),
         ParameterKind::Count => {
             let count = match value {
                 Value::String(text) => text.parse().ok(),

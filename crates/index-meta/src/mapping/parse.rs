@@ -11,7 +11,7 @@ use super::parameters::{ParameterKind, boolean, normalize, parameters_of};
 use super::tree::RootOptions;
 use super::{Dynamic, FieldMapping, FieldType, Mapping, Node, ObjectNode, OwnedValue, split_name};
 use crate::date::DateFormat;
-use crate::document::{Scalar, Skipped, read_scalar};
+use crate::document::{DocumentRules, Scalar, Skipped, read_scalar};
 use crate::error::MappingError;
 
 type Result<T> = std::result::Result<T, MappingError>;
@@ -393,8 +393,8 @@ fn build_field(
         index: flag("index"),
         doc_values: flag("doc_values"),
         norms: flag("norms"),
-        coerce: flag("coerce"),
-        ignore_malformed: flag("ignore_malformed"),
+        coerce: parameters.get("coerce").and_then(Value::as_bool),
+        ignore_malformed: parameters.get("ignore_malformed").and_then(Value::as_bool),
         normalizer: name("normalizer"),
         analyzer: name("analyzer"),
         search_analyzer: name("search_analyzer"),
@@ -441,7 +441,9 @@ fn parse_null_value(field: &FieldMapping, value: &Value) -> Result<OwnedValue> {
         _ => Scalar::Null,
     };
     let mut owned = None;
-    let skipped = read_scalar(field, &scalar, |value| owned = OwnedValue::of(value));
+    let skipped = read_scalar(field, &scalar, field.coerces(DocumentRules::DEFAULT), |value| {
+        owned = OwnedValue::of(value)
+    });
     match (owned, skipped) {
         (Some(value), _) => Ok(value),
         (None, Err(Skipped::Error(cause))) => malformed(format!(

@@ -8,7 +8,7 @@ use super::dynamic_template::{DetectedType, DynamicTemplate};
 use super::{FieldMapping, Node, ObjectNode, merge, parse};
 use crate::analysis::AnalysisDefinitions;
 use crate::date::DateFormat;
-use crate::document::{self, DocumentCheck, FieldSink};
+use crate::document::{self, DocumentCheck, DocumentRules, FieldSink};
 use crate::error::{DocumentError, MappingError};
 
 /// What becomes of a field that a document has and the mapping has not.
@@ -260,6 +260,12 @@ impl Mapping {
         fields
     }
 
+    /// Whether an object of it is of type nested.
+    #[must_use]
+    pub fn has_nested(&self) -> bool {
+        self.root.has_nested()
+    }
+
     /// Whether nothing is mapped and nothing set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -277,30 +283,34 @@ impl Mapping {
     /// # Errors
     /// Any [`DocumentError`]; also when the document would not fit its own new fields.
     pub fn check_document(&self, source: &[u8]) -> Result<DocumentCheck, DocumentError> {
-        self.check_document_within(source, u64::MAX)
+        self.check_document_within(source, DocumentRules::DEFAULT)
     }
 
-    /// As [`check_document`](Self::check_document), for a document that may have at most `nested_objects` objects in nested fields
-    /// (`index.mapping.nested_objects.limit`).
+    /// As [`check_document`](Self::check_document), for an index with these rules.
     ///
     /// # Errors
     /// Any [`DocumentError`].
     pub fn check_document_within(
         &self,
         source: &[u8],
-        nested_objects: u64,
+        rules: DocumentRules,
     ) -> Result<DocumentCheck, DocumentError> {
-        document::check(self, source, nested_objects)
+        document::check(self, source, rules)
     }
 
     /// Hands every value of a mapped field to `sink`, in document order. For the search view of every copy.
     ///
     /// Never derives a mapping: unmapped fields are skipped. Never fails on a value: what does not fit is skipped and told by
-    /// [`FieldSink::ignored`], since the document was accepted under the mapping of its time.
+    /// [`FieldSink::ignored`], since the document was accepted under the mapping of its time. `rules` are those of the index.
     ///
     /// # Errors
     /// [`DocumentError::Malformed`] if the source is no JSON object.
-    pub fn visit_document(&self, source: &[u8], sink: &mut dyn FieldSink) -> Result<(), DocumentError> {
-        document::visit(self, source, sink)
+    pub fn visit_document(
+        &self,
+        source: &[u8],
+        rules: DocumentRules,
+        sink: &mut dyn FieldSink,
+    ) -> Result<(), DocumentError> {
+        document::visit(self, source, rules, sink)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::analysis::AnalysisDefinitions;
+use crate::document::DocumentRules;
 use crate::error::SettingsError;
 use crate::mapping::MappingLimits;
 use crate::settings::registry::setting_definition;
@@ -47,12 +48,12 @@ pub struct IndexSettings {
     pub(crate) soft_deletes_retention_operations: u64,
     pub(crate) soft_deletes_retention_lease_period: Duration,
     pub(crate) mapping_limits: MappingLimits,
-    pub(crate) nested_objects_limit: u64,
+    pub(crate) document_rules: DocumentRules,
     pub(crate) max_result_window: u64,
-    pub(crate) max_refresh_listeners: u64,
     pub(crate) max_terms_count: u64,
     pub(crate) max_regex_length: u64,
     pub(crate) max_analyze_tokens: u64,
+    pub(crate) default_fields: Vec<String>,
     pub(crate) analysis: Arc<AnalysisDefinitions>,
     pub(crate) blocks: IndexBlocks,
     pub(crate) hidden: bool,
@@ -95,12 +96,16 @@ impl IndexSettings {
                 field_name_length: read.number("index.mapping.field_name_length.limit")?,
                 nested_fields: read.number("index.mapping.nested_fields.limit")?,
             },
-            nested_objects_limit: read.number("index.mapping.nested_objects.limit")?,
+            document_rules: DocumentRules {
+                coerce: read.flag("index.mapping.coerce")?,
+                ignore_malformed: read.flag("index.mapping.ignore_malformed")?,
+                nested_objects: read.number("index.mapping.nested_objects.limit")?,
+            },
             max_result_window: read.number("index.max_result_window")?,
-            max_refresh_listeners: read.number("index.max_refresh_listeners")?,
             max_terms_count: read.number("index.max_terms_count")?,
             max_regex_length: read.number("index.max_regex_length")?,
             max_analyze_tokens: read.number("index.analyze.max_token_count")?,
+            default_fields: read.list("index.query.default_field")?,
             analysis: Arc::new(AnalysisDefinitions::from_settings(settings)),
             blocks: IndexBlocks {
                 read_only: read.flag("index.blocks.read_only")?,
@@ -114,10 +119,10 @@ impl IndexSettings {
         })
     }
 
-    /// `index.mapping.nested_objects.limit`
+    /// `index.mapping.coerce`, `index.mapping.ignore_malformed` and `index.mapping.nested_objects.limit`
     #[must_use]
-    pub fn nested_objects_limit(&self) -> u64 {
-        self.nested_objects_limit
+    pub fn document_rules(&self) -> DocumentRules {
+        self.document_rules
     }
 
     /// `index.number_of_shards`
@@ -192,12 +197,6 @@ impl IndexSettings {
         self.max_result_window
     }
 
-    /// `index.max_refresh_listeners`
-    #[must_use]
-    pub fn max_refresh_listeners(&self) -> u64 {
-        self.max_refresh_listeners
-    }
-
     /// `index.max_terms_count`
     #[must_use]
     pub fn max_terms_count(&self) -> u64 {
@@ -214,6 +213,12 @@ impl IndexSettings {
     #[must_use]
     pub fn max_analyze_tokens(&self) -> u64 {
         self.max_analyze_tokens
+    }
+
+    /// `index.query.default_field`: paths and patterns, each with a boost after a `^` or none.
+    #[must_use]
+    pub fn default_fields(&self) -> &[String] {
+        &self.default_fields
     }
 
     /// `index.analysis.*`
@@ -287,6 +292,11 @@ impl Reader<'_> {
 
     fn flag(&self, key: &str) -> Result<bool, SettingsError> {
         self.read(key, |text| text.parse().ok())
+    }
+
+    fn list(&self, key: &str) -> Result<Vec<String>, SettingsError> {
+        let text = self.text(key)?;
+        Ok(text.split(',').map(|item| item.trim().to_owned()).collect())
     }
 
     fn time(&self, key: &str) -> Result<Duration, SettingsError> {

@@ -1,17 +1,21 @@
 //! Settings: the flat map, the registry of keys, the typed view, and what a follower replicates.
 
+mod definitions;
 mod flat;
 mod index_settings;
+mod index_sort;
+mod kind;
 mod registry;
 mod replication;
+mod suggestions;
 mod units;
 mod validation;
 
 pub use flat::{SettingValue, Settings, normalize_index_prefix};
 pub use index_settings::{IndexBlocks, IndexSettings, TranslogDurability};
-pub use registry::{
-    SettingDefinition, SettingKind, SettingScope, SettingUpdate, setting_definition, setting_definitions,
-};
+pub use index_sort::IndexSort;
+pub use kind::SettingKind;
+pub use registry::{SettingDefinition, SettingScope, SettingUpdate, setting_definition, setting_definitions};
 pub use replication::{
     SettingsSync, check_follow_overrides, replicated_settings_equal, settings_to_replicate,
 };

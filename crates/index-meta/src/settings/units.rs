@@ -48,6 +48,18 @@ pub(crate) fn parse_bytes(text: &str) -> Option<i64> {
     scaled(number, bytes_per_unit)
 }
 
+/// The largest unit of which `bytes` is a whole number.
+pub(crate) fn print_bytes(bytes: i64) -> String {
+    let units = [(40, "tb"), (30, "gb"), (20, "mb"), (10, "kb")];
+    let fits = units
+        .iter()
+        .find(|(bits, _)| bytes > 0 && bytes % (1_i64 << bits) == 0);
+    match fits {
+        Some((bits, unit)) => format!("{}{unit}", bytes >> bits),
+        None => format!("{bytes}b"),
+    }
+}
+
 fn scaled(number: &str, factor: f64) -> Option<i64> {
     if let (Ok(whole), true) = (number.parse::<i64>(), factor >= 1.0) {
         return whole.checked_mul(factor as i64);

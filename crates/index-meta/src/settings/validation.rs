@@ -3,7 +3,8 @@
 use super::registry::{
     SettingDefinition, SettingScope, SettingUpdate, setting_definition, setting_definitions,
 };
-use super::{SettingValue, Settings};
+use super::suggestions::suggestions;
+use super::{IndexSort, SettingKind, SettingValue, Settings};
 use crate::analysis::AnalysisDefinitions;
 use crate::error::SettingsError;
 
@@ -18,6 +19,7 @@ pub fn validate_for_create(settings: &Settings) -> Result<(), SettingsError> {
         check_value(key, definition, value)?;
     }
     AnalysisDefinitions::from_settings(settings).check()?;
+    IndexSort::from_settings(settings)?;
     check_shards(settings)
 }
 
@@ -77,9 +79,12 @@ pub fn validate_update(changes: &Settings, index_open: bool) -> Result<(), Setti
 }
 
 fn definition_of(key: &str) -> Result<&'static SettingDefinition, SettingsError> {
+    let candidates = setting_definitions()
+        .iter()
+        .filter(|definition| definition.scope != SettingScope::Identity);
     setting_definition(key).ok_or_else(|| SettingsError::Unknown {
         key: key.to_owned(),
-        suggestions: suggestions(key),
+        suggestions: suggestions(key, candidates.map(|definition| definition.key)),
     })
 }
 
@@ -103,24 +108,29 @@ pub(super) fn check_value(
     definition: &SettingDefinition,
     value: &SettingValue,
 ) -> Result<(), SettingsError> {
+    if definition.key == "index.soft_deletes.enabled" && value.to_text() == "false" {
+        return Err(SettingsError::Value {
+            key: key.to_owned(),
+            value: value.to_text(),
+            problem: "indices without soft deletes are no longer supported".to_owned(),
+        });
+    }
+    check_kind(key, definition.kind, value)
+}
+
+/// Whether a setting of this kind can have the value.
+pub(super) fn check_kind(key: &str, kind: SettingKind, value: &SettingValue) -> Result<(), SettingsError> {
     let refused = |problem: String| SettingsError::Value {
         key: key.to_owned(),
         value: value.to_text(),
         problem,
     };
-    if definition.key == "index.soft_deletes.enabled" && value.to_text() == "false" {
-        return Err(refused(
-            "indices without soft deletes are no longer supported".to_owned(),
-        ));
-    }
-    let takes_lists = matches!(
-        definition.kind,
-        super::SettingKind::List | super::SettingKind::Text
-    );
     match value {
         SettingValue::Null => Ok(()),
-        SettingValue::String(text) => definition.kind.check(text).map_err(refused),
-        SettingValue::List(_) if takes_lists => Ok(()),
+        SettingValue::String(text) => kind.check(text).map_err(refused),
+        SettingValue::List(items) if kind.takes_lists() => items
+            .iter()
+            .try_for_each(|item| kind.check(item).map_err(refused)),
         SettingValue::List(_) => Err(refused("it takes one value, not a list".to_owned())),
     }
 }
@@ -143,42 +153,6 @@ fn check_shards(settings: &Settings) -> Result<(), SettingsError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Known keys that a user may have meant, the most alike first.
-fn suggestions(key: &str) -> Vec<&'static str> {
-    let candidates = setting_definitions()
-        .iter()
-        .filter(|definition| definition.scope != SettingScope::Identity);
-    let mut scored: Vec<(usize, &'static str)> = candidates
-        .filter(|definition| !definition.key.ends_with('*'))
-        .map(|definition| (distance(key, definition.key), definition.key))
-        .filter(|(distance, candidate)| *distance * 5 <= candidate.len())
-        .collect();
-    scored.sort_unstable();
-    scored
-        .into_iter()
-        .take(3)
-        .map(|(_, candidate)| candidate)
-        .collect()
-}
-
-/// Levenshtein distance; keys too long to be a misspelling are not compared.
-fn distance(left: &str, right: &str) -> usize {
-    if left.len() > 200 {
-        return usize::MAX / 5;
-    }
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (position, byte) in left.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = position + 1;
-        for (column, other) in right.bytes().enumerate() {
-            let replaced = diagonal + usize::from(byte != other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]

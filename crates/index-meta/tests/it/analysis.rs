@@ -83,6 +83,18 @@ fn definitions_that_cannot_be_are_refused_by_name() {
             "[index.max_ngram_diff]",
         ),
         (
+            json!({"filter": {"f": {"type": "shingle", "max_shingle_size": 5}}}),
+            "(and +1 if outputting unigrams) must be less than or equal to: [3] but was [4]",
+        ),
+        (
+            json!({"filter": {"f": {"type": "shingle", "min_shingle_size": 3}}}),
+            "[min_shingle_size] is [3], but must not be above [max_shingle_size], [2]",
+        ),
+        (
+            json!({"filter": {"f": {"type": "shingle", "min_shingle_size": 1}}}),
+            "not below 2",
+        ),
+        (
             json!({"filter": {"f": {"type": "ngram", "min_gram": 3, "max_gram": 2}}}),
             "[min_gram] is [3]",
         ),
@@ -185,7 +197,7 @@ fn what_is_good_stays_when_something_else_is_not() {
     let all = json!({
         "analyzer": {"a": {"type": "custom", "char_filter": ["c"], "tokenizer": "t", "filter": ["lowercase", "f", "stop"]}},
         "tokenizer": {"t": {"type": "edge_ngram", "min_gram": 2, "max_gram": 20, "token_chars": ["letter"]}},
-        "filter": {"f": {"type": "synonym", "synonyms": ["a, b"]}},
+        "filter": {"f": {"type": "synonym", "synonyms": ["a, b"]}, "s": {"type": "shingle", "max_shingle_size": 4}},
         "char_filter": {"c": {"type": "mapping", "mappings": ["a => b"]}},
         "normalizer": {"n": {"type": "custom", "filter": "lowercase, asciifolding"}},
     });

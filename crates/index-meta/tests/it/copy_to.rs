@@ -1,6 +1,6 @@
 //! `copy_to`, and mappings and objects that are not enabled.
 
-use index_meta::{Mapping, MappingError};
+use index_meta::{DocumentRules, Mapping, MappingError};
 use serde_json::json;
 
 use super::{mapping, update_for, visited};
@@ -102,8 +102,15 @@ fn objects_of_nested_fields_are_counted() {
         "n": {"type": "nested", "properties": {"m": {"type": "nested", "properties": {"x": {"type": "long"}}}}}
     }}));
     let document = br#"{"n": [{"m": [{"x": 1}, {"x": 2}]}, {"m": {"x": 3}}]}"#;
-    assert!(nested.check_document_within(document, 5).is_ok());
-    let refused = nested.check_document_within(document, 4).unwrap_err().to_string();
+    let limited = |nested_objects| DocumentRules {
+        nested_objects,
+        ..DocumentRules::DEFAULT
+    };
+    assert!(nested.check_document_within(document, limited(5)).is_ok());
+    let refused = nested
+        .check_document_within(document, limited(4))
+        .unwrap_err()
+        .to_string();
     assert!(
         refused.contains("[index.mapping.nested_objects.limit]"),
         "{refused}"

@@ -1,6 +1,6 @@
 //! Checking and visiting documents.
 
-use index_meta::Mapping;
+use index_meta::{DocumentRules, Mapping};
 use serde_json::{Value, json};
 
 use super::{mapping, update_for, visited};
@@ -193,6 +193,78 @@ fn values_arrive_typed_in_document_order() {
         "!loose",
     ];
     assert_eq!(visited(&mapping, source), expected);
+}
+
+/// What a document of one field is under rules of its index: `None` if it is refused, else the values that are visited.
+fn under(definition: &serde_json::Value, rules: DocumentRules, value: &str) -> Option<Vec<String>> {
+    let mapping = mapping(&json!({"properties": {"f": definition}}));
+    let source = format!(r#"{{"f": {value}}}"#);
+    mapping.check_document_within(source.as_bytes(), rules).ok()?;
+    Some(super::visited_under(&mapping, rules, &source))
+}
+
+#[test]
+fn an_index_says_what_its_fields_do_not() {
+    let rules = |coerce, ignore_malformed| DocumentRules {
+        coerce,
+        ignore_malformed,
+        ..DocumentRules::DEFAULT
+    };
+    let long = || json!({"type": "long"});
+    const REFUSED: Option<&[&str]> = None;
+    for (definition, rules, value, expected) in [
+        (long(), rules(true, false), "\"5\"", Some(&["f=Long(5)"][..])),
+        (long(), rules(true, false), "5.9", Some(&["f=Long(5)"])),
+        (long(), rules(false, false), "5", Some(&["f=Long(5)"])),
+        (long(), rules(false, false), "\"5\"", REFUSED),
+        (long(), rules(false, false), "5.9", REFUSED),
+        (json!({"type": "double"}), rules(false, false), "\"5\"", REFUSED),
+        (
+            json!({"type": "long", "coerce": true}),
+            rules(false, false),
+            "5.9",
+            Some(&["f=Long(5)"]),
+        ),
+        (
+            json!({"type": "long", "coerce": false}),
+            rules(true, false),
+            "5.9",
+            REFUSED,
+        ),
+        (long(), rules(true, true), "\"x\"", Some(&["!f"])),
+        (
+            long(),
+            rules(false, true),
+            "[1, \"5\"]",
+            Some(&["f=Long(1)", "!f"]),
+        ),
+        (json!({"type": "ip"}), rules(true, true), "\"x\"", Some(&["!f"])),
+        (
+            json!({"type": "ip", "ignore_malformed": false}),
+            rules(true, true),
+            "\"x\"",
+            REFUSED,
+        ),
+        // Source: a keyword has no such parameter.
+        (json!({"type": "keyword"}), rules(true, true), "{}", REFUSED),
+    ] {
+        let result = under(&definition, rules, value);
+        let result = result
+            .as_ref()
+            .map(|values| values.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(result.as_deref(), expected, "{definition} {rules:?} {value}");
+    }
+}
+
+#[test]
+fn what_was_coerced_once_stays_searchable() {
+    let strict = DocumentRules {
+        coerce: false,
+        ..DocumentRules::DEFAULT
+    };
+    let mapping = mapping(&json!({"properties": {"f": {"type": "long"}}}));
+    let visited = super::visited_under(&mapping, strict, r#"{"f": ["5", 1.5, "x"]}"#);
+    assert_eq!(visited, ["f=Long(5)", "f=Long(1)", "!f"]);
 }
 
 #[test]

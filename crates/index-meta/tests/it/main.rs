@@ -2,13 +2,14 @@
 
 mod analysis;
 mod copy_to;
+mod docs;
 mod documents;
 mod dynamic_templates;
 mod mappings;
 mod properties;
 mod templates;
 
-use index_meta::{DocumentCheck, FieldMapping, FieldSink, FieldValue, Mapping};
+use index_meta::{DocumentCheck, DocumentRules, FieldMapping, FieldSink, FieldValue, Mapping};
 use serde_json::Value;
 
 /// Collects what a document yields as `path=value`, and what it skips as `!path`.
@@ -31,9 +32,13 @@ fn mapping(json: &Value) -> Mapping {
 }
 
 fn visited(mapping: &Mapping, source: &str) -> Vec<String> {
+    visited_under(mapping, DocumentRules::DEFAULT, source)
+}
+
+fn visited_under(mapping: &Mapping, rules: DocumentRules, source: &str) -> Vec<String> {
     let mut sink = Collected::default();
     mapping
-        .visit_document(source.as_bytes(), &mut sink)
+        .visit_document(source.as_bytes(), rules, &mut sink)
         .unwrap_or_else(|error| panic!("{source}: {error}"));
     sink.0
 }

@@ -52,7 +52,7 @@ fn every_kind_of_parameter_is_printed_back() {
 #[test]
 fn defaults_are_dropped_and_dotted_names_become_objects() {
     let given = json!({"properties": {
-        "a.b.c": {"type": "long", "index": "true", "coerce": true},
+        "a.b.c": {"type": "long", "index": "true", "store": false},
         "a": {"properties": {"d": {"type": "date", "format": "strict_date_optional_time||epoch_millis"}}},
         "t": {"type": "text", "similarity": "BM25", "copy_to": [], "analyzer": "default"}
     }});
@@ -207,6 +207,12 @@ fn merging_adds_and_refuses_changes() {
             field("a", json!({"type": "long", "coerce": false})),
             "/properties/a/coerce",
             json!(false),
+        ),
+        // What is said stands against what the index says.
+        (
+            field("a", json!({"type": "long", "coerce": "true"})),
+            "/properties/a/coerce",
+            json!(true),
         ),
         (
             field(

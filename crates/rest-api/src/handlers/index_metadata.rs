@@ -2,7 +2,7 @@
 
 use cluster::IndexMetadata;
 use es_exception::Exception;
-use index_meta::{AliasMetadata, SettingValue, Settings};
+use index_meta::{AliasMetadata, DocumentRules, IndexSettings, SettingValue, Settings};
 use serde_json::{Map, Value, json};
 
 use super::targets;
@@ -64,6 +64,8 @@ pub(crate) async fn get_field_mapping(call: Call) -> Result<Reply, Exception> {
     let mut answer = Map::new();
     for index in targets::any_state(&call)? {
         let fields = index.mapping.fields();
+        let rules = IndexSettings::from_settings(&index.settings)
+            .map_or(DocumentRules::DEFAULT, |settings| settings.document_rules());
         let wanted = fields
             .into_iter()
             .filter(|field| patterns.iter().any(|pattern| matches(pattern, field.path())));
@@ -71,7 +73,7 @@ pub(crate) async fn get_field_mapping(call: Call) -> Result<Reply, Exception> {
         for field in wanted {
             let leaf = field.path().rsplit('.').next().unwrap_or_default();
             let definition = if with_defaults {
-                field.to_json_with_defaults()
+                field.to_json_with_defaults(rules)
             } else {
                 field.to_json()
             };

@@ -18,4 +18,5 @@ mod indices;
 mod replication;
 mod rollover;
 mod server;
+mod settings;
 mod templates;

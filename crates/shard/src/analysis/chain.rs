@@ -15,6 +15,7 @@ use super::grams::{GramStage, NGrams};
 use super::java_pattern;
 use super::pattern::PatternTokenizer;
 use super::per_token::{PerToken, strip_article, strip_possessive, truncate, uppercase};
+use super::shingle::Shingles;
 use super::stage::{FoldAndKeep, StageFilter};
 use super::standard::StandardTokenizer;
 use super::synonym::{SynonymMap, SynonymStage};
@@ -153,6 +154,9 @@ fn link(
         TokenFilterDefinition::Synonym(synonyms) => {
             let map = SynonymMap::new(synonyms, before()?)?;
             builder.filter_dynamic(StageFilter(SynonymStage::new(map)))
+        }
+        TokenFilterDefinition::Shingle(shingle) => {
+            builder.filter_dynamic(StageFilter(Shingles::new(shingle)))
         }
     })
 }

@@ -16,6 +16,7 @@ mod java_pattern;
 mod normalizer;
 mod pattern;
 mod per_token;
+mod shingle;
 mod stage;
 mod standard;
 mod synonym;

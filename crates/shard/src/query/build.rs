@@ -22,6 +22,8 @@ pub(crate) struct BuildContext<'a> {
     pub(crate) now_millis: i64,
     pub(crate) max_terms_count: u64,
     pub(crate) max_regex_length: u64,
+    /// What is searched where a query names no field.
+    pub(crate) default_fields: &'a [String],
 }
 
 /// A value as it is searched for.

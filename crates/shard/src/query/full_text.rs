@@ -63,7 +63,8 @@ enum MultiType {
 /// `multi_match`
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct MultiMatchQuery {
-    fields: Vec<(String, f32)>,
+    /// Names and boosts; `None` leaves it to the index.
+    fields: Option<Vec<(String, f32)>>,
     text: Value,
     kind: MultiType,
     tie_breaker: f32,
@@ -268,8 +269,16 @@ fn one_of(mut queries: Vec<Built>) -> Built {
 
 impl MultiMatchQuery {
     pub(super) fn build(&self, context: &BuildContext<'_>) -> Result<Built, Exception> {
+        let Some(fields) = &self.fields else {
+            let mut query = self.clone();
+            // A number in the text is no error for the fields that are no numbers, and the other way round.
+            query.words.lenient |= context.default_fields == ["*"];
+            let defaults = context.default_fields.iter().map(|field| parse_field(field));
+            query.fields = Some(defaults.collect::<Result<_, _>>()?);
+            return query.build(context);
+        };
         let mut queries: Vec<Built> = Vec::new();
-        for (pattern, boost) in &self.fields {
+        for (pattern, boost) in fields {
             for field in expand(context, pattern) {
                 let query = self.build_field(context, &field)?;
                 queries.push(if (boost - 1.0).abs() < f32::EPSILON {
@@ -418,21 +427,17 @@ pub(super) fn parse_match_phrase(body: &Value) -> Result<Query, Exception> {
 pub(super) fn parse_multi_match(body: &Value) -> Result<Query, Exception> {
     let mut query = Query::match_all();
     let mut parsed = MultiMatchQuery {
-        fields: Vec::new(),
+        fields: None,
         text: Value::Null,
         kind: MultiType::BestFields,
         tie_breaker: 0.0,
         slop: 0,
         words: Words::default(),
     };
-    let mut every_field = true;
     for (key, value) in object("multi_match", body)? {
         match key.as_str() {
             "query" => parsed.text = value.clone(),
-            "fields" => {
-                every_field = false;
-                parsed.fields = parse_fields(value)?;
-            }
+            "fields" => parsed.fields = Some(parse_fields(value)?),
             "type" => {
                 parsed.kind = match text(key, value)? {
                     "best_fields" => MultiType::BestFields,
@@ -452,31 +457,28 @@ pub(super) fn parse_multi_match(body: &Value) -> Result<Query, Exception> {
             _ => query.parse_common("multi_match", key, value)?,
         }
     }
-    if every_field {
-        // A number in the text is no error for the fields that are no numbers, and the other way round.
-        parsed.fields = vec![("*".into(), 1.0)];
-        parsed.words.lenient = true;
-    }
     plain_text("multi_match", &parsed.text)?;
     query.node = Node::MultiMatch(parsed);
     Ok(query)
 }
 
 fn parse_fields(value: &Value) -> Result<Vec<(String, f32)>, Exception> {
-    let one = |value: &Value| {
-        let field = text("fields", value)?;
-        match field.split_once('^') {
-            None => Ok((field.to_owned(), 1.0)),
-            Some((field, boost)) => match boost.parse::<f32>() {
-                Ok(boost) if boost >= 0.0 => Ok((field.to_owned(), boost)),
-                _ => Err(malformed(format!(
-                    "[multi_match] boost [{boost}] of [{field}] is not a number"
-                ))),
-            },
-        }
-    };
+    let one = |value: &Value| parse_field(text("fields", value)?);
     match value {
         Value::Array(fields) => fields.iter().map(one).collect(),
         other => Ok(vec![one(other)?]),
+    }
+}
+
+/// A name with or without a boost after a `^`.
+fn parse_field(field: &str) -> Result<(String, f32), Exception> {
+    match field.split_once('^') {
+        None => Ok((field.to_owned(), 1.0)),
+        Some((field, boost)) => match boost.parse::<f32>() {
+            Ok(boost) if boost >= 0.0 => Ok((field.to_owned(), boost)),
+            _ => Err(malformed(format!(
+                "[multi_match] boost [{boost}] of [{field}] is not a number"
+            ))),
+        },
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use es_exception::{Exception, ExceptionKind};
-use index_meta::Mapping;
+use index_meta::{IndexSettings, Mapping};
 use tantivy::collector::Count;
 
 use super::collector::TopHits;
@@ -27,7 +27,8 @@ impl Shard {
         self.check_window(request)?;
         let (published, mapping, now_millis) = self.start_search()?;
         let query = self.whole_query(request);
-        let query = query.build(&self.build_context(&mapping, now_millis))?;
+        let settings = self.metadata.settings();
+        let query = query.build(&self.build_context(&mapping, &settings, now_millis))?;
         let collector = TopHits::new(request, &mapping, self.view.schema(), now_millis)?;
         let mut found = self
             .view
@@ -59,7 +60,8 @@ impl Shard {
     /// As [`search`](Self::search).
     pub fn count(&self, query: &Query) -> Result<u64, Exception> {
         let (published, mapping, now_millis) = self.start_search()?;
-        let query = query.build(&self.build_context(&mapping, now_millis))?;
+        let settings = self.metadata.settings();
+        let query = query.build(&self.build_context(&mapping, &settings, now_millis))?;
         let count = self
             .view
             .read_state(&published, |searcher| searcher.search(&*query, &Count))
@@ -103,8 +105,12 @@ impl Shard {
         Ok((published, self.metadata.mapping(), now_millis))
     }
 
-    fn build_context<'a>(&'a self, mapping: &'a Mapping, now_millis: i64) -> BuildContext<'a> {
-        let settings = self.metadata.settings();
+    fn build_context<'a>(
+        &'a self,
+        mapping: &'a Mapping,
+        settings: &'a IndexSettings,
+        now_millis: i64,
+    ) -> BuildContext<'a> {
         BuildContext {
             mapping,
             schema: self.view.schema(),
@@ -112,6 +118,7 @@ impl Shard {
             now_millis,
             max_terms_count: settings.max_terms_count(),
             max_regex_length: settings.max_regex_length(),
+            default_fields: settings.default_fields(),
         }
     }
 

@@ -37,6 +37,19 @@ fn check(fixture: &Fixture, query: serde_json::Value, expected: &[&str]) {
 }
 
 #[test]
+fn an_index_says_which_fields_are_searched_when_none_is_named() {
+    let fixture = fixture();
+    let query = |text: &str| json!({"multi_match": {"query": text}});
+    check(&fixture, query("ada"), &["2"]);
+    fixture.shard.update_settings(settings(
+        &json!({"index.query.default_field": ["title^2", "tag"]}),
+    ));
+    check(&fixture, query("ada"), &[]);
+    check(&fixture, query("blue"), &["1"]);
+    check(&fixture, query("fox"), &["0", "3"]);
+}
+
+#[test]
 fn exact_queries() {
     let fixture = fixture();
     for (query, expected) in [

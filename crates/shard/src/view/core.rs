@@ -506,8 +506,9 @@ impl ViewCore {
         let Some(writer) = &work.writer else { return Ok(()) };
         let (frames, next) = read_held(&self.log, work.indexed, goal - 1, STEP_LIMITS)?;
         let mapping = self.metadata.mapping();
+        let rules = self.metadata.settings().document_rules();
         for frame in &frames {
-            writer.apply(&self.schema, &self.analyzers, &mapping, frame)?;
+            writer.apply(&self.schema, &self.analyzers, &mapping, rules, frame)?;
         }
         work.indexed = next;
         if let Some(frame) = frames.last() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use index_meta::Mapping;
+use index_meta::{DocumentRules, Mapping};
 use oplog::{Frame, Healed, OperationKind, SeqNo};
 use serde::{Deserialize, Serialize};
 use tantivy::index::SegmentId;
@@ -108,6 +108,7 @@ impl ViewWriter {
         schema: &Arc<ViewSchema>,
         analyzers: &Arc<Analyzers>,
         mapping: &Mapping,
+        rules: DocumentRules,
         frame: &Frame,
     ) -> Result<(), ShardError> {
         if let Some(superseded) = frame.superseded() {
@@ -117,7 +118,7 @@ impl ViewWriter {
             return Ok(());
         }
         let mut document = ViewDocument::new(schema, analyzers, frame, &self.inflight);
-        if let Err(error) = mapping.visit_document(frame.source(), &mut document) {
+        if let Err(error) = mapping.visit_document(frame.source(), rules, &mut document) {
             // The primary accepted the document, so it stays reachable by its id and metadata whatever its source is.
             tracing::warn!(seq_no = frame.seq_no().get(), %error, "document cannot be read by the mapping, its fields are not searchable");
         }

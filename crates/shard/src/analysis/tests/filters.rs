@@ -174,3 +174,41 @@ fn character_filters_keep_the_offsets_of_the_text_as_it_was() {
         "fox:4-7@1",
     );
 }
+
+/// Source: the examples of Lucene's filter.
+#[test]
+fn tokens_are_joined() {
+    filters(
+        &json!(["shingle"]),
+        "please divide this",
+        "please:0-6@0 please divide:0-13@0 divide:7-13@1 divide this:7-18@1 this:14-18@2",
+    );
+    filters(
+        &json!([{"type": "shingle", "min_shingle_size": 2, "max_shingle_size": 3, "output_unigrams": false}]),
+        "a b c d",
+        "a b:0-3@0 a b c:0-5@0 b c:2-5@1 b c d:2-7@1 c d:4-7@2",
+    );
+    filters(
+        &json!([{"type": "shingle", "token_separator": "+", "output_unigrams": false}]),
+        "a b",
+        "a+b:0-3@0",
+    );
+    let alone = |more: bool| json!([{"type": "shingle", "output_unigrams": false, "output_unigrams_if_no_shingles": more}]);
+    filters(&alone(false), "a", "");
+    filters(&alone(true), "a", "a:0-1@0");
+    filters(&alone(true), "a b", "a b:0-3@0");
+}
+
+#[test]
+fn a_shingle_has_a_filler_where_a_word_was_dropped() {
+    filters(
+        &json!(["stop", "shingle"]),
+        "divide this sentence",
+        "divide:0-6@0 divide _:0-12@0 _ sentence:12-20@1 sentence:12-20@2",
+    );
+    filters(
+        &json!(["stop", {"type": "shingle", "filler_token": "", "output_unigrams": false}]),
+        "divide the the the sentence",
+        "divide :0-19@0  sentence:19-27@1",
+    );
+}

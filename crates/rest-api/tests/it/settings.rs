@@ -1,0 +1,68 @@
+//! Settings of indices and of the cluster, as clients see them.
+
+use serde_json::json;
+
+use crate::node::Node;
+
+#[tokio::test]
+async fn an_index_decides_what_its_fields_do_not_say() {
+    let node = Node::start().await;
+    let index = json!({
+        "settings": {"number_of_replicas": 0, "index.mapping.coerce": false},
+        "mappings": {"properties": {"n": {"type": "long"}, "loose": {"type": "long", "coerce": true}}}
+    });
+    node.put("/orders", &index.to_string()).await.expect(200);
+    let bulk = "{\"index\": {\"_id\": \"1\"}}\n{\"n\": 1}\n{\"index\": {\"_id\": \"2\"}}\n{\"n\": \"2\"}\n\
+                {\"index\": {\"_id\": \"3\"}}\n{\"loose\": \"3.5\"}\n";
+    let answer = node.post("/orders/_bulk", bulk).await.expect(200);
+    let status: Vec<_> = (0..3)
+        .map(|item| answer["items"][item]["index"]["status"].clone())
+        .collect();
+    assert_eq!(status, [201, 400, 201], "{answer}");
+    assert_eq!(
+        node.get("/orders/_doc/2").await.expect(404)["found"],
+        json!(false)
+    );
+    let shown = node
+        .get("/orders/_mapping/field/n,loose?include_defaults=true")
+        .await
+        .expect(200);
+    let coerce = |field: &str| shown["orders"]["mappings"][field]["mapping"][field]["coerce"].clone();
+    assert_eq!((coerce("n"), coerce("loose")), (json!(false), json!(true)));
+
+    let change = r#"{"index.mapping.coerce": true, "index.mapping.ignore_malformed": true}"#;
+    node.put("/orders/_settings", change)
+        .await
+        .refused(400, "illegal_argument_exception");
+    node.post("/orders/_close", "").await.expect(200);
+    node.put("/orders/_settings", change).await.expect(200);
+    node.post("/orders/_open", "").await.expect(200);
+    node.put("/orders/_doc/2?refresh=true", r#"{"n": ["2", "two"]}"#)
+        .await
+        .expect(201);
+    let found = node
+        .post("/orders/_count", r#"{"query": {"term": {"n": 2}}}"#)
+        .await
+        .expect(200);
+    assert_eq!(found["count"], json!(1));
+}
+
+#[tokio::test]
+async fn a_sorted_index_has_the_fields_that_it_is_sorted_by() {
+    let node = Node::start().await;
+    let index = |mappings: serde_json::Value| {
+        json!({"settings": {"index": {"sort": {"field": "at", "order": "desc"}}}, "mappings": mappings})
+            .to_string()
+    };
+    let reason = node
+        .put("/events", &index(json!({})))
+        .await
+        .refused(400, "illegal_argument_exception");
+    assert_eq!(reason, "unknown index sort field:[at]");
+    node.put("/events", &index(json!({"properties": {"at": {"type": "date"}}})))
+        .await
+        .expect(200);
+    node.put("/events/_settings", r#"{"index.sort.order": "asc"}"#)
+        .await
+        .refused(400, "illegal_argument_exception");
+}
