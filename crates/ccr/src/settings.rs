@@ -180,6 +180,12 @@ mod tests {
     #[test]
     fn unset_settings_have_their_defaults() {
         assert_eq!(CcrSettings::read(|_| None), Ok(CcrSettings::DEFAULTS));
+        let registered = |key: &str| {
+            let definition = index_meta::cluster_setting_definition(key);
+            let definition = definition.unwrap_or_else(|| panic!("{key} is not registered"));
+            Some(definition.default.to_owned())
+        };
+        assert_eq!(CcrSettings::read(registered), Ok(CcrSettings::DEFAULTS));
     }
 
     #[test]

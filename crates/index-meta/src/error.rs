@@ -251,6 +251,24 @@ pub enum SettingsError {
         /// Known keys that look alike.
         suggestions: Vec<&'static str>,
     },
+    /// No setting of a cluster has this key.
+    #[error("{scope} setting [{key}], not recognized{}", if .suggestions.is_empty() { String::new() } else { did_you_mean(.suggestions) })]
+    NotRecognized {
+        /// `persistent` or `transient`.
+        scope: &'static str,
+        /// The key as given.
+        key: String,
+        /// Known keys that look alike.
+        suggestions: Vec<&'static str>,
+    },
+    /// The setting belongs to the configuration of a node.
+    #[error("{scope} setting [{key}], not dynamically updateable")]
+    NotUpdateable {
+        /// `persistent` or `transient`.
+        scope: &'static str,
+        /// The setting.
+        key: String,
+    },
     /// The value does not fit the setting.
     #[error("failed to parse value [{value}] for setting [{key}]: {problem}")]
     Value {

@@ -51,10 +51,11 @@ pub use error::{DocumentError, MappingError, QueryValueError, SettingsError, Val
 pub use mapping::{Dynamic, FieldMapping, FieldType, Mapping, MappingLimits};
 pub use query::{QueryContext, QueryValue, RangeBound, RangeEdge, parse_query_value, parse_range_bound};
 pub use settings::{
-    IndexBlocks, IndexSettings, IndexSort, SettingDefinition, SettingKind, SettingScope, SettingUpdate,
-    SettingValue, Settings, SettingsSync, TranslogDurability, check_follow_overrides, expand_wildcard_resets,
+    ClusterSettingDefinition, ClusterSettingUpdate, IndexBlocks, IndexSettings, IndexSort, SettingDefinition,
+    SettingKind, SettingScope, SettingUpdate, SettingValue, Settings, SettingsSync, TranslogDurability,
+    check_follow_overrides, cluster_setting_definition, cluster_setting_definitions, expand_wildcard_resets,
     normalize_index_prefix, replicated_settings_equal, setting_definition, setting_definitions,
-    settings_to_replicate, validate_for_create, validate_update,
+    settings_to_replicate, validate_cluster_update, validate_for_create, validate_update,
 };
 pub use template::{
     ComponentTemplate, Composition, IndexTemplate, NewIndex, TemplateContent, TemplateError, TemplateKind,

@@ -365,10 +365,10 @@ impl IndicesService {
         self.upkeep.signal().request();
     }
 
-    /// The dynamic settings by key, with what holds on this node where the cluster settings do not say.
+    /// The dynamic settings whose defaults are those of this node, by key.
     #[must_use]
     pub fn setting_defaults(&self) -> Vec<(&'static str, String)> {
-        IndicesSettings::keys(&self.config.settings).into()
+        IndicesSettings::defaults_of(&self.config.settings).into()
     }
 
     /// Whether the node stops, for work that takes long.

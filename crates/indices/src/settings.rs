@@ -87,21 +87,13 @@ impl IndicesSettings {
         },
     };
 
-    /// The keys of the settings, all of which the cluster settings API takes, with the text of their defaults.
-    ///
-    /// `node` has the defaults of this node.
+    /// The settings whose defaults the configuration of a node may change, with those of this one.
     #[must_use]
-    pub fn keys(node: &Self) -> [(&'static str, String); 9] {
+    pub fn defaults_of(node: &Self) -> [(&'static str, String); 3] {
         [
             (MAX_BYTES_PER_SEC, node.compaction_max_bytes_per_sec.to_string()),
             (SCRUB_MAX_BYTES_PER_SEC, node.scrub_max_bytes_per_sec.to_string()),
             (THRESHOLD_ENABLED, node.disk.threshold_enabled.to_string()),
-            (LOW, "85%".to_owned()),
-            (LOW_HEADROOM, "200gb".to_owned()),
-            (HIGH, "90%".to_owned()),
-            (HIGH_HEADROOM, "150gb".to_owned()),
-            (FLOOD_STAGE, "95%".to_owned()),
-            (FLOOD_STAGE_HEADROOM, "100gb".to_owned()),
         ]
     }
 
@@ -290,6 +282,22 @@ mod tests {
             (rate("-1"), rate("0")),
             (Ok(ByteCount::ZERO), Ok(ByteCount::ZERO))
         );
+    }
+
+    #[test]
+    fn the_registry_knows_each_setting_with_its_default() {
+        let registered = |key: &str| {
+            let definition = index_meta::cluster_setting_definition(key);
+            definition
+                .unwrap_or_else(|| panic!("{key} is not registered"))
+                .default
+        };
+        for (key, default) in IndicesSettings::defaults_of(&IndicesSettings::DEFAULTS) {
+            assert_eq!(registered(key), default, "{key}");
+        }
+        // A headroom that is set goes with the watermark that is set, as those of the defaults go together.
+        let read = IndicesSettings::read(&IndicesSettings::DEFAULTS, |key| Some(registered(key)));
+        assert_eq!(read, Ok(IndicesSettings::DEFAULTS));
     }
 
     #[test]

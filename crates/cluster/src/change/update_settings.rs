@@ -1,7 +1,7 @@
 //! Changes the settings of indices.
 
 use es_exception::{Exception, ExceptionKind};
-use index_meta::{IndexSettings, SettingValue, Settings, expand_wildcard_resets, validate_update};
+use index_meta::{IndexSettings, Settings, expand_wildcard_resets, validate_update};
 
 use crate::block::{BlockLevel, check_block};
 use crate::origin::Origin;
@@ -83,12 +83,6 @@ pub fn parse_index_settings(body: &serde_json::Value) -> Result<Settings, Except
         ));
     }
     Ok(index_meta::normalize_index_prefix(&settings))
-}
-
-/// Whether `value` takes a setting back to its default.
-#[must_use]
-pub(crate) fn is_reset(value: &SettingValue) -> bool {
-    matches!(value, SettingValue::Null)
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ async fn a_restart_finds_everything_but_transient_settings() {
         })
         .await
         .unwrap();
-    let settings = |value: &str| Settings::from_json(&json!({"a.b": value})).unwrap();
+    let settings = |value: &str| Settings::from_json(&json!({"action.auto_create_index": value})).unwrap();
     cluster
         .update("settings", |state| {
             Ok((
@@ -108,7 +108,10 @@ async fn a_restart_finds_everything_but_transient_settings() {
     assert_eq!((found.version, found.mapping_version), (held.version, 2));
     assert_eq!(after.persistent_tasks, before.persistent_tasks);
     assert_eq!(
-        (after.setting("a.b"), before.setting("a.b")),
+        (
+            after.setting("action.auto_create_index"),
+            before.setting("action.auto_create_index")
+        ),
         (Some("kept"), Some("gone"))
     );
 }

@@ -1,5 +1,7 @@
 //! Settings: the flat map, the registry of keys, the typed view, and what a follower replicates.
 
+mod cluster_definitions;
+mod cluster_registry;
 mod definitions;
 mod flat;
 mod index_settings;
@@ -11,6 +13,10 @@ mod suggestions;
 mod units;
 mod validation;
 
+pub use cluster_registry::{
+    ClusterSettingDefinition, ClusterSettingUpdate, cluster_setting_definition, cluster_setting_definitions,
+    validate_cluster_update,
+};
 pub use flat::{SettingValue, Settings, normalize_index_prefix};
 pub use index_settings::{IndexBlocks, IndexSettings, TranslogDurability};
 pub use index_sort::IndexSort;

@@ -1,7 +1,11 @@
 //! The documentation lists every setting as the registries have it.
 
-use index_meta::{SettingDefinition, SettingScope, SettingUpdate, setting_definitions};
+use index_meta::{
+    ClusterSettingUpdate, SettingDefinition, SettingScope, SettingUpdate, cluster_setting_definitions,
+    setting_definitions,
+};
 
+const CONFIGURATION: &str = include_str!("../../../../docs/configuration.md");
 const INDEX_SETTINGS: &str = include_str!("../../../../docs/index-settings.md");
 
 fn default(text: &str) -> String {
@@ -46,4 +50,32 @@ fn every_index_setting_has_its_row() {
         .map(row)
         .collect();
     check(INDEX_SETTINGS, "| `index.", &shown);
+}
+
+/// The meaning of each is in the words of whoever writes it.
+#[test]
+fn every_cluster_setting_has_a_row() {
+    let missing: Vec<_> = cluster_setting_definitions()
+        .iter()
+        .map(|definition| {
+            let key = definition
+                .key
+                .replace("remote.*", "remote.ALIAS")
+                .replace(".*", ".NAME");
+            let default = default(definition.default);
+            match definition.update {
+                // After the flag, if there is one.
+                ClusterSettingUpdate::Static => format!("| `{key}` |"),
+                ClusterSettingUpdate::Dynamic => {
+                    format!("| `{key}` | {default}").trim_end().to_owned() + " |"
+                }
+            }
+        })
+        .filter(|row| !CONFIGURATION.lines().any(|line| line.contains(row.as_str())))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/configuration.md has no rows that begin so:\n{}",
+        missing.join("\n")
+    );
 }

@@ -66,3 +66,76 @@ async fn a_sorted_index_has_the_fields_that_it_is_sorted_by() {
         .await
         .refused(400, "illegal_argument_exception");
 }
+
+#[tokio::test]
+async fn cluster_settings_are_checked_and_the_transient_one_wins() {
+    let node = Node::start().await;
+    for (body, part) in [
+        (
+            json!({"persistent": {"cluster.name": "x"}}),
+            "persistent setting [cluster.name], not dynamically updateable",
+        ),
+        (
+            json!({"transient": {"search.max_bucket": 1}}),
+            "transient setting [search.max_bucket], not recognized",
+        ),
+        (
+            json!({"transient": {"action.auto_create_index": "+a,-"}}),
+            "index name after [-]",
+        ),
+        (
+            json!({"persistent": {"ccr.auto_heal": true}, "transient": {"ccr.wait_for_metadata_timeout": "soon"}}),
+            "needs a unit",
+        ),
+        (
+            json!({"persistent": {"cluster.routing.allocation.disk.watermark.low": "1.5"}}),
+            "a percentage",
+        ),
+    ] {
+        let reason = node
+            .put("/_cluster/settings", &body.to_string())
+            .await
+            .refused(400, "illegal_argument_exception");
+        assert!(reason.contains(part), "{body}: {reason}");
+    }
+    let none = json!({"persistent": {}, "transient": {}});
+    assert_eq!(node.get("/_cluster/settings").await.expect(200), none);
+
+    let create = async |index: &str| node.put(&format!("/{index}/_doc/1"), "{}").await.status;
+    let both = json!({
+        "persistent": {"action.auto_create_index": "true", "cluster.routing.allocation.enable": "none"},
+        "transient": {"action.auto_create_index": "-logs-*,+*"}
+    });
+    node.put("/_cluster/settings", &both.to_string())
+        .await
+        .expect(200);
+    assert_eq!(
+        (create("logs-1").await, create("other").await),
+        (404.try_into().unwrap(), 201.try_into().unwrap())
+    );
+    let shown = node
+        .get("/_cluster/settings?include_defaults=true&flat_settings=true")
+        .await
+        .expect(200);
+    let defaults = &shown["defaults"];
+    assert_eq!(
+        (
+            defaults.get("action.auto_create_index"),
+            &defaults["ccr.auto_heal"],
+            &defaults["cluster.name"]
+        ),
+        (None, &json!("true"), &json!("leader"))
+    );
+    assert!(
+        defaults.as_object().unwrap().keys().all(|key| !key.contains('*')),
+        "{defaults}"
+    );
+    node.put("/_cluster/settings", r#"{"transient": {"action.*": null}}"#)
+        .await
+        .expect(200);
+    assert_eq!(create("logs-1").await, 201);
+    node.put("/_cluster/settings", r#"{"persistent": {"*": null}}"#)
+        .await
+        .expect(200);
+    assert_eq!(node.get("/_cluster/settings").await.expect(200), none);
+}
