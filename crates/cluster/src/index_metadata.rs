@@ -59,6 +59,9 @@ pub struct IndexMetadata {
     pub recovering: bool,
 }
 
+/// Key of the custom metadata that marks an index which is closed for as long as its settings are changed (our addition).
+pub(crate) const SETTINGS_CHANGE_CUSTOM: &str = "ccr_settings_change";
+
 /// What Elasticsearch shows of a closed index.
 const VERIFIED_BEFORE_CLOSE: &str = "index.verified_before_close";
 

@@ -20,6 +20,7 @@ mod analyze;
 mod auto_id;
 mod background;
 mod bulk;
+mod closed_change;
 mod config;
 mod disk_monitor;
 mod follower;

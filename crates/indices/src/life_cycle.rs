@@ -10,7 +10,7 @@ use oplog::IndexUuid;
 use serde_json::Value;
 
 use crate::request::{ResolveOptions, ShardsAcknowledged};
-use crate::resolve::resolve;
+use crate::resolve::{resolve, resolve_one};
 use crate::search::check_alias_filter;
 use crate::service::IndicesService;
 
@@ -112,6 +112,24 @@ impl IndicesService {
             ));
         }
         Ok(())
+    }
+
+    /// As [`put_mapping`](Self::put_mapping) by a user, but for an alias only on the index that takes its writes.
+    ///
+    /// # Errors
+    /// As `put_mapping`; `illegal_argument_exception` for an alias without a write index, and for a wildcard that stands for several indices.
+    pub async fn put_mapping_to_write_index(
+        &self,
+        expression: &str,
+        mapping: Value,
+    ) -> Result<(), Exception> {
+        let change = |state: &ClusterState, names: &[String]| {
+            self.check_metadata_room(names, Origin::User)?;
+            change::put_mapping(state, names, &mapping, Origin::User)
+        };
+        let what = format!("put-mapping [{expression}]");
+        let of = |state: &ClusterState| write_indices(state, expression);
+        self.change_named(&what, of, change).await.map(|_| ())
     }
 
     /// Changes settings of the indices that `expression` names; a null takes a setting back to its default.
@@ -228,12 +246,24 @@ impl IndicesService {
         what: &str,
         expression: &str,
         options: ResolveOptions,
+        change: impl FnMut(&ClusterState, &[String]) -> Result<ClusterState, Exception> + Send,
+    ) -> Result<Vec<Arc<IndexMetadata>>, Exception> {
+        let of = |state: &ClusterState| Ok(names(&resolve(state, expression, options)?));
+        self.change_named(&format!("{what} [{expression}]"), of, change)
+            .await
+    }
+
+    /// As [`change_indices`](Self::change_indices), for the indices that `of` names in the state that is changed.
+    async fn change_named(
+        &self,
+        what: &str,
+        mut of: impl FnMut(&ClusterState) -> Result<Vec<String>, Exception> + Send,
         mut change: impl FnMut(&ClusterState, &[String]) -> Result<ClusterState, Exception> + Send,
     ) -> Result<Vec<Arc<IndexMetadata>>, Exception> {
         let changed = self
             .cluster
-            .update(&format!("{what} [{expression}]"), |state| {
-                let names = names(&resolve(state, expression, options)?);
+            .update(what, |state| {
+                let names = of(state)?;
                 Ok((change(state, &names)?, names))
             })
             .await?;
@@ -270,8 +300,38 @@ impl IndicesService {
     }
 }
 
+/// The indices that take the writes of what `expression` names, each part by itself.
+fn write_indices(state: &ClusterState, expression: &str) -> Result<Vec<String>, Exception> {
+    let mut names = Vec::new();
+    for part in expression
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
+        let index = if part.contains('*') || part == "_all" {
+            let options = ResolveOptions {
+                allow_no_indices: false,
+                ..ResolveOptions::METADATA
+            };
+            let found = resolve(state, part, options)?;
+            match <[_; 1]>::try_from(found) {
+                Ok([only]) => only,
+                Err(_) => {
+                    return Err(Exception::illegal_argument(format!(
+                        "unable to return a single target as the provided expression [{part}] got resolved to multiple targets"
+                    )));
+                }
+            }
+        } else {
+            Arc::clone(resolve_one(state, part, true)?)
+        };
+        names.push(index.name.clone());
+    }
+    Ok(names)
+}
+
 /// Whether a change of the setting can change what analyzers there are.
-fn is_about_analysis(key: &str) -> bool {
+pub(crate) fn is_about_analysis(key: &str) -> bool {
     const DIFFERENCES: [&str; 2] = ["index.max_ngram_diff", "index.max_shingle_diff"];
     const DEFINITIONS: &str = "index.analysis.";
     match key.strip_suffix('*') {
@@ -284,6 +344,6 @@ fn is_about_analysis(key: &str) -> bool {
     }
 }
 
-fn names(indices: &[Arc<IndexMetadata>]) -> Vec<String> {
+pub(crate) fn names(indices: &[Arc<IndexMetadata>]) -> Vec<String> {
     indices.iter().map(|index| index.name.clone()).collect()
 }

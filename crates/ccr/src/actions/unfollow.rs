@@ -8,7 +8,6 @@ use transport::RemoveRetentionLeaseRequest;
 
 use super::validation::concrete_index;
 use crate::follower::origin::{FollowerName, FollowerOrigin, PARAMETERS_CUSTOM};
-use crate::follower::settings_change::SETTINGS_CHANGE_CUSTOM;
 use crate::follower::tasks::follow_task_ids;
 use crate::service::CcrService;
 
@@ -23,7 +22,6 @@ pub(crate) async fn unfollow(service: &CcrService, name: &str) -> Result<(), Exc
             check_stopped(state, &index)?;
             let next = change::convert_follower(state, name)?.modify_index(name, |index| {
                 index.custom.remove(PARAMETERS_CUSTOM);
-                index.custom.remove(SETTINGS_CHANGE_CUSTOM);
                 index.recovering = false;
                 Ok(())
             })?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster::change::SettingsChange;
 use cluster::{ClusterService, IndexMetadata};
 use es_exception::{Exception, ExceptionKind};
 use follow_task::MetadataSync;
@@ -14,7 +15,6 @@ use oplog::IndexUuid;
 use tokio::sync::Mutex;
 use transport::{ClusterAlias, IndexMetadataRequest, RemoteClusters, RemoteIndexMetadata};
 
-use crate::follower::settings_change;
 use crate::mutant;
 use crate::settings_watch::SettingsWatch;
 
@@ -81,7 +81,7 @@ impl IndexMetadataSync {
     async fn settings(&self, required: u64) -> Result<u64, Exception> {
         let mut applied = self.applied.lock().await;
         let follower = self.follower()?;
-        if is_enough(applied.settings, required) && !settings_change::is_under_way(&follower) {
+        if is_enough(applied.settings, required) && !follower.is_changing_settings() {
             return Ok(applied.settings);
         }
         let leader = self.leader(Part::Settings, required).await?;
@@ -94,9 +94,13 @@ impl IndexMetadataSync {
         let follower = self.follower()?;
         let wanted = settings_to_replicate(&leader_settings, &follower.settings);
         let wanted = mutant::in_settings(wanted, &leader_settings);
-        if !wanted.non_dynamic.is_empty() || settings_change::is_under_way(&follower) {
-            settings_change::close_apply_reopen(&self.cluster, &self.indices, &follower, &wanted.non_dynamic)
-                .await?;
+        if !wanted.non_dynamic.is_empty() || follower.is_changing_settings() {
+            let change = SettingsChange {
+                settings: wanted.non_dynamic,
+                preserve_existing: false,
+                origin: Origin::Ccr,
+            };
+            self.indices.close_change_reopen(&follower, &change).await?;
         }
         if !wanted.dynamic.is_empty() {
             self.indices

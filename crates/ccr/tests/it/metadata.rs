@@ -169,3 +169,73 @@ async fn a_commit_that_fails_amid_a_change_of_settings_is_tried_again_and_shown(
         leader.shutdown().await;
     }
 }
+
+/// IM-1 the other way round: what a user closes while the settings are changed stays closed, whichever of the two comes first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_a_user_closes_amid_a_change_of_settings_stays_closed() {
+    let (leader_disk, disk) = (Disk::new(), Disk::new());
+    let store = StoppingStore::over(Arc::clone(&disk.store));
+    let leader = Node::start("lisbon-cluster", &leader_disk).await;
+    let follower = Node::start_on(FOLLOWER_CLUSTER, &disk, store.clone()).await;
+    leader.create_index("orders", 1).await;
+    leader.write("orders", 0..10).await;
+    follower.connect(&leader).await;
+    follower.follow("orders", "copy").await;
+    caught_up(&leader, &follower, "orders", "copy").await;
+
+    // The follower is closed and marked, and cannot be opened.
+    store.stop_after(1);
+    leader
+        .change_settings("orders", json!({ANALYZER: "standard"}), true)
+        .await;
+    let copy = || Arc::clone(follower.cluster.state().require_index("copy").unwrap());
+    until("the cycle is in its middle", || copy().is_changing_settings()).await;
+    store.go_on();
+    follower.indices.close_index("copy").await.unwrap();
+    assert!(!copy().is_open() && !copy().is_changing_settings());
+    until("the analyzer arrives", || {
+        follower.setting("copy", ANALYZER).is_some()
+    })
+    .await;
+    leader
+        .change_settings("orders", json!({ANALYZER: "simple"}), true)
+        .await;
+    until("the next analyzer arrives", || {
+        follower.setting("copy", ANALYZER).as_deref() == Some("simple")
+    })
+    .await;
+    assert!(!copy().is_open() && !copy().is_changing_settings());
+
+    assert!(follower.indices.open_index("copy").await.unwrap());
+    leader.write("orders", 100..120).await;
+    caught_up(&leader, &follower, "orders", "copy").await;
+    follower.shutdown().await;
+    leader.shutdown().await;
+}
+
+/// A user's `_close` and `_open` amid many changes of settings: whatever comes first, what the user asked for last holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_user_asks_for_last_holds_amid_changes_of_settings() {
+    let pair = Pair::following(2).await;
+    let (leader, follower) = (&pair.leader, &pair.follower);
+    let copy = || Arc::clone(follower.cluster.state().require_index("copy").unwrap());
+    for (round, analyzer) in ["standard", "simple", "whitespace", "keyword"]
+        .into_iter()
+        .enumerate()
+    {
+        let change = leader.change_settings("orders", json!({ANALYZER: analyzer}), true);
+        let close = follower.indices.close_index("copy");
+        let ((), closed) = tokio::join!(change, close);
+        closed.unwrap();
+        until("the analyzer arrives", || {
+            follower.setting("copy", ANALYZER).as_deref() == Some(analyzer)
+        })
+        .await;
+        assert!(!copy().is_open(), "round {round}");
+        follower.indices.open_index("copy").await.unwrap();
+        assert!(copy().is_open(), "round {round}");
+    }
+    leader.write("orders", 100..120).await;
+    pair.caught_up().await;
+    assert!(copy().is_open() && !copy().is_changing_settings());
+}

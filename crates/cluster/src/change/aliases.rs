@@ -103,6 +103,9 @@ pub fn update_aliases(
     for change in changes {
         if let AliasChange::Add { alias, .. } = change {
             check_one_write_index(&next, alias)?;
+            if origin == Origin::User {
+                check_same_hidden(&next, alias)?;
+            }
         }
     }
     Ok(next)
@@ -171,12 +174,63 @@ pub(super) fn check_one_write_index(state: &ClusterState, alias: &str) -> Result
     Err(Exception::new(ExceptionKind::IllegalState, reason))
 }
 
+/// Fails if `alias` is hidden on some of its indices only. Source: wildcards take it or leave it as a whole.
+pub(super) fn check_same_hidden(state: &ClusterState, alias: &str) -> Result<(), Exception> {
+    let is_hidden = |index: &crate::IndexMetadata| {
+        let metadata = index.aliases.get(alias);
+        metadata.is_some_and(|metadata| metadata.is_hidden == Some(true))
+    };
+    let (hidden, visible): (Vec<_>, Vec<_>) = state
+        .indices_with_alias(alias)
+        .partition(|index| is_hidden(index));
+    if hidden.is_empty() || visible.is_empty() {
+        return Ok(());
+    }
+    let names = |indices: &[&std::sync::Arc<crate::IndexMetadata>]| {
+        let names: Vec<_> = indices.iter().map(|index| index.name.as_str()).collect();
+        names.join(",")
+    };
+    let reason = format!(
+        "alias [{alias}] has is_hidden set to true on indices [{}] but does not have is_hidden set to true on indices [{}]; \
+         alias must have the same is_hidden setting on all indices",
+        names(&hidden),
+        names(&visible)
+    );
+    Err(Exception::new(ExceptionKind::IllegalState, reason))
+}
+
 #[cfg(test)]
 mod tests {
     use oplog::UnixMillis;
 
     use super::*;
     use crate::change::testing::{state_with, state_with_follower};
+
+    #[test]
+    fn an_alias_is_hidden_on_all_of_its_indices_or_on_none() {
+        let add = |index: &str, hidden: bool| AliasChange::Add {
+            index: index.into(),
+            alias: "all".into(),
+            metadata: AliasMetadata {
+                is_hidden: hidden.then_some(true),
+                ..AliasMetadata::default()
+            },
+        };
+        let update = |state: &ClusterState, changes: &[AliasChange], origin| {
+            update_aliases(state, changes, origin, UnixMillis::new(0))
+        };
+        let state = update(&state_with(&["a", "b"]), &[add("a", true)], Origin::User).unwrap();
+        let refused = update(&state, &[add("b", false)], Origin::User).unwrap_err();
+        assert!(
+            refused
+                .reason()
+                .contains("on indices [a] but does not have is_hidden set to true on indices [b]")
+        );
+        assert!(update(&state, &[add("b", true)], Origin::User).is_ok());
+        assert!(update(&state, &[add("b", false), add("a", false)], Origin::User).is_ok());
+        // What its leader says is no matter for a follower's cluster.
+        assert!(update(&state, &[add("b", false)], Origin::Ccr).is_ok());
+    }
 
     fn add(index: &str, alias: &str, is_write_index: Option<bool>) -> AliasChange {
         let metadata = AliasMetadata {

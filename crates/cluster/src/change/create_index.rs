@@ -90,6 +90,7 @@ pub fn create_index(state: &ClusterState, change: &CreateIndexChange) -> Result<
     });
     for alias in change.aliases.keys() {
         super::aliases::check_one_write_index(&next, alias)?;
+        super::aliases::check_same_hidden(&next, alias)?;
     }
     Ok(next)
 }

@@ -6,7 +6,7 @@ use es_exception::{Exception, ExceptionKind};
 use index_meta::Settings;
 
 use crate::change::CreateIndexChange;
-use crate::index_metadata::{FOLLOWING_INDEX_SETTING, IndexState};
+use crate::index_metadata::{FOLLOWING_INDEX_SETTING, IndexState, SETTINGS_CHANGE_CUSTOM};
 use crate::state::ClusterState;
 
 /// Where metadata of cross-cluster replication is kept in [`custom`](crate::IndexMetadata::custom).
@@ -117,6 +117,7 @@ pub fn convert_follower(state: &ClusterState, name: &str) -> Result<ClusterState
     state.modify_index(name, |index| {
         index.settings = without(&index.settings, FOLLOWING_INDEX_SETTING);
         index.custom.remove(CCR_CUSTOM);
+        index.custom.remove(SETTINGS_CHANGE_CUSTOM);
         // The new owner of the history starts a term of its own, so that what it writes is told apart from what its leader wrote.
         for term in &mut index.primary_terms {
             *term = term.checked_next().ok_or_else(|| {

@@ -4,6 +4,7 @@
 //! when there is nothing to do.
 
 mod aliases;
+mod closed_change;
 mod cluster_settings;
 mod create_index;
 mod delete_index;
@@ -18,6 +19,9 @@ mod templates;
 mod update_settings;
 
 pub use aliases::{AliasChange, update_aliases};
+pub use closed_change::{
+    change_closed_settings, close_to_change_settings, reopen_all_changing_settings, reopen_with_settings,
+};
 pub use cluster_settings::update_cluster_settings;
 pub use create_index::{CreateIndexChange, create_index};
 pub use delete_index::delete_indices;

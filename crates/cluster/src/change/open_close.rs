@@ -3,7 +3,7 @@
 use es_exception::Exception;
 
 use crate::block::{BlockLevel, check_block};
-use crate::index_metadata::IndexState;
+use crate::index_metadata::{IndexState, SETTINGS_CHANGE_CUSTOM};
 use crate::state::ClusterState;
 
 /// Opens `names`; those that are open stay so.
@@ -36,6 +36,8 @@ fn set_state(state: &ClusterState, names: &[String], wanted: IndexState) -> Resu
         check_block(state.require_index(name)?, BlockLevel::MetadataWrite)?;
         next = next.modify_index(name, |index| {
             index.set_state(wanted);
+            // Whoever changes its settings just now does not undo what a user says.
+            index.custom.remove(SETTINGS_CHANGE_CUSTOM);
             Ok(())
         })?;
     }

@@ -57,6 +57,12 @@ impl SettingDefinition {
         self.scope == SettingScope::Replicated
     }
 
+    /// Whether it stands for every key with its prefix.
+    #[must_use]
+    pub fn is_group(&self) -> bool {
+        self.key.ends_with('*')
+    }
+
     /// Whether `key` is this setting's, or belongs to this group.
     #[must_use]
     pub fn matches(&self, key: &str) -> bool {

@@ -349,3 +349,68 @@ fn depth_is_bounded_whatever_the_limits_say() {
     let endless = format!("{{\"a\": {}", "[".repeat(1_000_000));
     assert!(Mapping::empty().check_document(endless.as_bytes()).is_err());
 }
+
+#[test]
+fn what_concerns_the_inverted_index_is_checked_and_printed_back() {
+    for (field, printed) in [
+        (
+            json!({"type": "text", "norms": false, "index_options": "docs", "term_vector": "with_positions_offsets"}),
+            None,
+        ),
+        (
+            json!({"type": "text", "index_options": "offsets", "term_vector": "yes"}),
+            None,
+        ),
+        (
+            json!({"type": "keyword", "norms": true, "index_options": "freqs"}),
+            None,
+        ),
+        (
+            json!({"type": "text", "norms": true, "index_options": "positions", "term_vector": "no"}),
+            Some(json!({"type": "text"})),
+        ),
+        (
+            json!({"type": "keyword", "norms": false, "index_options": "docs"}),
+            Some(json!({"type": "keyword"})),
+        ),
+    ] {
+        let mapping = mapping(&json!({"properties": {"f": field}}));
+        let expected = printed.unwrap_or_else(|| field.clone());
+        assert_eq!(mapping.to_json()["properties"]["f"], expected, "{field}");
+    }
+    for (field, part) in [
+        (json!({"type": "text", "norms": "often"}), "[norms] of field [f]"),
+        (
+            json!({"type": "text", "index_options": "all"}),
+            "[all] is not one of [docs, freqs, positions, offsets]",
+        ),
+        (
+            json!({"type": "keyword", "index_options": "positions"}),
+            "[positions] is not one of [docs, freqs]",
+        ),
+        (
+            json!({"type": "text", "term_vector": "maybe"}),
+            "[maybe] is not one of [no, yes",
+        ),
+        (
+            json!({"type": "keyword", "term_vector": "yes"}),
+            "unknown parameter [term_vector]",
+        ),
+        (
+            json!({"type": "long", "norms": true}),
+            "unknown parameter [norms]",
+        ),
+    ] {
+        let refused = Mapping::from_json(&json!({"properties": {"f": field}}))
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains(part), "{field}: {refused}");
+    }
+    let base = mapping(&json!({"properties": {"f": {"type": "text"}}}));
+    let changed = json!({"properties": {"f": {"type": "text", "index_options": "docs"}}});
+    let refused = base.merge(&changed).unwrap_err().to_string();
+    assert!(
+        refused.contains("cannot update parameter [index_options] from [positions] to [docs]"),
+        "{refused}"
+    );
+}

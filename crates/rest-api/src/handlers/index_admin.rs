@@ -105,7 +105,12 @@ pub(crate) async fn close_index(call: Call) -> Result<Reply, Exception> {
 pub(crate) async fn put_mapping(call: Call) -> Result<Reply, Exception> {
     check_timeouts(&call)?;
     let mapping = Value::Object(call.required_object()?);
-    if let Some(indices) = targets::expression(&call, ResolveOptions::METADATA)? {
+    if call.params.flag("write_index_only", false)? {
+        call.state
+            .indices()
+            .put_mapping_to_write_index(call.index(), mapping)
+            .await?;
+    } else if let Some(indices) = targets::expression(&call, ResolveOptions::METADATA)? {
         call.state
             .indices()
             .put_mapping(&indices, mapping, Origin::User)
@@ -114,26 +119,27 @@ pub(crate) async fn put_mapping(call: Call) -> Result<Reply, Exception> {
     Reply::acknowledged()
 }
 
-/// `PUT /{index}/_settings`. Source: the settings may be wrapped in an object `settings`.
+/// `PUT /{index}/_settings`. Source: the settings may be wrapped in an object `settings`; with `reopen` also those are changed that need a closed index.
 pub(crate) async fn put_settings(call: Call) -> Result<Reply, Exception> {
     check_timeouts(&call)?;
     let preserve_existing = call.params.flag("preserve_existing", false)?;
-    if call.params.flag("reopen", false)? {
-        return Err(Exception::new(
-            ExceptionKind::Unsupported,
-            "[reopen] is not supported here: close, change and open the index",
-        ));
-    }
+    let reopen = call.params.flag("reopen", false)?;
     let mut body = call.required_object()?;
     let settings = match body.len() {
         1 => take_object(&mut body, "settings")?.unwrap_or(body),
         _ => body,
     };
-    if let Some(indices) = targets::expression(&call, ResolveOptions::METADATA)? {
-        call.state
-            .indices()
-            .update_settings(&indices, Value::Object(settings), preserve_existing, Origin::User)
-            .await?;
+    if let Some(expression) = targets::expression(&call, ResolveOptions::METADATA)? {
+        let (indices, settings) = (call.state.indices(), Value::Object(settings));
+        if reopen {
+            indices
+                .update_settings_and_reopen(&expression, settings, preserve_existing)
+                .await?;
+        } else {
+            indices
+                .update_settings(&expression, settings, preserve_existing, Origin::User)
+                .await?;
+        }
     }
     Reply::acknowledged()
 }

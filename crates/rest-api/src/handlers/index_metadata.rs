@@ -2,7 +2,7 @@
 
 use cluster::IndexMetadata;
 use es_exception::Exception;
-use index_meta::{AliasMetadata, DocumentRules, IndexSettings, SettingValue, Settings};
+use index_meta::{AliasMetadata, DocumentRules, IndexSettings, SettingKind, SettingValue, Settings};
 use serde_json::{Map, Value, json};
 
 use super::targets;
@@ -14,6 +14,7 @@ use crate::wildcard::matches;
 /// `GET /{index}`: aliases, mappings and settings.
 pub(crate) async fn get_index(call: Call) -> Result<Reply, Exception> {
     let flat = call.params.flag("flat_settings", false)?;
+    let with_defaults = call.params.flag("include_defaults", false)?;
     let features = call.params.list("features");
     let wants = |name: &str| {
         features.is_empty()
@@ -32,6 +33,12 @@ pub(crate) async fn get_index(call: Call) -> Result<Reply, Exception> {
         }
         if wants("setting") {
             object.insert("settings".to_owned(), print_settings(&all_settings(&index), flat));
+            if with_defaults {
+                object.insert(
+                    "defaults".to_owned(),
+                    print_settings(&defaults(&index, |_| true), flat),
+                );
+            }
         }
         answer.insert(index.name.clone(), Value::Object(object));
     }
@@ -126,15 +133,22 @@ pub(crate) fn all_settings(index: &IndexMetadata) -> Settings {
     settings
 }
 
+/// What holds for the settings that the index does not have. Those without a default are left out, lists are empty then.
 fn defaults(index: &IndexMetadata, wanted: impl Fn(&str) -> bool) -> Settings {
+    let shown = all_settings(index);
     let mut defaults = Settings::new();
     for definition in index_meta::setting_definitions() {
-        if wanted(definition.key) && index.settings.get(definition.key).is_none() {
-            defaults.insert_value(
-                definition.key,
-                SettingValue::String(definition.default.to_owned()),
-            );
+        if definition.is_group() || !wanted(definition.key) || shown.get(definition.key).is_some() {
+            continue;
         }
+        let is_list = matches!(definition.kind, SettingKind::List | SettingKind::EnumList(_));
+        let default = match (definition.default, is_list) {
+            ("", false) => continue,
+            ("", true) => SettingValue::List(Vec::new()),
+            (default, true) => SettingValue::List(default.split(',').map(str::to_owned).collect()),
+            (default, false) => SettingValue::String(default.to_owned()),
+        };
+        defaults.insert_value(definition.key, default);
     }
     defaults
 }

@@ -183,6 +183,72 @@ async fn an_alias_of_a_follower_is_rolled_over_at_its_leader() {
     assert_eq!(follower.head("/new").await, 404);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_rollovers_at_one_time_each_creates_its_own_index_or_none() {
+    let node = with_logs().await;
+    let indices = async || {
+        let state = node
+            .get("/_cat/indices/logs-*?format=json&h=index&s=index")
+            .await
+            .expect(200);
+        let names = state.as_array().cloned().unwrap_or_default();
+        names
+            .iter()
+            .map(|row| row["index"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    // A command is carried out for each who gives it, one after the other.
+    let (one, other) = tokio::join!(node.post("/logs/_rollover", ""), node.post("/logs/_rollover", ""));
+    let mut steps: Vec<_> = [one.expect(200), other.expect(200)]
+        .iter()
+        .map(|answer| {
+            (
+                answer["old_index"].clone(),
+                answer["new_index"].clone(),
+                answer["rolled_over"].clone(),
+            )
+        })
+        .map(|(old, new, done)| format!("{old} {new} {done}").replace('"', ""))
+        .collect();
+    steps.sort();
+    assert_eq!(
+        steps,
+        ["logs-000001 logs-000002 true", "logs-000002 logs-000003 true"]
+    );
+    assert_eq!(indices().await.len(), 3);
+
+    // What a condition asked for is done once.
+    node.put("/logs/_doc/1", "{}").await.expect(201);
+    let condition = r#"{"conditions": {"max_docs": 1}}"#;
+    let (one, other) = tokio::join!(
+        node.post("/logs/_rollover", condition),
+        node.post("/logs/_rollover", condition)
+    );
+    let done = [one.expect(200), other.expect(200)].map(|answer| answer["rolled_over"] == true);
+    assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
+    assert_eq!(indices().await.len(), 4);
+
+    // A name is given once.
+    let (one, other) = tokio::join!(
+        node.post("/logs/_rollover/logs-x", ""),
+        node.post("/logs/_rollover/logs-x", "")
+    );
+    let (done, refused) = if one.status == 200 {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    assert_eq!(done.expect(200)["rolled_over"], true);
+    refused.refused(400, "resource_already_exists_exception");
+    let aliases = node.get("/_alias/logs").await.expect(200);
+    let writes = aliases
+        .as_object()
+        .unwrap()
+        .values()
+        .filter(|index| index["aliases"]["logs"]["is_write_index"] == true);
+    assert_eq!(writes.count(), 1, "{aliases}");
+}
+
 #[tokio::test]
 async fn an_expression_is_resolved_to_indices_and_aliases() {
     let node = with_logs().await;
