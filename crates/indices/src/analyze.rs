@@ -3,7 +3,7 @@
 use cluster::{BlockLevel, check_block};
 use es_exception::Exception;
 use index_meta::{IndexSettings, Mapping, Settings};
-use shard::{AnalyzeRequest, AnalyzedToken};
+use shard::{AnalysisExplanation, AnalyzeRequest, AnalyzedToken};
 
 use crate::resolve::resolve_one;
 use crate::service::IndicesService;
@@ -22,8 +22,29 @@ impl IndicesService {
         index: Option<&str>,
         request: AnalyzeRequest,
     ) -> Result<Vec<AnalyzedToken>, Exception> {
+        self.analysis_of(index, request, shard::analyze).await
+    }
+
+    /// Shows what each part of an analyzer makes of texts; as [`analyze`](Self::analyze) otherwise.
+    ///
+    /// # Errors
+    /// As `analyze`; `index.analyze.max_token_count` bounds the tokens of all parts together.
+    pub async fn explain_analysis(
+        &self,
+        index: Option<&str>,
+        request: AnalyzeRequest,
+    ) -> Result<AnalysisExplanation, Exception> {
+        self.analysis_of(index, request, shard::explain_analysis).await
+    }
+
+    async fn analysis_of<T: Send + 'static>(
+        &self,
+        index: Option<&str>,
+        request: AnalyzeRequest,
+        analyze: fn(&Settings, &Mapping, &AnalyzeRequest, u64) -> Result<T, Exception>,
+    ) -> Result<T, Exception> {
         let Some(name) = index else {
-            let plain = move || shard::analyze(&Settings::new(), &Mapping::empty(), &request, MAX_TOKENS);
+            let plain = move || analyze(&Settings::new(), &Mapping::empty(), &request, MAX_TOKENS);
             return self.blocking.read(plain).await?;
         };
         let state = self.state();
@@ -33,7 +54,7 @@ impl IndicesService {
         let settings = IndexSettings::from_settings(&index.settings).map_err(|error| error.to_exception())?;
         let max_tokens = settings.max_analyze_tokens();
         self.blocking
-            .read(move || shard::analyze(&index.settings, &index.mapping, &request, max_tokens))
+            .read(move || analyze(&index.settings, &index.mapping, &request, max_tokens))
             .await?
     }
 }

@@ -48,7 +48,10 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use analysis::{AnalyzeRequest, AnalyzeWith, AnalyzedToken, analyze, check_analysis};
+pub use analysis::{
+    AnalysisExplanation, AnalyzeRequest, AnalyzeWith, AnalyzedToken, ExplainedTexts, ExplainedTokens,
+    analyze, check_analysis, explain_analysis,
+};
 pub use check::{ShardCheck, check_dir};
 pub use config::{ShardConfig, ShardRole, ShardServices, ViewPoolConfig};
 pub use error::{ShardError, WriteError};

@@ -20,10 +20,15 @@ pub enum CharFilterDefinition {
         /// What takes its place; `$1` is the first group.
         replacement: String,
     },
+    /// `html_strip`: takes the markup of HTML away.
+    HtmlStrip {
+        /// Elements, in lower case, whose tags stay.
+        escaped_tags: Vec<String>,
+    },
 }
 
 /// The types, for messages.
-const TYPES: &str = "mapping, pattern_replace";
+const TYPES: &str = "mapping, pattern_replace, html_strip";
 
 impl CharFilterDefinition {
     pub(super) fn parse(name: &str, kind: &str, mut parameters: Parameters<'_>) -> Result<Self, String> {
@@ -44,6 +49,12 @@ impl CharFilterDefinition {
                 flags: PatternFlags::take(&mut parameters)?,
                 replacement: parameters.text("replacement")?.unwrap_or_default(),
             },
+            "html_strip" => {
+                let tags = parameters.list("escaped_tags")?.unwrap_or_default();
+                Self::HtmlStrip {
+                    escaped_tags: tags.iter().map(|tag| tag.to_ascii_lowercase()).collect(),
+                }
+            }
             _ => {
                 return Err(format!(
                     "Unknown char_filter type [{kind}] for [{name}]; this version has [{TYPES}]"
@@ -52,6 +63,13 @@ impl CharFilterDefinition {
         };
         parameters.finish()?;
         Ok(parsed)
+    }
+}
+
+impl CharFilterDefinition {
+    /// Whether a keyword's normalizer may have it. Source: one that takes markup away is for texts.
+    pub(super) fn is_for_normalizers(&self) -> bool {
+        !matches!(self, Self::HtmlStrip { .. })
     }
 }
 

@@ -330,6 +330,14 @@ impl Reader<'_> {
         let names = self.names(&mut parameters, "filter")?;
         parameters.finish()?;
         let filters = self.filters(&names, &missing)?;
+        let changes = self.char_filters(&char_filters, &missing)?;
+        for (name_of_filter, filter) in char_filters.iter().zip(&changes) {
+            if !filter.is_for_normalizers() {
+                return Err(format!(
+                    "Custom normalizer [{name}] may not use char filter [{name_of_filter}]"
+                ));
+            }
+        }
         for (name_of_filter, filter) in names.iter().zip(&filters) {
             if !filter.is_per_character() {
                 return Err(format!(
@@ -338,7 +346,7 @@ impl Reader<'_> {
             }
         }
         Ok(NormalizerChain {
-            char_filters: self.char_filters(&char_filters, &missing)?,
+            char_filters: changes,
             filters,
         })
     }

@@ -103,7 +103,7 @@ pub struct ShingleFilter {
 
 /// The types, for messages.
 const TYPES: &str = "lowercase, uppercase, asciifolding, trim, reverse, truncate, length, unique, stop, stemmer, \
-                     snowball, porter_stem, elision, ngram, edge_ngram, synonym, shingle";
+                     snowball, porter_stem, elision, ngram, edge_ngram, synonym, synonym_graph, shingle";
 /// Most tokens that are joined.
 const MAX_SHINGLE_SIZE: usize = 100;
 /// Most bytes of what stands between joined tokens, or for a missing one.
@@ -168,7 +168,9 @@ impl TokenFilterDefinition {
                 taken.only("side", "front")?;
                 Self::EdgeNGram(grams(taken)?)
             }
-            "synonym" => Self::Synonym(Synonyms::take(taken)?),
+            // Source: the graph differs from the plain filter in how synonyms of several words lie beside what they stand for. Tokens here have a place
+            // and no length, so both are the same.
+            "synonym" | "synonym_graph" => Self::Synonym(Synonyms::take(taken)?),
             "shingle" => Self::Shingle(ShingleFilter::take(taken, limits.max_shingle_diff)?),
             _ => {
                 return Err(format!(

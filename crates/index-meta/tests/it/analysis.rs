@@ -35,8 +35,8 @@ fn definitions_that_cannot_be_are_refused_by_name() {
             "Custom Analyzer [a] failed to find filter under name [x]",
         ),
         (
-            json!({"analyzer": {"a": {"tokenizer": "standard", "char_filter": ["html_strip"]}}}),
-            "Custom Analyzer [a] failed to find char_filter under name [html_strip]",
+            json!({"analyzer": {"a": {"tokenizer": "standard", "char_filter": ["icu_normalizer"]}}}),
+            "Custom Analyzer [a] failed to find char_filter under name [icu_normalizer]",
         ),
         (
             json!({"analyzer": {"a": {"type": "standard", "x": 1}}}),
@@ -81,6 +81,14 @@ fn definitions_that_cannot_be_are_refused_by_name() {
         (
             json!({"filter": {"f": {"type": "ngram", "min_gram": 2, "max_gram": 4}}}),
             "[index.max_ngram_diff]",
+        ),
+        (
+            json!({"normalizer": {"n": {"char_filter": ["html_strip"]}}}),
+            "Custom normalizer [n] may not use char filter [html_strip]",
+        ),
+        (
+            json!({"filter": {"f": {"type": "synonym_graph"}}}),
+            "requires `synonyms` to be configured",
         ),
         (
             json!({"filter": {"f": {"type": "shingle", "max_shingle_size": 5}}}),
@@ -154,8 +162,8 @@ fn definitions_that_cannot_be_are_refused_by_name() {
             "more synonym filters than [3]",
         ),
         (
-            json!({"char_filter": {"c": {"type": "html_strip"}}}),
-            "Unknown char_filter type [html_strip] for [c]",
+            json!({"char_filter": {"c": {"type": "icu_normalizer"}}}),
+            "Unknown char_filter type [icu_normalizer] for [c]",
         ),
         (
             json!({"char_filter": {"c": {"type": "mapping", "mappings": ["a"]}}}),
@@ -198,7 +206,7 @@ fn what_is_good_stays_when_something_else_is_not() {
         "analyzer": {"a": {"type": "custom", "char_filter": ["c"], "tokenizer": "t", "filter": ["lowercase", "f", "stop"]}},
         "tokenizer": {"t": {"type": "edge_ngram", "min_gram": 2, "max_gram": 20, "token_chars": ["letter"]}},
         "filter": {"f": {"type": "synonym", "synonyms": ["a, b"]}, "s": {"type": "shingle", "max_shingle_size": 4}},
-        "char_filter": {"c": {"type": "mapping", "mappings": ["a => b"]}},
+        "char_filter": {"c": {"type": "mapping", "mappings": ["a => b"]}, "h": {"type": "html_strip", "escaped_tags": "b,i"}},
         "normalizer": {"n": {"type": "custom", "filter": "lowercase, asciifolding"}},
     });
     assert_eq!(validate_for_create(&settings(&all)), Ok(()));

@@ -269,9 +269,9 @@ async fn analyze_refuses_what_it_cannot_do() {
             "[nope]",
         ),
         (
-            json!({"text": "x", "explain": true}),
-            "unsupported_operation_exception",
-            "[explain] is not supported",
+            json!({"text": "x", "explain": true, "analyzer": "nope"}),
+            illegal,
+            "failed to find analyzer [nope]",
         ),
         (
             json!({"text": "x ".repeat(10_001)}),
@@ -338,4 +338,91 @@ async fn a_follower_analyzes_as_its_leader_does() {
     );
     let mapping = follower.get("/shop/_mapping").await.expect(200);
     assert_eq!(mapping["shop"]["mappings"]["properties"]["g"]["analyzer"], "more");
+}
+
+#[tokio::test]
+async fn the_parts_of_a_chain_are_explained() {
+    let node = Node::start().await;
+    node.put("/shop", SHOP).await.expect(200);
+    let explain = async |path: &str, mut body: Value| {
+        body["explain"] = json!(true);
+        node.post(path, &body.to_string()).await.expect(200)["detail"].clone()
+    };
+    let words = |part: &Value| {
+        let tokens = part["tokens"].as_array().unwrap();
+        tokens
+            .iter()
+            .map(|token| token["token"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let custom = json!({
+        "text": ["<b>Running</b> Fast"], "char_filter": ["html_strip"], "tokenizer": "standard",
+        "filter": ["lowercase", {"type": "stemmer", "language": "english"}]
+    });
+    let detail = explain("/_analyze", custom).await;
+    assert_eq!(detail["custom_analyzer"], json!(true));
+    assert_eq!(
+        detail["charfilters"],
+        json!([{"name": "html_strip", "filtered_text": ["Running Fast"]}])
+    );
+    assert_eq!(
+        (&detail["tokenizer"]["name"], words(&detail["tokenizer"]).as_str()),
+        (&json!("standard"), "Running Fast")
+    );
+    let filters = &detail["tokenfilters"];
+    assert_eq!(
+        (&filters[0]["name"], words(&filters[0]).as_str()),
+        (&json!("lowercase"), "running fast")
+    );
+    assert_eq!(
+        (&filters[1]["name"], words(&filters[1]).as_str()),
+        (&json!("__anonymous__stemmer"), "run fast")
+    );
+    assert_eq!(
+        filters[1]["tokens"][0],
+        json!({
+            "token": "run", "start_offset": 3, "end_offset": 14, "type": "<ALPHANUM>", "position": 0,
+            "bytes": "[72 75 6e]", "positionLength": 1, "termFrequency": 1
+        })
+    );
+
+    let detail = explain(
+        "/shop/_analyze",
+        json!({"text": "Télé TV", "field": "name", "attributes": ["positionLength"]}),
+    )
+    .await;
+    let names: Vec<_> = detail["tokenfilters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|filter| filter["name"].clone())
+        .collect();
+    assert_eq!(names, ["lowercase", "asciifolding", "shops"]);
+    assert_eq!(words(&detail["tokenfilters"][2]), "tele tv television");
+    let token = &detail["tokenfilters"][2]["tokens"][2];
+    assert_eq!(
+        (&token["type"], &token["positionLength"], token.get("bytes")),
+        (&json!("SYNONYM"), &json!(1), None)
+    );
+    assert_eq!(detail.get("charfilters"), None);
+
+    let detail = explain("/shop/_analyze", json!({"text": "É", "normalizer": "folded"})).await;
+    assert_eq!(words(&detail["tokenfilters"][1]), "e");
+    let detail = explain("/_analyze", json!({"text": "The Dogs", "analyzer": "english"})).await;
+    assert_eq!(
+        (
+            &detail["custom_analyzer"],
+            &detail["analyzer"]["name"],
+            words(&detail["analyzer"]).as_str()
+        ),
+        (&json!(false), &json!("english"), "dog")
+    );
+    let many = json!({"settings": {"index.analyze.max_token_count": 3}}).to_string();
+    node.put("/small", &many).await.expect(200);
+    let body =
+        json!({"text": "a b", "tokenizer": "standard", "filter": ["lowercase"], "explain": true}).to_string();
+    node.post("/small/_analyze", &body)
+        .await
+        .refused(500, "illegal_state_exception");
 }

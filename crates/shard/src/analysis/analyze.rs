@@ -10,6 +10,7 @@ use serde_json::Value;
 use tantivy::tokenizer::{TextAnalyzer, Token};
 
 use super::chain::build;
+use super::dispatcher::POSITION_INCREMENT_GAP;
 use super::standard::word_type;
 use super::{Analyzers, SYNONYM};
 
@@ -59,8 +60,7 @@ pub struct AnalyzedToken {
     pub position: usize,
 }
 
-/// Source: positions and offsets between the values of a field.
-const POSITION_GAP: usize = 100;
+/// Source: offsets between the values of a field.
 const OFFSET_GAP: usize = 1;
 /// The name of a chain that a request brings along.
 const ANONYMOUS: &str = "_anonymous";
@@ -109,7 +109,7 @@ pub fn analyze(
     }
 }
 
-fn is_standard(chain: &AnalyzerChain) -> bool {
+pub(super) fn is_standard(chain: &AnalyzerChain) -> bool {
     matches!(chain.tokenizer, TokenizerDefinition::Standard { .. })
 }
 
@@ -156,7 +156,7 @@ fn by_normalizer(
     Ok(sink.tokens)
 }
 
-fn run(
+pub(super) fn run(
     mut analyzer: TextAnalyzer,
     is_standard: bool,
     request: &AnalyzeRequest,
@@ -231,7 +231,7 @@ impl Sink {
             }
         });
         self.tokens.extend(analyzed);
-        self.position += last_position.map_or(0, |last| last + 1) + POSITION_GAP;
+        self.position += last_position.map_or(0, |last| last + 1) + POSITION_INCREMENT_GAP;
         self.offset += text.encode_utf16().count() + OFFSET_GAP;
         Ok(())
     }
@@ -264,7 +264,7 @@ fn utf16_offsets(text: &str, tokens: &[Token]) -> HashMap<usize, usize> {
 }
 
 /// The chain of a request: the settings of the index with some definitions more.
-fn custom_chain(
+pub(super) fn custom_chain(
     settings: &Settings,
     tokenizer: Option<&Value>,
     filters: &[Value],

@@ -8,6 +8,7 @@ use index_meta::CharFilterDefinition;
 use regex::Regex;
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
+use super::html_strip::{Missing, markup};
 use super::java_pattern;
 
 /// A character filter at work.
@@ -15,6 +16,7 @@ use super::java_pattern;
 pub(super) enum CharFilter {
     Mapping(Arc<Mappings>),
     PatternReplace { regex: Regex, replacement: String },
+    HtmlStrip { escaped_tags: Arc<[String]> },
 }
 
 /// Texts by their first character, the longest first.
@@ -87,6 +89,9 @@ impl CharFilter {
                 regex: java_pattern::compile(pattern, *flags)?,
                 replacement: in_braces(replacement),
             },
+            CharFilterDefinition::HtmlStrip { escaped_tags } => Self::HtmlStrip {
+                escaped_tags: escaped_tags.clone().into(),
+            },
         })
     }
 
@@ -112,6 +117,21 @@ impl CharFilter {
                         }
                         None => at += character.len_utf8(),
                     }
+                }
+            }
+            Self::HtmlStrip { escaped_tags } => {
+                let mut missing = Missing::default();
+                let mut at = 0;
+                while let Some(found) = text[at..].find(['<', '&']) {
+                    at += found;
+                    let Some(markup) = markup(&text[at..], escaped_tags, &mut missing) else {
+                        at += 1;
+                        continue;
+                    };
+                    changed.text.push_str(&text[copied..at]);
+                    at += markup.length;
+                    changed.replace(&markup.with, at, markup.length);
+                    copied = at;
                 }
             }
             Self::PatternReplace { regex, replacement } => {

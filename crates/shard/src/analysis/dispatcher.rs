@@ -17,6 +17,10 @@ pub(crate) fn push_header(buffer: &mut String, analyzer: &str) {
     buffer.push(SEPARATOR);
 }
 
+/// Positions between the last token of a value and the first one of the next value of the same field. Source: the default of Elasticsearch's text
+/// fields.
+pub(super) const POSITION_INCREMENT_GAP: usize = 100;
+
 /// See the module.
 #[derive(Clone)]
 pub(crate) struct Dispatcher {
@@ -70,8 +74,8 @@ impl TokenStream for DispatchedStream<'_> {
         if !self.tail.advance() {
             return false;
         }
-        // To tantivy it is a length all the same: the next value of the field would begin far behind.
-        self.tail.token_mut().position_length = 1;
+        // To tantivy the next value of the field begins behind all that the tokens of this one take.
+        self.tail.token_mut().position_length = POSITION_INCREMENT_GAP;
         true
     }
 

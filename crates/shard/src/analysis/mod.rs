@@ -11,7 +11,10 @@ mod chain;
 mod char_class;
 mod char_filter;
 mod dispatcher;
+mod explain;
 mod grams;
+mod html_entities;
+mod html_strip;
 mod java_pattern;
 mod normalizer;
 mod pattern;
@@ -28,6 +31,7 @@ mod tests;
 
 pub use analyze::{AnalyzeRequest, AnalyzeWith, AnalyzedToken, analyze};
 pub(crate) use dispatcher::{Dispatcher, push_header};
+pub use explain::{AnalysisExplanation, ExplainedTexts, ExplainedTokens, explain_analysis};
 pub(crate) use table::Analyzers;
 pub use table::check_analysis;
 

@@ -37,6 +37,16 @@ fn check(fixture: &Fixture, query: serde_json::Value, expected: &[&str]) {
 }
 
 #[test]
+fn a_phrase_does_not_go_over_from_one_value_to_the_next() {
+    let fixture = fixture();
+    let phrase = |slop: u32| json!({"match_phrase": {"title": {"query": "one two", "slop": slop}}});
+    for (slop, expected) in [(0, &[][..]), (10, &[]), (100, &[]), (101, &["3"])] {
+        check(&fixture, phrase(slop), expected);
+    }
+    check(&fixture, json!({"match_phrase": {"title": "fox two"}}), &["3"]);
+}
+
+#[test]
 fn an_index_says_which_fields_are_searched_when_none_is_named() {
     let fixture = fixture();
     let query = |text: &str| json!({"multi_match": {"query": text}});

@@ -161,6 +161,18 @@ fn character_filters_keep_the_offsets_of_the_text_as_it_was() {
         Ok("n2:0-2@0 _happy_:3-5@1 a:6-7@2")
     );
     assert_eq!(run(digits, "axb abcd").as_deref(), Ok("ab:0-3@0 2d:4-8@1"));
+    assert_eq!(
+        run(json!("html_strip"), "<p>I&apos;m <b>so</b> hap<i>py</i>!</p>").as_deref(),
+        Ok("I'm:3-11@0 so:15-21@1 happy!:22-35@2")
+    );
+    assert_eq!(
+        run(
+            json!({"type": "html_strip", "escaped_tags": ["B"]}),
+            "<p><b>x</b>"
+        )
+        .as_deref(),
+        Ok("<b>x</b>:3-11@0")
+    );
     let hyphens = json!({"type": "pattern_replace", "pattern": r"(\d+)-(?=\d)", "replacement": "$1_"});
     assert!(run(hyphens, "x").unwrap_err().contains("look-around"));
     let hyphens = json!({"type": "pattern_replace", "pattern": r"(\d+)-(\d+)", "replacement": "$1_$2"});
