@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::units;
+use super::{SettingValue, units};
 
 /// What values a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,6 +100,22 @@ impl SettingKind {
     /// Whether a value may be a list.
     pub(crate) fn takes_lists(self) -> bool {
         matches!(self, Self::Text | Self::List | Self::EnumList(_))
+    }
+
+    /// A default as it is shown: a list for lists; `None` if there is none.
+    #[must_use]
+    pub fn default_value(self, default: &str) -> Option<SettingValue> {
+        let items = || {
+            default
+                .split(',')
+                .filter(|item| !item.is_empty())
+                .map(str::to_owned)
+        };
+        match (self, default) {
+            (Self::List | Self::EnumList(_), _) => Some(SettingValue::List(items().collect())),
+            (_, "") => None,
+            _ => Some(SettingValue::String(default.to_owned())),
+        }
     }
 
     /// What is wrong with `text` as a value.

@@ -4,7 +4,7 @@ use super::registry::{
     SettingDefinition, SettingScope, SettingUpdate, setting_definition, setting_definitions,
 };
 use super::suggestions::suggestions;
-use super::{IndexSort, SettingKind, SettingValue, Settings};
+use super::{SettingKind, SettingValue, Settings};
 use crate::analysis::AnalysisDefinitions;
 use crate::error::SettingsError;
 
@@ -19,7 +19,6 @@ pub fn validate_for_create(settings: &Settings) -> Result<(), SettingsError> {
         check_value(key, definition, value)?;
     }
     AnalysisDefinitions::from_settings(settings).check()?;
-    IndexSort::from_settings(settings)?;
     check_shards(settings)
 }
 

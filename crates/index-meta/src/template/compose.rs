@@ -11,7 +11,7 @@ use super::store::Templates;
 use crate::alias::AliasMetadata;
 use crate::error::MappingError;
 use crate::mapping::Mapping;
-use crate::settings::{IndexSettings, Settings, validate_for_create};
+use crate::settings::{IndexSettings, IndexSort, Settings, validate_for_create};
 
 /// What stands for the name of the index in the name of an alias.
 const INDEX_PLACEHOLDER: &str = "{index}";
@@ -77,6 +77,8 @@ impl Composition {
     /// [`TemplateError::Settings`], [`TemplateError::Mapping`].
     pub fn check(&self) -> Result<Mapping, TemplateError> {
         validate_for_create(&self.settings)?;
+        // Of one part alone this cannot be asked: another may say the fields that it says the order of.
+        IndexSort::from_settings(&self.settings)?;
         let settings = IndexSettings::from_settings(&self.settings)?;
         let mappings = Value::Object(self.mappings.clone());
         Ok(Mapping::empty().merge_within(&mappings, settings.mapping_limits())?)

@@ -75,7 +75,9 @@ fn defaults(state: &ClusterState, of_node: Vec<(&'static str, String)>) -> Setti
         .iter()
         .filter(|definition| definition.update == ClusterSettingUpdate::Dynamic && !definition.is_group())
     {
-        defaults.insert(definition.key, definition.default);
+        if let Some(default) = definition.kind.default_value(definition.default) {
+            defaults.insert_value(definition.key, default);
+        }
     }
     for (key, value) in of_node {
         defaults.insert(key, value);

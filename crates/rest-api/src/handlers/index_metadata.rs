@@ -2,7 +2,7 @@
 
 use cluster::IndexMetadata;
 use es_exception::Exception;
-use index_meta::{AliasMetadata, DocumentRules, IndexSettings, SettingKind, SettingValue, Settings};
+use index_meta::{AliasMetadata, DocumentRules, IndexSettings, Settings};
 use serde_json::{Map, Value, json};
 
 use super::targets;
@@ -141,14 +141,9 @@ fn defaults(index: &IndexMetadata, wanted: impl Fn(&str) -> bool) -> Settings {
         if definition.is_group() || !wanted(definition.key) || shown.get(definition.key).is_some() {
             continue;
         }
-        let is_list = matches!(definition.kind, SettingKind::List | SettingKind::EnumList(_));
-        let default = match (definition.default, is_list) {
-            ("", false) => continue,
-            ("", true) => SettingValue::List(Vec::new()),
-            (default, true) => SettingValue::List(default.split(',').map(str::to_owned).collect()),
-            (default, false) => SettingValue::String(default.to_owned()),
-        };
-        defaults.insert_value(definition.key, default);
+        if let Some(default) = definition.kind.default_value(definition.default) {
+            defaults.insert_value(definition.key, default);
+        }
     }
     defaults
 }

@@ -62,6 +62,26 @@ async fn a_sorted_index_has_the_fields_that_it_is_sorted_by() {
     node.put("/events", &index(json!({"properties": {"at": {"type": "date"}}})))
         .await
         .expect(200);
+    // A template and a request go together before they are compared.
+    let order = r#"{"index_patterns": ["logs-*"], "template": {"settings": {"index.sort.order": "desc"}}}"#;
+    node.put(
+        "/_component_template/order",
+        r#"{"template": {"settings": {"index.sort.order": "desc"}}}"#,
+    )
+    .await
+    .expect(200);
+    node.put("/_index_template/logs", order)
+        .await
+        .refused(400, "illegal_argument_exception");
+    let field = r#"{"index_patterns": ["logs-*"], "composed_of": ["order"], "template": {
+        "settings": {"index.sort.field": "at"}, "mappings": {"properties": {"at": {"type": "date"}}}}}"#;
+    node.put("/_index_template/logs", field).await.expect(200);
+    node.put("/logs-1", r#"{"settings": {"index.sort.missing": "_first"}}"#)
+        .await
+        .expect(200);
+    node.put("/logs-2", r#"{"settings": {"index.sort.mode": ["min", "max"]}}"#)
+        .await
+        .refused(400, "illegal_argument_exception");
     node.put("/events/_settings", r#"{"index.sort.order": "asc"}"#)
         .await
         .refused(400, "illegal_argument_exception");
@@ -125,6 +145,10 @@ async fn cluster_settings_are_checked_and_the_transient_one_wins() {
             &defaults["cluster.name"]
         ),
         (None, &json!("true"), &json!("leader"))
+    );
+    assert_eq!(
+        defaults["cluster.routing.allocation.awareness.attributes"],
+        json!([])
     );
     assert!(
         defaults.as_object().unwrap().keys().all(|key| !key.contains('*')),
