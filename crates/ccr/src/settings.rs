@@ -79,9 +79,13 @@ impl CcrSettings {
                 defaults.tail_max_bytes_per_sec,
                 (0, u64::MAX),
             )?,
+            // Source: the setting falls back to its former name.
             wait_for_metadata_timeout: reader.time(
                 "ccr.wait_for_metadata_timeout",
-                defaults.wait_for_metadata_timeout,
+                reader.time(
+                    "ccr.auto_follow.wait_for_metadata_timeout",
+                    defaults.wait_for_metadata_timeout,
+                )?,
             )?,
         })
     }
@@ -195,6 +199,16 @@ mod tests {
         assert_eq!(chunk, Ok(ByteCount::new(128 * 1024)));
         let tail = read("ccr.tail.max_bytes_per_sec", "5mb").map(|settings| settings.tail_max_bytes_per_sec);
         assert_eq!(tail, Ok(ByteCount::new(5 * 1024 * 1024)));
+        let former = "ccr.auto_follow.wait_for_metadata_timeout";
+        let wait = |settings: Result<CcrSettings, Exception>| {
+            settings.map(|settings| settings.wait_for_metadata_timeout.as_secs())
+        };
+        assert_eq!(wait(read(former, "7s")), Ok(7));
+        let both = CcrSettings::read(|key| match key {
+            "ccr.wait_for_metadata_timeout" => Some("5s".to_owned()),
+            key => (key == former).then(|| "7s".to_owned()),
+        });
+        assert_eq!(wait(both), Ok(5));
         for (key, value) in [
             ("ccr.indices.recovery.chunk_size", "512b"),
             ("ccr.indices.recovery.max_concurrent_file_chunks", "11"),

@@ -84,6 +84,8 @@ pub(super) const CLUSTER_DEFINITIONS: &[ClusterSettingDefinition] = &[
         },
     ),
     dynamic("ccr.wait_for_metadata_timeout", "60s", SOME_TIME),
+    // Its former name, which it falls back to.
+    dynamic("ccr.auto_follow.wait_for_metadata_timeout", "60s", SOME_TIME),
     // Remote clusters.
     dynamic("cluster.remote.*.mode", "sniff", Enum(&["sniff", "proxy"])),
     dynamic("cluster.remote.*.seeds", "", List),
