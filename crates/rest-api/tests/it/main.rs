@@ -6,6 +6,7 @@ mod mappings;
 mod node;
 
 mod analysis;
+mod auto_follow;
 mod cat;
 mod cluster;
 mod damage;

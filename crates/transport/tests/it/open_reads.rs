@@ -24,12 +24,10 @@ fn seq_nos(answer: &ShardChangesResponse) -> Vec<u64> {
     answer.frames.iter().map(|frame| frame.seq_no().get()).collect()
 }
 
+type Feed = mpsc::UnboundedSender<Result<Vec<Frame>, Exception>>;
+
 /// A leader that answers what is sent to it, in turn, and waits when there is nothing; and what it was asked.
-fn fed() -> (
-    Arc<Leader>,
-    mpsc::UnboundedSender<Result<Vec<Frame>, Exception>>,
-    Arc<Mutex<Vec<ShardChangesRequest>>>,
-) {
+fn fed() -> (Arc<Leader>, Feed, Arc<Mutex<Vec<ShardChangesRequest>>>) {
     let (feed, answers) = mpsc::unbounded_channel();
     let answers = Arc::new(tokio::sync::Mutex::new(answers));
     let asked = Arc::new(Mutex::new(Vec::new()));

@@ -105,8 +105,10 @@ async fn copy_and_heal(pair: &Pair, line: &Line, round: usize, figures: &mut Fig
     let [full_time, full_bytes] = line.full_copy.map(Some);
     figures.add_beside(line.delta_heal[0], "s", took.as_secs_f64(), full_time);
     figures.add_beside(line.delta_heal[1], "MB", bytes as f64 / 1e6, full_bytes);
-    // The next copy has the follower's processor for itself.
-    follower.post_empty(&format!("/{copy}/_ccr/pause_follow")).await?;
+    // Its lease would keep the history that the next copy is to lack.
+    for end in ["_ccr/pause_follow", "_close", "_ccr/unfollow"] {
+        follower.post_empty(&format!("/{copy}/{end}")).await?;
+    }
     Ok(())
 }
 
