@@ -15,6 +15,7 @@ mod documents;
 mod edge;
 mod follow_stats;
 mod force_merge;
+mod http;
 mod indices;
 mod replication;
 mod rollover;
