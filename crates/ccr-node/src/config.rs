@@ -2,10 +2,13 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use indices::IndicesSettings;
 use oplog::{ByteCount, LogOptions};
+use rest_api::CorsConfig;
 use serde::Deserialize;
 
 use crate::cli::ServeArgs;
@@ -84,6 +87,24 @@ struct RawAddress {
 struct RawHttp {
     address: Option<String>,
     max_content_length: Option<String>,
+    compression: Option<bool>,
+    #[serde(default)]
+    cors: RawCors,
+}
+
+/// Source: the names of Elasticsearch's settings.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawCors {
+    #[serde(default)]
+    enabled: bool,
+    allow_origin: Option<String>,
+    allow_methods: Option<String>,
+    allow_headers: Option<String>,
+    #[serde(default)]
+    allow_credentials: bool,
+    /// In seconds.
+    max_age: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,6 +150,10 @@ pub(crate) struct Config {
     pub(crate) transport: SocketAddr,
     /// `http.max_content_length`: largest body of a request; a node may hold this much per connection.
     pub(crate) max_content_length: ByteCount,
+    /// `http.compression`: whether answers are compressed for clients that take it.
+    pub(crate) compression: bool,
+    /// `http.cors.*`: what pages from other origins may do; `None` when that is nothing.
+    pub(crate) cors: Option<CorsConfig>,
     /// `ccr.max_inflight_bytes`: bytes that all follow tasks of the node hold together at most.
     pub(crate) max_inflight_bytes: ByteCount,
     /// `indices.log.segment_size`: size at which a shard's log begins a new file.
@@ -179,6 +204,8 @@ impl Config {
                 raw.http.max_content_length,
                 DEFAULT_MAX_CONTENT_LENGTH,
             )?,
+            compression: raw.http.compression.unwrap_or(true),
+            cors: cors(raw.http.cors)?,
             max_inflight_bytes: bytes(
                 "ccr.max_inflight_bytes",
                 raw.ccr.max_inflight_bytes,
@@ -229,6 +256,60 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// What `http.cors` allows.
+///
+/// # Errors
+/// One that names the key and the value.
+fn cors(raw: RawCors) -> anyhow::Result<Option<CorsConfig>> {
+    if !raw.enabled {
+        return Ok(None);
+    }
+    let defaults = CorsConfig::default();
+    let config = CorsConfig {
+        allow_origin: list("http.cors.allow-origin", raw.allow_origin, defaults.allow_origin)?,
+        allow_methods: list(
+            "http.cors.allow-methods",
+            raw.allow_methods,
+            defaults.allow_methods,
+        )?,
+        allow_headers: list(
+            "http.cors.allow-headers",
+            raw.allow_headers,
+            defaults.allow_headers,
+        )?,
+        allow_credentials: raw.allow_credentials,
+        max_age: raw.max_age.map_or(defaults.max_age, Duration::from_secs),
+    };
+    for origin in &config.allow_origin {
+        let text = origin.to_str().unwrap_or_default();
+        if text.starts_with('/') {
+            bail!(
+                "[http.cors.allow-origin] is [{text}]; regular expressions are not supported: name the origins, separated by commas, or [*]"
+            );
+        }
+        if text == "*" && (config.allow_credentials || config.allow_origin.len() > 1) {
+            bail!(
+                "[http.cors.allow-origin] has [*] in it, which stands alone and does not go with [http.cors.allow-credentials]: name the origins"
+            );
+        }
+    }
+    Ok(Some(config))
+}
+
+/// The values of a list that is separated by commas.
+fn list<T: FromStr>(key: &str, text: Option<String>, default: Vec<T>) -> anyhow::Result<Vec<T>> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            part.parse()
+                .map_err(|_| anyhow!("[{key}] has [{part}] in it, which cannot be there"))
+        })
+        .collect()
 }
 
 fn read_file(path: &Path) -> anyhow::Result<RawConfig> {
@@ -316,6 +397,25 @@ mod tests {
             data_dir: Some("data".into()),
             ..ServeArgs::default()
         })
+    }
+
+    #[test]
+    fn pages_from_other_origins_are_allowed_by_name() {
+        let cors = |text: &str| load(text).map(|config| config.cors);
+        assert_eq!(cors("[http.cors]\nallow-origin = \"*\"\n").expect("off"), None);
+        let on = "[http.cors]\nenabled = true\nallow-origin = \"http://a, http://b\"\nmax-age = 5\n";
+        let config = cors(on).expect("two origins").expect("on");
+        assert_eq!(config.allow_origin, ["http://a", "http://b"]);
+        assert_eq!(config.max_age, Duration::from_secs(5));
+        for (wrong, text) in [
+            ("allow-origin = \"/http.*/\"", "regular expressions"),
+            ("allow-origin = \"*\"\nallow-credentials = true", "[*]"),
+            ("allow-origin = \"*, http://a\"", "[*]"),
+            ("allow-methods = \"GET, (\"", "[http.cors.allow-methods]"),
+        ] {
+            let refused = cors(&format!("[http.cors]\nenabled = true\n{wrong}\n")).expect_err(wrong);
+            assert!(refused.to_string().contains(text), "{refused}");
+        }
     }
 
     #[test]

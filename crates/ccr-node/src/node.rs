@@ -103,6 +103,8 @@ impl Node {
             .map_err(|error| anyhow!("the node's addresses cannot be published: {error}"))?;
         let rest_config = RestConfig {
             max_content_length: config.max_content_length,
+            compression: config.compression,
+            cors: config.cors.clone(),
             ..RestConfig::default()
         };
         let rest = RestState::new(

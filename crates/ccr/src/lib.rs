@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod actions;
+mod auto_follow;
 mod blocking;
 mod follower;
 mod leader;
@@ -42,10 +43,13 @@ mod service;
 mod settings;
 mod settings_watch;
 
+pub use actions::auto_follow::{PreviewedIndex, PutAutoFollowPatternRequest};
 pub use actions::follow::{FollowRequest, FollowResponse, WaitForActiveShards};
 pub use actions::forget::{ForgetFollowerRequest, ForgetFollowerResponse};
 pub use actions::info::FollowerInfo;
 pub use actions::stats::IndexFollowStats;
+pub use auto_follow::pattern::AutoFollowPattern;
+pub use auto_follow::stats::{AutoFollowError, AutoFollowStats, AutoFollowedCluster};
 pub use leader::{LeaderSide, RecoverySessions};
 pub use lease_name::RetentionLeaseName;
 pub use recovery::{RecoveryStage, ShardRecoveryStatus};

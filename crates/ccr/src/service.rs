@@ -11,13 +11,17 @@ use oplog::Clock;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use transport::{RemoteClusterInfo, RemoteClusters};
+use transport::{ClusterAlias, ClusterMetadataRequest, IndexSummary, RemoteClusterInfo, RemoteClusters};
 
+use crate::actions::auto_follow::{PreviewedIndex, PutAutoFollowPatternRequest};
 use crate::actions::follow::{self, FollowRequest, FollowResponse};
 use crate::actions::forget::{self, ForgetFollowerRequest, ForgetFollowerResponse};
 use crate::actions::info::{self, FollowerInfo};
 use crate::actions::stats::{self, IndexFollowStats};
-use crate::actions::{pause, resume, unfollow};
+use crate::actions::{self, pause, resume, unfollow};
+use crate::auto_follow;
+use crate::auto_follow::pattern::AutoFollowPattern;
+use crate::auto_follow::stats::{AutoFollowRecorder, AutoFollowStats};
 use crate::follower::settings_change;
 use crate::follower::task_params::{SHARD_FOLLOW_TASK_NAME, ShardFollowTaskParams};
 use crate::follower::tasks::{FollowTaskDeps, FollowTasks};
@@ -58,8 +62,10 @@ pub struct CcrService {
     pub(crate) settings: SettingsWatch,
     pub(crate) bootstraps: Bootstraps,
     pub(crate) tasks: FollowTasks,
+    pub(crate) tracker: TaskTracker,
+    auto_follow: Arc<AutoFollowRecorder>,
+    clock: Arc<dyn Clock>,
     leader: Arc<LeaderSide>,
-    tracker: TaskTracker,
     shutdown: CancellationToken,
 }
 
@@ -111,8 +117,10 @@ impl CcrService {
             settings,
             bootstraps,
             tasks,
-            leader,
             tracker,
+            auto_follow: Arc::default(),
+            clock: Arc::clone(&clock),
+            leader,
             shutdown,
         });
         let states = service.cluster.watch();
@@ -122,7 +130,13 @@ impl CcrService {
         service.tracker.spawn(Arc::clone(&service).maintain());
         service
             .tracker
-            .spawn(Arc::clone(&service).rebuild_lost_shards(clock));
+            .spawn(Arc::clone(&service).rebuild_lost_shards(Arc::clone(&clock)));
+        service.tracker.spawn(auto_follow::supervise(
+            Arc::clone(&service),
+            clock,
+            Arc::clone(&service.auto_follow),
+            service.shutdown.clone(),
+        ));
         service
     }
 
@@ -187,6 +201,70 @@ impl CcrService {
         forget::forget_follower(self, leader_index, request).await
     }
 
+    /// Puts the auto-follow pattern `name`, or replaces it; it is active then. Indices that exist are never followed by it, unless the request says so.
+    ///
+    /// # Errors
+    /// In this order: validation of name and request (400), settings that may not be overridden (400), unknown remote (404), remote that does not answer
+    /// (400).
+    pub async fn put_auto_follow_pattern(
+        &self,
+        name: &str,
+        request: PutAutoFollowPatternRequest,
+    ) -> Result<(), Exception> {
+        actions::auto_follow::put(self, name, request).await
+    }
+
+    /// The auto-follow pattern `name`, or all of them, by name.
+    ///
+    /// # Errors
+    /// Resource not found.
+    pub fn auto_follow_patterns(
+        &self,
+        name: Option<&str>,
+    ) -> Result<Vec<(String, AutoFollowPattern)>, Exception> {
+        actions::auto_follow::get(self, name)
+    }
+
+    /// Removes an auto-follow pattern. Its followers go on following.
+    ///
+    /// # Errors
+    /// Resource not found.
+    pub async fn delete_auto_follow_pattern(&self, name: &str) -> Result<(), Exception> {
+        actions::auto_follow::delete(self, name).await
+    }
+
+    /// Pauses an auto-follow pattern or takes it up again, which then follows what was created meanwhile.
+    ///
+    /// # Errors
+    /// Resource not found. A pattern that is so already is no failure.
+    pub async fn set_auto_follow_pattern_active(&self, name: &str, active: bool) -> Result<(), Exception> {
+        actions::auto_follow::set_active(self, name, active).await
+    }
+
+    /// What a pattern would do if it were put now.
+    ///
+    /// # Errors
+    /// As [`put_auto_follow_pattern`](Self::put_auto_follow_pattern).
+    pub async fn preview_auto_follow(
+        &self,
+        request: PutAutoFollowPatternRequest,
+    ) -> Result<Vec<PreviewedIndex>, Exception> {
+        actions::auto_follow::preview(self, request).await
+    }
+
+    /// What the pattern `name` does with the indices that are there now.
+    ///
+    /// # Errors
+    /// Resource not found; unknown remote (404), remote that does not answer (400).
+    pub async fn preview_auto_follow_pattern(&self, name: &str) -> Result<Vec<PreviewedIndex>, Exception> {
+        actions::auto_follow::preview_stored(self, name).await
+    }
+
+    /// What auto-following has done on this node since it started.
+    pub fn auto_follow_stats(&self) -> AutoFollowStats {
+        self.auto_follow.stats(self.clock.monotonic())
+    }
+
     /// The followers among the indices that `expression` names.
     ///
     /// # Errors
@@ -222,6 +300,19 @@ impl CcrService {
     /// Total time for which reads of this node's follow tasks were held back to keep `ccr.tail.max_bytes_per_sec`.
     pub fn tail_throttle_time(&self) -> Duration {
         self.tasks.throttle_time()
+    }
+
+    /// The indices of a remote cluster, as it tells of them now.
+    ///
+    /// # Errors
+    /// No such remote cluster; whatever keeps it from answering.
+    pub async fn remote_indices(&self, alias: &ClusterAlias) -> Result<Vec<IndexSummary>, Exception> {
+        let request = ClusterMetadataRequest {
+            wait_for_version: None,
+            timeout: Duration::ZERO,
+        };
+        let metadata = self.remotes.get(alias)?.cluster_metadata(request).await?;
+        Ok(metadata.indices)
     }
 
     /// The remote clusters and how they are connected.

@@ -1,4 +1,4 @@
-//! How cluster state lies in the store: one record per index, node, task and template, and few for the rest.
+//! How cluster state lies in the store: one record per index, node, task, template and custom, and few for the rest.
 //!
 //! The header record is written by every commit, and every commit compares it: so commits are serialized by the store, whoever
 //! makes them. Values are JSON; a field that this version does not know is refused, since dropping it silently would lose what a newer
@@ -29,6 +29,7 @@ const GRAVEYARD_KEY: &str = "graveyard";
 const INDEX_PREFIX: &str = "index/";
 const NODE_PREFIX: &str = "node/";
 const TASK_PREFIX: &str = "task/";
+const CUSTOM_PREFIX: &str = "custom/";
 
 /// A record that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -177,6 +178,15 @@ pub(crate) fn writes(old: Option<&ClusterState>, new: &ClusterState) -> Vec<Writ
         PartialEq::eq,
         |task| put_value(&task_record(task)),
     );
+    let customs = old.map(|old| old.customs.as_ref());
+    map_writes(
+        &mut writes,
+        CUSTOM_PREFIX,
+        customs,
+        new.customs.as_ref(),
+        PartialEq::eq,
+        put_value,
+    );
     template_writes(&mut writes, old.map(|old| old.templates.as_ref()), &new.templates);
     writes
 }
@@ -271,6 +281,8 @@ fn read_record(state: &mut ClusterState, key: &str, value: &[u8]) -> Result<(), 
             allocation_id,
         };
         state.persistent_tasks.insert(id.to_owned(), task);
+    } else if let Some(name) = key.strip_prefix(CUSTOM_PREFIX) {
+        Arc::make_mut(&mut state.customs).insert(name.to_owned(), parse(key, value)?);
     } else if key == GRAVEYARD_KEY {
         let tombstones: Vec<TombstoneRecord> = parse(key, value)?;
         let tombstone = |record: TombstoneRecord| IndexTombstone {

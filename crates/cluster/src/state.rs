@@ -6,6 +6,7 @@ use std::sync::Arc;
 use es_exception::Exception;
 use index_meta::{Settings, Templates};
 use oplog::{IndexUuid, UnixMillis};
+use serde_json::Value;
 
 use crate::index_metadata::IndexMetadata;
 use crate::node::{NodeId, NodeMetadata};
@@ -52,6 +53,8 @@ pub struct ClusterState {
     pub last_allocation_id: u64,
     /// What indices that users create get when their names match.
     pub templates: Arc<Templates>,
+    /// What higher layers keep here, by `<kind>/<name>`; opaque to this one.
+    pub customs: Arc<BTreeMap<String, Value>>,
     /// Deleted indices, oldest first.
     pub index_graveyard: Vec<IndexTombstone>,
 }
@@ -73,6 +76,7 @@ impl ClusterState {
             persistent_tasks: BTreeMap::new(),
             last_allocation_id: 0,
             templates: Arc::default(),
+            customs: Arc::default(),
             index_graveyard: Vec::new(),
         }
     }
@@ -190,5 +194,6 @@ impl ClusterState {
             && self.last_allocation_id == other.last_allocation_id
             && self.index_graveyard == other.index_graveyard
             && (Arc::ptr_eq(&self.templates, &other.templates) || self.templates == other.templates)
+            && (Arc::ptr_eq(&self.customs, &other.customs) || self.customs == other.customs)
     }
 }

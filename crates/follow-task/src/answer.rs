@@ -95,6 +95,7 @@ mod tests {
             aliases_version: 1,
             took: Duration::ZERO,
             leader_now: UnixMillis::new(0),
+            stays_open: false,
         }
     }
 
@@ -158,6 +159,7 @@ mod tests {
             max_batch_size: ByteCount::new(batch),
             max_response_size: ByteCount::new(most),
             poll_timeout: Duration::ZERO,
+            may_stay_open: false,
         }
     }
 }

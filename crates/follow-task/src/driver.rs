@@ -5,8 +5,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use es_exception::{Exception, ExceptionKind};
-use futures::future::BoxFuture;
-use futures::{FutureExt, TryFutureExt};
+use futures::future::{self, BoxFuture};
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt, TryFutureExt};
 use oplog::Clock;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -16,10 +17,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::event::{Action, Event, HealOutcome, HealWork, MetadataKind};
 use crate::handle::FollowTaskHandle;
-use crate::ids::HealId;
+use crate::ids::{HealId, ReadId};
 use crate::inflight_budget::{BudgetMember, InflightBudget};
 use crate::log::{Line, TaskLog};
-use crate::ports::{FollowerShard, LeaderShard, MetadataSync};
+use crate::ports::{FollowerShard, LeaderShard, MetadataSync, ReadResponse};
 use crate::status::FollowTaskPhase;
 use crate::task::FollowTask;
 use crate::time::Timestamp;
@@ -39,6 +40,21 @@ pub struct FollowTaskPorts {
     pub budget: Arc<InflightBudget>,
 }
 
+/// A piece of work that ended.
+struct Done {
+    event: Event,
+    /// What is to come of a read that its leader keeps open.
+    rest: Option<(ReadId, ReadAnswers)>,
+}
+
+impl From<Event> for Done {
+    fn from(event: Event) -> Self {
+        Self { event, rest: None }
+    }
+}
+
+type ReadAnswers = BoxStream<'static, Result<ReadResponse, Exception>>;
+
 /// Runs one [`FollowTask`]: one loop that waits for a completion, for time to pass or for cancellation, steps the core, and
 /// performs its actions in their order. Work in flight belongs to the driver and ends with it.
 pub struct FollowTaskDriver {
@@ -49,7 +65,7 @@ pub struct FollowTaskDriver {
     /// Cuts off reads and lease renewals: when `token` is cancelled, and when the task has failed and wants no answer any more.
     droppable: CancellationToken,
     phase: watch::Sender<FollowTaskPhase>,
-    work: JoinSet<Option<Event>>,
+    work: JoinSet<Option<Done>>,
     log: TaskLog,
     /// Tells the handle that the driver is gone, however it went.
     _ended: DropGuard,
@@ -113,18 +129,24 @@ impl FollowTaskDriver {
         let mut cancelled = false;
         while !(cancelled && self.work.is_empty()) {
             let wake = self.core.lock().next_wake();
-            let event = tokio::select! {
+            let done = tokio::select! {
                 biased;
                 () = self.token.cancelled(), if !cancelled => {
                     cancelled = true;
-                    Some(Event::Cancel)
+                    Some(Event::Cancel.into())
                 }
                 // A panic of the work itself was turned into an answer, so a failed join has nothing to tell.
                 Some(joined) = self.work.join_next() => joined.ok().flatten(),
-                () = sleep_until(wake, &*self.ports.clock), if wake.is_some() => Some(Event::Wake),
+                () = sleep_until(wake, &*self.ports.clock), if wake.is_some() => Some(Event::Wake.into()),
             };
-            if let Some(event) = event {
-                self.step(event);
+            let Some(Done { event, rest }) = done else {
+                continue;
+            };
+            self.step(event);
+            if let Some((id, answers)) = rest
+                && self.core.lock().is_open(id)
+            {
+                self.next_answer(id, answers);
             }
         }
         self.log.tell(&Line::Stopped);
@@ -164,8 +186,10 @@ impl FollowTaskDriver {
                 self.work_droppable(answer, move |result| Event::FollowerState { id, result });
             }
             Action::Read { id, request } => {
-                let answer = start(|| leader.read_changes(request));
-                self.work_droppable(answer, move |result| Event::ReadFinished { id, result });
+                let answers = catch(|| leader.read_changes(request));
+                let answers =
+                    answers.unwrap_or_else(|exception| stream::once(future::ready(Err(exception))).boxed());
+                self.next_answer(id, answers);
             }
             Action::Append { id, frames } => {
                 // Called here and not in the spawned task: the call takes the append's place in the order.
@@ -196,7 +220,7 @@ impl FollowTaskDriver {
                 let token = self.droppable.clone();
                 self.work.spawn(async move {
                     let bytes = token.run_until_cancelled_owned(grant).await?;
-                    Some(Event::BudgetGranted { id, bytes })
+                    Some(Event::BudgetGranted { id, bytes }.into())
                 });
             }
             Action::ReleaseBudget { bytes } => self.budget.release(bytes),
@@ -232,6 +256,20 @@ impl FollowTaskDriver {
         }
     }
 
+    /// Waits for the next answer to a read. The one after it is not asked for before the core has taken note of this one.
+    fn next_answer(&mut self, id: ReadId, mut answers: ReadAnswers) {
+        let token = self.droppable.clone();
+        self.work.spawn(async move {
+            let answer = guarded(async { answers.next().await.unwrap_or_else(|| Err(no_answer())) });
+            let result = token.run_until_cancelled_owned(answer).await?;
+            let stays_open = result.as_ref().is_ok_and(|response| response.stays_open);
+            Some(Done {
+                event: Event::ReadAnswered { id, result },
+                rest: stays_open.then_some((id, answers)),
+            })
+        });
+    }
+
     /// Work that cancellation may cut off.
     fn work_droppable<T: Send + 'static>(
         &mut self,
@@ -239,8 +277,10 @@ impl FollowTaskDriver {
         event: impl FnOnce(Result<T, Exception>) -> Event + Send + 'static,
     ) {
         let token = self.droppable.clone();
-        self.work
-            .spawn(async move { token.run_until_cancelled_owned(guarded(answer)).await.map(event) });
+        self.work.spawn(async move {
+            let result = token.run_until_cancelled_owned(guarded(answer)).await?;
+            Some(event(result).into())
+        });
     }
 
     /// Work that is waited for even when the task is cancelled.
@@ -249,7 +289,8 @@ impl FollowTaskDriver {
         answer: impl Future<Output = Result<T, Exception>> + Send + 'static,
         event: impl FnOnce(Result<T, Exception>) -> Event + Send + 'static,
     ) {
-        self.work.spawn(async move { Some(event(guarded(answer).await)) });
+        self.work
+            .spawn(async move { Some(event(guarded(answer).await).into()) });
     }
 }
 
@@ -258,8 +299,11 @@ impl FollowTaskDriver {
 fn start<T: Send + 'static>(
     call: impl FnOnce() -> BoxFuture<'static, Result<T, Exception>>,
 ) -> BoxFuture<'static, Result<T, Exception>> {
-    std::panic::catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|_| std::future::ready(Err(panicked())).boxed())
+    catch(call).unwrap_or_else(|exception| future::ready(Err(exception)).boxed())
+}
+
+fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Exception> {
+    std::panic::catch_unwind(AssertUnwindSafe(call)).map_err(|_| panicked())
 }
 
 /// Turns a panic into a failure of its own: a completion that never comes would leave the task waiting without a word.
@@ -268,6 +312,14 @@ async fn guarded<T>(answer: impl Future<Output = Result<T, Exception>>) -> Resul
         .catch_unwind()
         .await
         .unwrap_or_else(|_| Err(panicked()))
+}
+
+/// A read that ends without the answer it announced: the line broke.
+fn no_answer() -> Exception {
+    Exception::new(
+        ExceptionKind::ConnectTransport,
+        "the read ended without an answer",
+    )
 }
 
 fn panicked() -> Exception {

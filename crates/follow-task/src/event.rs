@@ -24,8 +24,8 @@ pub enum Event {
         /// Its answer.
         result: Result<FollowerState, Exception>,
     },
-    /// A read ended.
-    ReadFinished {
+    /// A read was answered, or failed. It is over unless [`FollowTask::is_open`](crate::FollowTask::is_open) says otherwise.
+    ReadAnswered {
         /// The read.
         id: ReadId,
         /// Its answer.
@@ -102,7 +102,7 @@ pub enum Action {
         /// Names the question.
         id: StateId,
     },
-    /// Read from the leader; answer with [`Event::ReadFinished`].
+    /// Read from the leader; answer with [`Event::ReadAnswered`].
     Read {
         /// Names the read.
         id: ReadId,

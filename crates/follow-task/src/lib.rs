@@ -95,5 +95,5 @@ pub use status::{
 pub use task::{DEFAULT_RETENTION_LEASE_RENEW_INTERVAL, FollowTask, FollowTaskConfig};
 pub use time::Timestamp;
 
-/// A read is given at least this much memory, if it wants that much and the [`InflightBudget`] is not tiny; a poll gets no more.
+/// A read is given at least this much memory, if it wants that much and the [`InflightBudget`] is not tiny; a poll begins with no more.
 pub const LOWEST_READ_SIZE: ByteCount = ByteCount::from_mib(1);

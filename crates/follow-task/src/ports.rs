@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use es_exception::Exception;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use oplog::{ByteCount, Frame, HistoryUuid, LiveSnapshot, SeqNo, UnixMillis};
 
 /// The leader's copy of the shard, in another cluster or in this one.
@@ -13,8 +14,11 @@ use oplog::{ByteCount, Frame, HistoryUuid, LiveSnapshot, SeqNo, UnixMillis};
 pub trait LeaderShard: Send + Sync + 'static {
     /// Reads operations in seq_no order from `request.from` on, waiting up to `request.poll_timeout` for the first one.
     ///
+    /// Gives at least one answer; each with [`ReadResponse::stays_open`] is followed by another, and nothing follows an error. The next answer is asked for
+    /// when the task has room for it, and a stream that is dropped ends the read.
+    ///
     /// The implementor pins the leader's history UUID: another history is [`es_exception::ExceptionKind::IllegalState`], which is fatal.
-    fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>>;
+    fn read_changes(&self, request: ReadRequest) -> BoxStream<'static, Result<ReadResponse, Exception>>;
 
     /// Reads, for a delta heal, the operations that this copy still holds: those that are gone are skipped. Never waits for an operation.
     ///
@@ -91,6 +95,9 @@ pub struct ReadRequest {
     pub poll_timeout: Duration,
     /// What is known of the leader's metadata: an answer that tells of anything newer is not held back.
     pub known_metadata: MetadataVersions,
+    /// Whether the leader may go on after an answer that reached its global checkpoint, with what is left of the poll timeout and the response size: so
+    /// operations that are written meanwhile need not wait for the next question to arrive.
+    pub may_stay_open: bool,
 }
 
 /// Operations of the leader, and where it stands.
@@ -116,6 +123,8 @@ pub struct ReadResponse {
     pub took: Duration,
     /// The leader's wall clock when it answered.
     pub leader_now: UnixMillis,
+    /// Whether the read stays open, and another answer follows.
+    pub stays_open: bool,
 }
 
 impl fmt::Debug for ReadResponse {
@@ -130,6 +139,7 @@ impl fmt::Debug for ReadResponse {
             .field("mapping_version", &self.mapping_version)
             .field("settings_version", &self.settings_version)
             .field("aliases_version", &self.aliases_version)
+            .field("stays_open", &self.stays_open)
             .finish_non_exhaustive()
     }
 }

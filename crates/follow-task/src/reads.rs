@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use es_exception::Exception;
-use oplog::{ByteCount, SeqNo};
+use oplog::{ByteCount, Frame, SeqNo};
 
 use crate::LOWEST_READ_SIZE;
 use crate::answer::check_answer;
-use crate::cursor::{distance, plus};
+use crate::cursor::{after, distance, plus};
 use crate::event::Action;
 use crate::ids::{IdSource, ReadId};
 use crate::parameters::FollowParameters;
@@ -18,6 +18,9 @@ use crate::time::Timestamp;
 
 /// Empty answers come no faster than this, whatever the leader does: it bounds the load that a short poll timeout or a lagging copy can cause.
 pub(crate) const EMPTY_ANSWER_INTERVAL: Duration = Duration::from_millis(10);
+
+/// What a poll asks for at most. Larger ones would end less often, and an end costs the way of a question; the time until then is seconds.
+const LARGEST_POLL_SIZE: u64 = 16 << 20;
 
 /// A poll that failed asks for a quick answer: until it has one, the lag counts as unknown and grows.
 const RETRIED_POLL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -36,6 +39,7 @@ pub(crate) struct Reads {
     operation_size: Option<u64>,
     /// Sizes of operations that did not fit into the answers that began with them.
     large: BTreeMap<SeqNo, u64>,
+    poll_size: u64,
 }
 
 /// One logical read; its id changes with every attempt.
@@ -49,9 +53,34 @@ pub(crate) struct Read {
     sent_at: Timestamp,
     failures: u32,
     stage: Stage,
+    /// Whether it was answered before and stayed open.
+    continues: bool,
 }
 
 impl Read {
+    /// The rest of a read that stays open after `response`, of `bytes` bytes; `None` if there is none. It is a poll again, for what follows.
+    fn continued(&self, now: Timestamp, response: &ReadResponse, bytes: u64) -> Option<Self> {
+        let last = response.frames.last().map(Frame::seq_no)?;
+        let next = after(Some(last));
+        // What is known to be there is read by ranges, beside which a read without an end would ask for the same.
+        let is_all =
+            self.request.may_stay_open && Some(last) == response.global_checkpoint && next >= self.end;
+        let rest = self.reserved.checked_sub(bytes)?;
+        is_all.then(|| Self {
+            request: ReadRequest {
+                from: next,
+                max_response_size: ByteCount::new(rest),
+                ..self.request.clone()
+            },
+            end: next,
+            reserved: rest,
+            sent_at: now,
+            failures: 0,
+            stage: Stage::UnderWay,
+            continues: true,
+        })
+    }
+
     fn plan(&self) -> Plan {
         Plan {
             from: self.request.from,
@@ -116,6 +145,7 @@ impl Reads {
             exceptions: VecDeque::new(),
             operation_size: None,
             large: BTreeMap::new(),
+            poll_size: LOWEST_READ_SIZE.get(),
         }
     }
 
@@ -279,6 +309,7 @@ impl Reads {
             max_response_size: ByteCount::new(sending.reserved),
             poll_timeout: parameters.read_poll_timeout(),
             known_metadata: sending.known_metadata,
+            may_stay_open: plan.is_poll(),
         };
         let read = Read {
             request,
@@ -287,6 +318,7 @@ impl Reads {
             sent_at: now,
             failures: 0,
             stage: Stage::UnderWay,
+            continues: false,
         };
         self.start(read, now, ids, actions);
     }
@@ -323,6 +355,7 @@ impl Reads {
 
     fn start(&mut self, mut read: Read, now: Timestamp, ids: &mut IdSource, actions: &mut Vec<Action>) {
         let id = ids.next();
+        read.continues = false;
         read.sent_at = now;
         read.stage = Stage::UnderWay;
         actions.push(Action::Read {
@@ -356,8 +389,17 @@ impl Reads {
         check_answer(&read.request, known_checkpoint, response)
     }
 
-    /// Keeps a checked answer until its metadata is there.
-    pub(crate) fn answered(&mut self, id: ReadId, response: ReadResponse, bytes: u64) {
+    /// Keeps a checked answer until its metadata is there. With `may_stay_open`, a read that the leader keeps open goes on under its id: what was answered
+    /// becomes a read of its own, which must be taken out in the same step.
+    pub(crate) fn answered(
+        &mut self,
+        now: Timestamp,
+        id: ReadId,
+        response: ReadResponse,
+        bytes: u64,
+        may_stay_open: bool,
+        ids: &mut IdSource,
+    ) {
         let count = response.frames.len() as u64;
         if let Some(mean) = bytes.checked_div(count) {
             self.operation_size = Some(
@@ -365,11 +407,42 @@ impl Reads {
                     .map_or(mean, |old| old.saturating_mul(3).saturating_add(mean) / 4),
             );
         }
-        if let Some(read) = self.outstanding.get_mut(&id) {
-            self.exceptions
-                .retain(|entry| entry.from_seq_no != read.request.from);
+        let Some(mut read) = self.outstanding.remove(&id) else {
+            return;
+        };
+        self.exceptions
+            .retain(|entry| entry.from_seq_no != read.request.from);
+        let goes_on = may_stay_open && response.stays_open;
+        if let Some(rest) = goes_on.then(|| read.continued(now, &response, bytes)).flatten() {
+            self.outstanding.insert(id, rest);
+            read.reserved = 0;
             read.stage = Stage::Answered(Box::new(response), bytes);
+            self.outstanding.insert(ids.next(), read);
+            return;
         }
+        self.size_next_poll(&read, &response);
+        read.stage = Stage::Answered(Box::new(response), bytes);
+        self.outstanding.insert(id, read);
+    }
+
+    /// A poll that stayed open until its memory was used up asks for twice as much the next time, one that ended for want of operations for half.
+    fn size_next_poll(&mut self, read: &Read, response: &ReadResponse) {
+        let lowest = LOWEST_READ_SIZE.get();
+        if response.frames.is_empty() {
+            self.poll_size = (self.poll_size / 2).max(lowest);
+        } else if read.continues {
+            self.poll_size = self.poll_size.saturating_mul(2).min(LARGEST_POLL_SIZE);
+        }
+    }
+
+    /// The memory to ask for before a poll. Thousands of idle shards poll at once, and most polls bring nothing: they ask for little.
+    pub(crate) fn poll_size(&self) -> u64 {
+        self.poll_size
+    }
+
+    /// Whether further answers to the read are waited for.
+    pub(crate) fn is_under_way(&self, id: ReadId) -> bool {
+        self.under_way(id).is_some()
     }
 
     /// The attempt failed; it is sent again after the pause that `delay` gives for a number of failures.

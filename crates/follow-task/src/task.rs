@@ -18,7 +18,7 @@ use crate::credit::Credit;
 use crate::event::{Action, Event};
 use crate::follower::Follower;
 use crate::heal::Heal;
-use crate::ids::IdSource;
+use crate::ids::{IdSource, ReadId};
 use crate::lag::Lag;
 use crate::lease::LeaseRenewal;
 use crate::log::Work;
@@ -190,6 +190,12 @@ impl FollowTask {
     #[must_use]
     pub fn fatal_exception(&self) -> Option<&Exception> {
         self.fatal_exception.as_ref()
+    }
+
+    /// Whether further answers to the read `id` are waited for. When it is over, the leader is to be told, by dropping the read.
+    #[must_use]
+    pub fn is_open(&self, id: ReadId) -> bool {
+        self.reads.is_under_way(id)
     }
 
     /// The identity that the task was made with.

@@ -17,6 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
 
 use crate::call::Call;
+use crate::layers::with_layers;
 use crate::media_type::{self, Accepted, BodyType};
 use crate::params::Params;
 use crate::render::Rendering;
@@ -48,7 +49,7 @@ pub(crate) fn router(state: RestState) -> Router {
             };
         router = router.route(path, any(endpoint));
     }
-    router.fallback(no_handler)
+    with_layers(router.fallback(no_handler), state.config())
 }
 
 async fn no_handler(request: Request) -> Response {
@@ -160,7 +161,7 @@ fn refuse_encoding(headers: &HeaderMap) -> Result<(), Exception> {
     {
         Some(encoding) if !encoding.is_empty() && encoding != "identity" => {
             let reason = format!(
-                "bodies with Content-Encoding [{encoding}] are not read here: send the body uncompressed"
+                "bodies with Content-Encoding [{encoding}] are not read here: send the body uncompressed, or with [gzip]"
             );
             Err(Exception::new(ExceptionKind::MediaType, reason).with_status(415))
         }

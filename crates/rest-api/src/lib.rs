@@ -30,6 +30,7 @@ mod error_body;
 mod filter_path;
 mod handlers;
 mod json_body;
+mod layers;
 mod media_type;
 mod params;
 mod render;
@@ -41,6 +42,6 @@ mod state;
 mod units;
 mod wildcard;
 
-pub use config::RestConfig;
+pub use config::{CorsConfig, RestConfig};
 pub use server::serve;
 pub use state::RestState;

@@ -8,7 +8,8 @@ use crate::handlers::search::{SEARCH, SEARCH_HINTS};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{
     aliases, analyze, cat, ccr, cluster_health, cluster_settings, cluster_state, document, index_admin,
-    index_metadata, nodes, recovery, remote_info, resolve, rollover, root, search, stats, tasks,
+    index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover, root, search, stats,
+    tasks,
 };
 use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Head, Post, Put};
@@ -41,6 +42,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         SEARCHES,
         TABLES,
         REPLICATION,
+        AUTO_FOLLOW,
     ]
     .into_iter()
     .flatten()
@@ -168,6 +170,18 @@ const INDICES: &[Route] = &[
         "/_resolve/index/{name}",
         &[TARGET],
         to!(resolve::resolve_index),
+    ),
+    Route::new(
+        &[Get],
+        "/_resolve/cluster",
+        &[TARGET, TIMEOUT],
+        to!(resolve_cluster::resolve_cluster),
+    ),
+    Route::new(
+        &[Get],
+        "/_resolve/cluster/{name}",
+        &[TARGET, TIMEOUT],
+        to!(resolve_cluster::resolve_cluster),
     ),
     Route::new(&[Post], "/{index}/_rollover", ROLLOVER, to!(rollover::rollover))
         .json()
@@ -543,4 +557,62 @@ const REPLICATION: &[Route] = &[
     Route::new(&[Get], "/{index}/_ccr/stats", &[TIMEOUT], to!(ccr::follow_stats)),
     Route::new(&[Get], "/{index}/_ccr/info", &[MASTER], to!(ccr::info)),
     Route::new(&[Get], "/_ccr/stats", &[MASTER, TIMEOUT], to!(ccr::stats)),
+    Route::new(&[Get], "/_xpack/usage", &[MASTER], to!(ccr::usage)),
+];
+
+const AUTO_FOLLOW: &[Route] = &[
+    Route::new(
+        &[Put],
+        "/_ccr/auto_follow/{name}",
+        &[MASTER],
+        to!(ccr::put_auto_follow_pattern),
+    )
+    .json()
+    .carried_on(),
+    Route::new(
+        &[Get],
+        "/_ccr/auto_follow",
+        &[FLAT, MASTER],
+        to!(ccr::get_auto_follow_pattern),
+    ),
+    Route::new(
+        &[Get],
+        "/_ccr/auto_follow/{name}",
+        &[FLAT, MASTER],
+        to!(ccr::get_auto_follow_pattern),
+    ),
+    Route::new(
+        &[Delete],
+        "/_ccr/auto_follow/{name}",
+        &[MASTER],
+        to!(ccr::delete_auto_follow_pattern),
+    )
+    .carried_on(),
+    Route::new(
+        &[Post],
+        "/_ccr/auto_follow/{name}/pause",
+        &[MASTER],
+        to!(ccr::pause_auto_follow_pattern),
+    )
+    .carried_on(),
+    Route::new(
+        &[Post],
+        "/_ccr/auto_follow/{name}/resume",
+        &[MASTER],
+        to!(ccr::resume_auto_follow_pattern),
+    )
+    .carried_on(),
+    Route::new(
+        &[Post],
+        "/_ccr/auto_follow/_preview",
+        &[MASTER],
+        to!(ccr::preview_auto_follow),
+    )
+    .json(),
+    Route::new(
+        &[Get],
+        "/_ccr/auto_follow/{name}/_preview",
+        &[MASTER],
+        to!(ccr::preview_auto_follow),
+    ),
 ];

@@ -12,6 +12,7 @@ mod dial;
 mod frame_pieces;
 mod incoming_file;
 mod info;
+mod open_read;
 mod pool;
 mod reassembly;
 mod settings;

@@ -12,7 +12,7 @@ use crate::wire::{Answer, Response};
 use crate::world::{MILLI, World};
 
 impl World {
-    pub(crate) fn on_answer(&mut self, to: NodeId, boot: u64, rpc: u64, answer: Answer) {
+    pub(crate) fn on_answer(&mut self, to: NodeId, boot: u64, rpc: u64, place: Option<u32>, answer: Answer) {
         let node = &self.nodes[to.0];
         if node.boot != boot || !node.up {
             return;
@@ -23,6 +23,20 @@ impl World {
         };
         if !self.is_current(call.copy, call.epoch) {
             return;
+        }
+        // The answers of one read come in order and once, as over HTTP/2: where one is missing the line has broken.
+        let answer = match place {
+            Some(place) if place < call.answered => return,
+            Some(place) if place > call.answered => Err(Exception::new(
+                ExceptionKind::ConnectTransport,
+                "an answer was lost on the way",
+            )),
+            _ => answer,
+        };
+        if matches!(&answer, Ok(Response::Read(read)) if read.stays_open)
+            && let Some(call) = self.nodes[to.0].calls.get_mut(&rpc)
+        {
+            call.answered += 1;
         }
         self.note(
             if answer.is_ok() { "answered" } else { "refused" },
@@ -43,7 +57,7 @@ impl World {
                     Response::Read(read) => Ok(*read),
                     _ => Err(unexpected()),
                 });
-                self.step(copy, Event::ReadFinished { id, result });
+                self.step(copy, Event::ReadAnswered { id, result });
             }
             Purpose::Heal(id) => {
                 let result = answer.and_then(|response| match response {

@@ -50,6 +50,8 @@ pub(crate) struct Call {
     pub(crate) epoch: u64,
     pub(crate) to: NodeId,
     pub(crate) purpose: Purpose,
+    /// Answers that came and were not the last.
+    pub(crate) answered: u32,
 }
 
 /// What an answer is for.

@@ -37,6 +37,8 @@ pub(crate) enum Happening {
         to: NodeId,
         boot: u64,
         rpc: u64,
+        /// How many answers the call has had before; `None` for what the line itself tells.
+        place: Option<u32>,
         answer: Answer,
     },
     /// Nobody answered in time.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use es_exception::{Exception, ExceptionKind};
-use follow_task::ReadResponse;
+use follow_task::{ReadRequest, ReadResponse};
 use oplog::{
     ByteCount, Clock as _, Frame, HistoryUuid, IndexUuid, LeaseError, LeaseId, Log, LogError, ReadError,
     ReadLimits, SeqNo,
@@ -13,7 +13,7 @@ use crate::copies::{CopyId, KnownLease, NodeId, OpenSession, Waiter, end_of};
 use crate::disk::{broken, micros, not_started};
 use crate::happening::{Happening, ReadFacts};
 use crate::mutant::Mutant;
-use crate::wire::{Answer, Envelope, Request, Response, Session};
+use crate::wire::{Answer, Envelope, Request, Response, Session, size_of_frames};
 use crate::world::{MILLI, World};
 
 /// Who asks for a lease, as leases show it.
@@ -89,6 +89,44 @@ impl World {
 
     /// A read begins: it goes on at once, or when its first operation is durable.
     fn read(&mut self, envelope: &Envelope) -> Result<(), Exception> {
+        let Request::Read { request, .. } = &envelope.request else {
+            return Ok(());
+        };
+        let open_until = self.now + micros(request.poll_timeout);
+        self.wait_and_read(&Envelope {
+            open_until,
+            ..envelope.clone()
+        })
+    }
+
+    /// What is asked for when the read stays open after an answer; `None` when it ends. The rule is the one of `crates/transport`.
+    fn continued(&self, envelope: &Envelope, answer: &ReadResponse) -> Option<Envelope> {
+        let Request::Read { history, request } = &envelope.request else {
+            return None;
+        };
+        let last = answer.frames.last().map(Frame::seq_no)?;
+        let size = size_of_frames(&answer.frames);
+        let rest = request.max_response_size.get().saturating_sub(size);
+        let left = envelope.open_until.saturating_sub(self.now);
+        let stays_open =
+            request.may_stay_open && Some(last) == answer.global_checkpoint && rest >= size && left > 0;
+        stays_open.then(|| Envelope {
+            answered: envelope.answered + 1,
+            request: Request::Read {
+                history: history.clone(),
+                request: ReadRequest {
+                    from: SeqNo::new(last.get() + 1),
+                    max_response_size: ByteCount::new(rest),
+                    poll_timeout: std::time::Duration::from_micros(left),
+                    known_metadata: request.known_metadata.max(answer.metadata_versions()),
+                    ..request.clone()
+                },
+            },
+            ..envelope.clone()
+        })
+    }
+
+    fn wait_and_read(&mut self, envelope: &Envelope) -> Result<(), Exception> {
         let Request::Read { history, request } = &envelope.request else {
             return Ok(());
         };
@@ -332,7 +370,7 @@ impl World {
             self.violate("TR-1", format!("operation {last:?} leaves copy {}", copy.0));
         }
         let [aliases_version, settings_version, mapping_version] = versions;
-        let response = ReadResponse {
+        let mut response = ReadResponse {
             frames,
             next_operation_size,
             global_checkpoint: facts.checkpoint.max(last),
@@ -343,8 +381,16 @@ impl World {
             aliases_version,
             took: std::time::Duration::from_micros(self.now - facts.started),
             leader_now: self.nodes[self.copies[copy.0].node.0].clock.now(),
+            stays_open: false,
         };
+        let continued = self.continued(envelope, &response);
+        response.stays_open = continued.is_some();
         self.answer(envelope, Ok(Response::Read(Box::new(response))));
+        if let Some(next) = continued
+            && let Err(error) = self.wait_and_read(&next)
+        {
+            self.answer(&next, Err(error));
+        }
     }
 
     // ---- leases ---------------------------------------------------------------------------------------------

@@ -17,6 +17,10 @@ pub(crate) struct Envelope {
     pub(crate) copy: CopyId,
     pub(crate) index: IndexUuid,
     pub(crate) request: Request,
+    /// Answers that were given before this one: a read may stay open.
+    pub(crate) answered: u32,
+    /// When a read that stays open ends at the latest.
+    pub(crate) open_until: u64,
 }
 
 #[derive(Debug, Clone)]

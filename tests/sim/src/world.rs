@@ -151,8 +151,9 @@ impl World {
                 to,
                 boot,
                 rpc,
+                place,
                 answer,
-            } => self.on_answer(to, boot, rpc, answer),
+            } => self.on_answer(to, boot, rpc, place, answer),
             Happening::CallTimeout { node, boot, rpc } => self.on_call_timeout(node, boot, rpc),
             Happening::ReadStage { boot, envelope } => self.read_stage(boot, envelope),
             Happening::AnswerStage {
@@ -191,6 +192,7 @@ impl World {
             epoch,
             to,
             purpose,
+            answered: 0,
         };
         self.nodes[from.0].calls.insert(rpc, call);
         self.after(
@@ -208,6 +210,8 @@ impl World {
             copy: leader,
             index,
             request,
+            answered: 0,
+            open_until: 0,
         };
         let arrivals = self.network.send(self.now, (from, to), 200, &mut self.random);
         for at in arrivals.into_iter().flatten() {
@@ -230,6 +234,7 @@ impl World {
                     to,
                     boot,
                     rpc,
+                    place: Some(envelope.answered),
                     answer,
                 },
             );
@@ -241,7 +246,7 @@ impl World {
             return;
         }
         let late = Exception::new(ExceptionKind::ReceiveTimeoutTransport, "no answer in time");
-        self.on_answer(node, boot, rpc, Err(late));
+        self.on_answer(node, boot, rpc, None, Err(late));
         self.nodes[node.0].calls.remove(&rpc);
     }
 
@@ -266,6 +271,7 @@ impl World {
                         to,
                         boot,
                         rpc,
+                        place: None,
                         answer,
                     },
                 );

@@ -134,7 +134,7 @@ fn validate(request: &FollowRequest) -> Result<(ClusterAlias, String), Exception
     Ok((alias, request.leader_index.clone().unwrap_or_default()))
 }
 
-fn no_such_remote(alias: &str) -> Exception {
+pub(super) fn no_such_remote(alias: &str) -> Exception {
     Exception::new(
         ExceptionKind::NoSuchRemoteCluster,
         format!("no such remote cluster: [{alias}]"),
@@ -176,6 +176,16 @@ async fn create_index(
     service.indices.reset_for_recovery(new).await
 }
 
+/// The refusal to follow into an index that is open.
+pub(crate) fn name_is_taken(name: &str) -> Exception {
+    Exception::new(
+        ExceptionKind::SnapshotRestore,
+        format!(
+            "cannot follow into [{name}]: an open index with the same name exists in this cluster; delete it or close it first"
+        ),
+    )
+}
+
 /// An existing index may be followed into only when it is closed and nothing follows into it.
 fn check_replaceable(
     service: &CcrService,
@@ -184,12 +194,7 @@ fn check_replaceable(
 ) -> Result<(), Exception> {
     let name = &existing.name;
     if existing.state == IndexState::Open {
-        return Err(Exception::new(
-            ExceptionKind::SnapshotRestore,
-            format!(
-                "cannot follow into [{name}]: an open index with the same name exists in this cluster; delete it or close it first"
-            ),
-        ));
+        return Err(name_is_taken(name));
     }
     let state = service.cluster.state();
     let prefix = format!("{}-", existing.uuid);

@@ -1,5 +1,6 @@
 //! What users ask of replication, one call each.
 
+pub(crate) mod auto_follow;
 pub(crate) mod follow;
 pub(crate) mod forget;
 pub(crate) mod info;

@@ -76,7 +76,7 @@ pub(crate) async fn leader_to_follow(
 }
 
 /// A remote that does not answer is told apart from a remote that refuses.
-fn unreachable_remote(alias: &ClusterAlias, error: Exception) -> Exception {
+pub(super) fn unreachable_remote(alias: &ClusterAlias, error: Exception) -> Exception {
     let gone = matches!(
         error.kind(),
         ExceptionKind::ConnectTransport

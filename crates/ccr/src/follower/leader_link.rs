@@ -7,7 +7,8 @@ use follow_task::{
     HeldReadRequest, HeldReadResponse, LeaderShard, LiveSetResponse, MetadataVersions, ReadRequest,
     ReadResponse,
 };
-use futures::future::BoxFuture;
+use futures::future::{self, BoxFuture};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use oplog::{Frame, HistoryUuid, LeaseId, SeqNo, ShardId};
 use transport::{
     ClusterAlias, HeldOperationsRequest, KnownMetadataVersions, LiveSetRequest, RemoteClusters,
@@ -51,40 +52,48 @@ async fn pay(rate: &TailRate, settings: &SettingsWatch, frames: &[Frame]) {
 }
 
 impl LeaderShard for RemoteLeaderShard {
-    fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>> {
-        let link = self.clone();
-        Box::pin(async move {
-            let remote = link.remotes.get(&link.alias)?;
-            let response = remote
-                .read_changes(ShardChangesRequest {
-                    shard: link.shard,
-                    expected_history_uuid: link.history_uuid,
-                    from: request.from,
-                    max_operation_count: request.max_operation_count,
-                    max_batch_size: request.max_batch_size,
-                    max_response_size: request.max_response_size,
-                    poll_timeout: request.poll_timeout,
-                    known_metadata: Some(KnownMetadataVersions {
-                        mapping: request.known_metadata.mapping,
-                        settings: request.known_metadata.settings,
-                        aliases: request.known_metadata.aliases,
-                    }),
+    fn read_changes(&self, request: ReadRequest) -> BoxStream<'static, Result<ReadResponse, Exception>> {
+        let request = ShardChangesRequest {
+            shard: self.shard.clone(),
+            expected_history_uuid: self.history_uuid.clone(),
+            from: request.from,
+            max_operation_count: request.max_operation_count,
+            max_batch_size: request.max_batch_size,
+            max_response_size: request.max_response_size,
+            poll_timeout: request.poll_timeout,
+            known_metadata: Some(KnownMetadataVersions {
+                mapping: request.known_metadata.mapping,
+                settings: request.known_metadata.settings,
+                aliases: request.known_metadata.aliases,
+            }),
+            may_stay_open: request.may_stay_open,
+        };
+        let remote = match self.remotes.get(&self.alias) {
+            Ok(remote) => remote,
+            Err(exception) => return stream::once(future::ready(Err(exception))).boxed(),
+        };
+        let (rate, settings) = (Arc::clone(&self.rate), self.settings.clone());
+        let answers = remote.read_changes_continuously(request);
+        let answers = answers.and_then(move |response| {
+            let (rate, settings) = (Arc::clone(&rate), settings.clone());
+            async move {
+                pay(&rate, &settings, &response.frames).await;
+                Ok(ReadResponse {
+                    frames: response.frames,
+                    next_operation_size: response.next_operation_size,
+                    global_checkpoint: response.global_checkpoint,
+                    max_seq_no: response.max_seq_no,
+                    max_seq_no_of_updates_or_deletes: response.max_seq_no_of_updates_or_deletes,
+                    mapping_version: response.mapping_version,
+                    settings_version: response.settings_version,
+                    aliases_version: response.aliases_version,
+                    took: response.took,
+                    leader_now: response.leader_now,
+                    stays_open: response.stays_open,
                 })
-                .await?;
-            pay(&link.rate, &link.settings, &response.frames).await;
-            Ok(ReadResponse {
-                frames: response.frames,
-                next_operation_size: response.next_operation_size,
-                global_checkpoint: response.global_checkpoint,
-                max_seq_no: response.max_seq_no,
-                max_seq_no_of_updates_or_deletes: response.max_seq_no_of_updates_or_deletes,
-                mapping_version: response.mapping_version,
-                settings_version: response.settings_version,
-                aliases_version: response.aliases_version,
-                took: response.took,
-                leader_now: response.leader_now,
-            })
-        })
+            }
+        });
+        answers.boxed()
     }
 
     fn read_held(&self, request: HeldReadRequest) -> BoxFuture<'static, Result<HeldReadResponse, Exception>> {

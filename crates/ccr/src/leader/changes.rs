@@ -58,6 +58,7 @@ pub(super) async fn read(
         aliases_version: metadata.aliases_version,
         took: side.clock.monotonic().saturating_sub(started),
         leader_now: side.clock.now(),
+        stays_open: false,
     })
 }
 

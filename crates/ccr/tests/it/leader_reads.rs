@@ -38,6 +38,7 @@ fn request(node: &Node, from: u64, count: u32) -> ShardChangesRequest {
         max_response_size: ByteCount::new(u64::MAX),
         poll_timeout: Duration::ZERO,
         known_metadata: None,
+        may_stay_open: false,
     }
 }
 
@@ -220,6 +221,7 @@ async fn a_read_of_a_shard_that_does_not_serve_says_why() {
             max_response_size: ByteCount::new(u64::MAX),
             poll_timeout: Duration::ZERO,
             known_metadata: None,
+            may_stay_open: false,
         };
         let side = node.ccr.leader_side();
         async move { side.read_changes(request).await.unwrap_err() }

@@ -3,7 +3,6 @@
 use oplog::Frame;
 
 use super::FollowTask;
-use crate::LOWEST_READ_SIZE;
 use crate::cursor::after;
 use crate::event::Action;
 use crate::follower::Purpose;
@@ -134,7 +133,7 @@ impl FollowTask {
     }
 
     /// Whether there may be more in the buffer. While the follower takes nothing, what would be read could only lie there, and be missing elsewhere.
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.writes.recovery_due().is_none()
             && self.buffer.bytes() < self.parameters.max_write_buffer_size().get()
             && self.buffer.operations() < u64::from(self.parameters.max_write_buffer_count())
@@ -143,11 +142,9 @@ impl FollowTask {
     /// Sets memory aside for the answer to a read: so many bytes; `None` if it must wait for a grant.
     pub(super) fn set_aside(&mut self, now: Timestamp, plan: Plan, actions: &mut Vec<Action>) -> Option<u64> {
         if plan.is_poll() {
-            // Thousands of idle shards poll at once, and most polls bring nothing: they get little and never wait. One that brings nothing for want of
-            // memory still tells that there is something.
-            return self
-                .credit
-                .for_poll(LOWEST_READ_SIZE.get(), &mut self.ids, actions);
+            // A poll never waits. One that brings nothing for want of memory still tells that there is something.
+            let wanted = self.reads.poll_size();
+            return self.credit.for_poll(wanted, &mut self.ids, actions);
         }
         let (needed, wanted) = self.reads.wanted_size(plan, &self.parameters);
         self.credit.for_range(now, needed, wanted, &mut self.ids, actions)

@@ -27,7 +27,7 @@ impl FollowTask {
                 true
             }
             Event::FollowerState { id, result } => self.on_follower_state(now, id, result, actions),
-            Event::ReadFinished { id, result } => self.on_read(now, id, result),
+            Event::ReadAnswered { id, result } => self.on_read(now, id, result),
             Event::AppendFinished { id, result } => self.on_append(now, id, result),
             Event::MetadataSynced { id, result } => {
                 match self
@@ -165,8 +165,15 @@ impl FollowTask {
         let (checkpoint, leader_now) = (response.global_checkpoint, response.leader_now);
         self.lag
             .observe(now, checkpoint, leader_now, self.follower.applied());
-        self.metadata.require(response.metadata_versions());
-        self.reads.answered(id, response, bytes);
+        let versions = response.metadata_versions();
+        self.metadata.require(versions);
+        // One that must wait, for its metadata or for room, has the leader wait too: no answer piles up behind it.
+        let may_stay_open = self.metadata.covers(versions) && self.has_room();
+        self.reads
+            .answered(now, id, response, bytes, may_stay_open, &mut self.ids);
+        if self.reads.is_under_way(id) {
+            self.counters.last_read_at = Some(now);
+        }
     }
 
     fn on_read_failure(&mut self, now: Timestamp, id: ReadId, exception: Exception, malformed: bool) -> bool {

@@ -11,8 +11,9 @@ use follow_task::{
     InflightBudget, LOWEST_READ_SIZE, LeaderShard, LiveSetResponse, MetadataSync, RawFollowParameters,
     ReadRequest, ReadResponse,
 };
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use oplog::{ByteCount, Clock, Frame, LiveSnapshot, SeqNo, UnixMillis};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -47,7 +48,7 @@ struct Leader {
 struct LeaderPort(Arc<Leader>);
 
 impl LeaderShard for LeaderPort {
-    fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>> {
+    fn read_changes(&self, request: ReadRequest) -> BoxStream<'static, Result<ReadResponse, Exception>> {
         let leader = Arc::clone(&self.0);
         async move {
             assert!(!leader.panics, "the leader's client has a bug");
@@ -79,8 +80,10 @@ impl LeaderShard for LeaderPort {
                 aliases_version: 2,
                 took: Duration::from_millis(1),
                 leader_now: UnixMillis::new(2_000_000),
+                stays_open: false,
             })
         }
+        .into_stream()
         .boxed()
     }
 
@@ -187,6 +190,17 @@ pub(crate) struct Running {
     budget: Arc<InflightBudget>,
 }
 
+fn leader(operations: u64, flaky: bool, panics: bool) -> Leader {
+    Leader {
+        history: frames(0..operations),
+        flaky,
+        panics,
+        reads: AtomicUsize::new(0),
+        renewals: AtomicUsize::new(0),
+        retaining: AtomicU64::new(0),
+    }
+}
+
 pub(crate) fn start(operations: u64, flaky: bool, panics: bool, budget: ByteCount) -> Running {
     start_polling(operations, flaky, panics, budget, None)
 }
@@ -199,14 +213,7 @@ pub(crate) fn start_polling(
     budget: ByteCount,
     read_poll_timeout: Option<String>,
 ) -> Running {
-    let leader = Arc::new(Leader {
-        history: frames(0..operations),
-        flaky,
-        panics,
-        reads: AtomicUsize::new(0),
-        renewals: AtomicUsize::new(0),
-        retaining: AtomicU64::new(0),
-    });
+    let leader = Arc::new(leader(operations, flaky, panics));
     let follower = Arc::new(Follower::default());
     let budget = InflightBudget::new(budget);
     let ports = FollowTaskPorts {
@@ -282,6 +289,83 @@ async fn a_follower_catches_up_and_stops_when_told() {
     }
 }
 
+/// Keeps every read open. The mapping becomes newer with the first operation, and with the sixth.
+struct OpenLeader {
+    inner: LeaderPort,
+    opened: Arc<AtomicU64>,
+    /// Held by every read that is there.
+    alive: Arc<()>,
+}
+
+impl LeaderShard for OpenLeader {
+    fn read_changes(&self, request: ReadRequest) -> BoxStream<'static, Result<ReadResponse, Exception>> {
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        let alive = Arc::clone(&self.alive);
+        let open = futures::stream::unfold((request.from.get(), alive), |(seq_no, alive)| async move {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let answer = ReadResponse {
+                mapping_version: if seq_no < 5 { 2 } else { 3 },
+                stays_open: true,
+                ..crate::harness::answer(seq_no..seq_no + 1, seq_no as i64)
+            };
+            Some((Ok(answer), (seq_no + 1, alive)))
+        });
+        open.boxed()
+    }
+
+    fn read_held(&self, request: HeldReadRequest) -> BoxFuture<'static, Result<HeldReadResponse, Exception>> {
+        self.inner.read_held(request)
+    }
+
+    fn read_live_set(&self) -> BoxFuture<'static, Result<LiveSetResponse, Exception>> {
+        self.inner.read_live_set()
+    }
+
+    fn renew_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>> {
+        self.inner.renew_retention_lease(retaining)
+    }
+
+    fn add_retention_lease(&self, retaining: SeqNo) -> BoxFuture<'static, Result<(), Exception>> {
+        self.inner.add_retention_lease(retaining)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_read_is_dropped_when_the_core_does_not_wait_for_it() {
+    let (opened, alive) = (Arc::new(AtomicU64::new(0)), Arc::new(()));
+    let follower = Arc::new(Follower::default());
+    let ports = FollowTaskPorts {
+        leader: Arc::new(OpenLeader {
+            inner: LeaderPort(Arc::new(leader(0, false, false))),
+            opened: Arc::clone(&opened),
+            alive: Arc::clone(&alive),
+        }),
+        follower: Arc::new(FollowerPort(Arc::clone(&follower))),
+        metadata: Arc::new(Metadata),
+        clock: Arc::new(TokioClock(tokio::time::Instant::now())),
+        budget: InflightBudget::new(DEFAULT_MAX_INFLIGHT_BYTES),
+    };
+    let task = FollowTask::new(config(RawFollowParameters::default()));
+    let (driver, handle) = FollowTaskDriver::new(task, ports, CancellationToken::new());
+    let watch = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(
+            opened.load(Ordering::SeqCst),
+            3,
+            "one more whenever an answer waits for its metadata"
+        );
+        assert_eq!(
+            Arc::strong_count(&alive),
+            3,
+            "of this test, the port and the last read"
+        );
+        assert!(follower.log.lock().len() > 100);
+        handle.cancel();
+    };
+    tokio::join!(driver.run(), watch);
+    assert_eq!(Arc::strong_count(&alive), 1, "the port is gone too");
+}
+
 #[tokio::test(start_paused = true)]
 async fn appends_under_way_end_before_the_driver_does() {
     let running = start(2000, false, false, DEFAULT_MAX_INFLIGHT_BYTES);
@@ -335,7 +419,7 @@ impl BrokenPort {
 }
 
 impl LeaderShard for BrokenPort {
-    fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>> {
+    fn read_changes(&self, request: ReadRequest) -> BoxStream<'static, Result<ReadResponse, Exception>> {
         self.check(Broken::ReadChanges);
         self.leader.read_changes(request)
     }

@@ -119,6 +119,7 @@ pub(crate) fn answer(range: std::ops::Range<u64>, checkpoint: i64) -> ReadRespon
         aliases_version: 1,
         took: Duration::from_millis(3),
         leader_now: UnixMillis::new(2_000_000),
+        stays_open: false,
     }
 }
 
@@ -316,7 +317,7 @@ impl Rig {
     }
 
     pub(crate) fn read_done(&mut self, id: ReadId, result: Result<ReadResponse, Exception>) {
-        self.step(Event::ReadFinished { id, result });
+        self.step(Event::ReadAnswered { id, result });
     }
 
     pub(crate) fn write_done(&mut self, id: WriteId, checkpoint: i64) {

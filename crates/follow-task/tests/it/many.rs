@@ -11,8 +11,9 @@ use follow_task::{
     FollowerShard, FollowerState, HeldReadRequest, HeldReadResponse, InflightBudget, LeaderShard,
     LiveSetResponse, ReadRequest, ReadResponse,
 };
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use oplog::{ByteCount, Frame, LiveSnapshot, SeqNo, UnixMillis};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +74,7 @@ struct Leader {
 }
 
 impl LeaderShard for Leader {
-    fn read_changes(&self, request: ReadRequest) -> BoxFuture<'static, Result<ReadResponse, Exception>> {
+    fn read_changes(&self, request: ReadRequest) -> BoxStream<'static, Result<ReadResponse, Exception>> {
         let (source, size, memory) = (Arc::clone(&self.source), self.size, Arc::clone(&self.memory));
         async move {
             let from = request.from.get();
@@ -99,8 +100,10 @@ impl LeaderShard for Leader {
                 aliases_version: 1,
                 took: Duration::ZERO,
                 leader_now: UnixMillis::new(2_000_000),
+                stays_open: false,
             })
         }
+        .into_stream()
         .boxed()
     }
 

@@ -64,6 +64,26 @@ struct World {
     follower_faulty: bool,
 }
 
+/// What is still asked for after an answer, when the leader keeps the read open.
+fn rest_of(request: ReadRequest, event: &Event) -> Option<(ReadId, ReadRequest)> {
+    let Event::ReadAnswered {
+        id,
+        result: Ok(response),
+    } = event
+    else {
+        return None;
+    };
+    let last = response.frames.last().filter(|_| response.stays_open)?;
+    let size: u64 = response.frames.iter().map(Frame::estimated_size).sum();
+    let rest = request.max_response_size.get().saturating_sub(size);
+    let request = ReadRequest {
+        from: SeqNo::new(last.seq_no().get() + 1),
+        max_response_size: ByteCount::new(rest),
+        ..request
+    };
+    Some((*id, request))
+}
+
 impl World {
     fn new(seed: u64, raw: RawFollowParameters, budget_limit: u64) -> Self {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
@@ -222,7 +242,7 @@ impl World {
             }
             Pending::Read(id, request) => {
                 let result = if fails { Err(busy) } else { Ok(self.read(&request)) };
-                Event::ReadFinished { id, result }
+                Event::ReadAnswered { id, result }
             }
             Pending::Append(id, result) => Event::AppendFinished { id, result },
             Pending::Sync(id, kind) => {
@@ -316,6 +336,8 @@ impl World {
             aliases_version: version,
             took: Duration::from_millis(1),
             leader_now: UnixMillis::new(2_000_000 + self.now.get().as_millis() as u64),
+            // Also when there is more to ask for, or the read was not to stay open.
+            stays_open: least > from && self.random.random_bool(0.6),
         }
     }
 
@@ -378,15 +400,21 @@ impl World {
         }
         let index = answerable[self.random.random_range(0..answerable.len())];
         let pending = self.pending.swap_remove(index);
+        let asked = match &pending {
+            Pending::Read(_, request) => Some(request.clone()),
+            _ => None,
+        };
         let event = self.answer(pending);
-        if self.chance(3) {
+        let rest = asked.and_then(|request| rest_of(request, &event));
+        // Twice the same completion; a grant comes once only.
+        if self.chance(3) && !matches!(event, Event::BudgetGranted { .. }) {
             self.step(event.clone());
-            // Twice the same completion; a grant comes once only.
-            if !matches!(event, Event::BudgetGranted { .. }) {
-                self.step(event);
-            }
-        } else {
-            self.step(event);
+        }
+        self.step(event);
+        if let Some((id, request)) = rest
+            && self.task.is_open(id)
+        {
+            self.pending.push(Pending::Read(id, request));
         }
     }
 

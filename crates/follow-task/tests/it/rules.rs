@@ -9,6 +9,7 @@ mod lease;
 mod lifecycle;
 mod memory;
 mod metadata;
+mod open_reads;
 mod reads;
 mod recovery;
 mod retries;

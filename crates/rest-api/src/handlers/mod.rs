@@ -14,6 +14,7 @@ pub(crate) mod nodes;
 pub(crate) mod recovery;
 pub(crate) mod remote_info;
 pub(crate) mod resolve;
+pub(crate) mod resolve_cluster;
 pub(crate) mod rollover;
 pub(crate) mod root;
 pub(crate) mod search;

@@ -6,6 +6,7 @@ mod mappings;
 mod node;
 
 mod analysis;
+mod auto_follow;
 mod cat;
 mod cluster;
 mod damage;
@@ -14,6 +15,7 @@ mod documents;
 mod edge;
 mod follow_stats;
 mod force_merge;
+mod http;
 mod indices;
 mod replication;
 mod rollover;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use es_exception::Exception;
+use futures::FutureExt as _;
+use futures::stream::{self, BoxStream, StreamExt as _};
 use oplog::{Clock, RetentionLease};
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
@@ -10,8 +12,8 @@ use tokio_util::task::TaskTracker;
 use super::calls::OpenCall;
 use super::clusters::no_such_remote_cluster;
 use super::incoming_file::incoming_file;
+use super::open_read::{OpenRead, Reading};
 use super::pool::{Pool, PoolContext};
-use super::reassembly::Reassembly;
 use super::{ClusterAlias, LocalIdentity, RemoteClusterInfo, RemoteClusterSettings};
 use crate::{
     CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, Connector, FileChunks,
@@ -97,10 +99,7 @@ impl RemoteCluster {
         OpenCall::begin(pool, method).await
     }
 
-    /// Reads operations of a leader shard; waits for the first up to the poll timeout.
-    ///
-    /// The frames are verified, ascend from the one asked for, and lie at or below the global checkpoint. They may be slices of larger buffers: whoever
-    /// keeps few of many for long should copy them.
+    /// Reads operations of a leader shard; waits for the first up to the poll timeout. Gives the first answer; a read that would stay open ends there.
     ///
     /// # Errors
     ///
@@ -109,22 +108,39 @@ impl RemoteCluster {
         &self,
         request: ShardChangesRequest,
     ) -> Result<ShardChangesResponse, Exception> {
+        let request = ShardChangesRequest {
+            may_stay_open: false,
+            ..request
+        };
+        let (answer, _) = self.open_read(request).await?.next().await?;
+        Ok(answer)
+    }
+
+    /// Reads operations of a leader shard, and goes on with what follows as long as the leader keeps the read open. There is at least one answer, each but
+    /// the last has [`stays_open`](ShardChangesResponse::stays_open), and nothing follows an error.
+    ///
+    /// The frames are verified, ascend from the one asked for, and lie at or below the global checkpoint. They may be slices of larger buffers: whoever
+    /// keeps few of many for long should copy them. The next answer is received when the stream is polled, but for what is on its way.
+    ///
+    /// # Errors
+    ///
+    /// See [`RemoteCluster`].
+    pub fn read_changes_continuously(
+        self: Arc<Self>,
+        request: ShardChangesRequest,
+    ) -> BoxStream<'static, Result<ShardChangesResponse, Exception>> {
+        let first = async move { self.open_read(request).await?.next().await };
+        stream::try_unfold(Reading::First(first.boxed()), Reading::next).boxed()
+    }
+
+    async fn open_read(&self, request: ShardChangesRequest) -> Result<OpenRead, Exception> {
         let call = self.begin("shard_changes").await?;
-        let mut reassembly = Reassembly::new(&request);
         let timeout = request.poll_timeout.saturating_add(call.margin());
         let mut client = call.shard_changes();
-        let mut parts = call
-            .unary(timeout, client.read(tonic::Request::new(request.into())))
+        let parts = call
+            .unary(timeout, client.read(tonic::Request::new(request.clone().into())))
             .await?;
-        // The leader waits before its first byte only; from there on silence is a fault.
-        while let Some(part) = call.until(call.margin(), parts.message()).await? {
-            reassembly
-                .push(part)
-                .map_err(|error| error.to_exception(&call.context))?;
-        }
-        reassembly
-            .finish()
-            .map_err(|error| error.to_exception(&call.context))
+        Ok(OpenRead::new(call, request, parts))
     }
 
     /// Adds a retention lease on a leader shard.

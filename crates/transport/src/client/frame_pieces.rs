@@ -74,6 +74,11 @@ impl FramePieces {
         Ok(())
     }
 
+    /// How many frames are there from end to end.
+    pub(super) fn whole_frames(&self) -> usize {
+        self.frames.len()
+    }
+
     pub(super) fn finish(self) -> Result<Vec<Frame>, FramePiecesError> {
         if self.unfinished.is_empty() {
             Ok(self.frames)

@@ -54,6 +54,8 @@ pub(super) struct Reassembly {
     from: SeqNo,
     max_operation_count: u32,
     answer: Option<ShardChangesResponse>,
+    /// How many operations the answer has, when others follow it.
+    operations: Option<u32>,
     pieces: FramePieces,
 }
 
@@ -63,6 +65,7 @@ impl Reassembly {
             from: request.from,
             max_operation_count: request.max_operation_count,
             answer: None,
+            operations: None,
             pieces: FramePieces::new(
                 request.max_operation_count,
                 request.max_batch_size,
@@ -76,12 +79,19 @@ impl Reassembly {
             Some(Part::Header(_)) if self.answer.is_some() => Err(AnswerError::SecondHeader),
             Some(Part::Header(header)) => {
                 self.answer = Some(ShardChangesResponse::from_header(&header).map_err(AnswerError::Header)?);
+                self.operations = header.operations_before_next_header;
                 Ok(())
             }
             Some(Part::Frames(_)) if self.answer.is_none() => Err(AnswerError::NoHeader),
             Some(Part::Frames(piece)) => Ok(self.pieces.push(piece)?),
             None => Ok(()),
         }
+    }
+
+    /// Whether an answer that others follow is all there. The last one ends with the stream.
+    pub(super) fn is_complete(&self) -> bool {
+        self.operations
+            .is_some_and(|operations| self.pieces.whole_frames() >= operations as usize)
     }
 
     pub(super) fn finish(self) -> Result<ShardChangesResponse, AnswerError> {
@@ -116,6 +126,7 @@ mod tests {
             max_response_size: ByteCount::new(max_batch_size),
             poll_timeout: Duration::ZERO,
             known_metadata: None,
+            may_stay_open: false,
         }
     }
 

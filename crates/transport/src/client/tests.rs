@@ -110,6 +110,7 @@ async fn read_from(hostile: Hostile) -> Exception {
         max_response_size: ByteCount::from_mib(1),
         poll_timeout: Duration::ZERO,
         known_metadata: None,
+        may_stay_open: false,
     };
     clusters
         .get(&alias)

@@ -27,6 +27,8 @@ pub struct ShardChangesRequest {
     pub poll_timeout: Duration,
     /// What the caller knows of the index's metadata: anything newer ends the wait. `None`: only operations end it.
     pub known_metadata: Option<KnownMetadataVersions>,
+    /// Whether the leader may go on after an answer; see [`ShardChangesRequest::continued`].
+    pub may_stay_open: bool,
 }
 
 /// Versions of an index's metadata.
@@ -63,6 +65,37 @@ pub struct ShardChangesResponse {
     pub took: Duration,
     /// The leader's wall clock when it answered.
     pub leader_now: UnixMillis,
+    /// Whether the read stays open: another answer follows when there is news.
+    pub stays_open: bool,
+}
+
+impl ShardChangesRequest {
+    /// What is asked for when the read stays open after `answer`, or `None` when it ends there. Both sides go by this.
+    ///
+    /// It stays open only at the leader's end: behind an answer that was cut short there is more to ask for, and the follower asks for that with all its
+    /// reads at once. The answers together are never larger than one may be, and as much as came last must have room again.
+    #[must_use]
+    pub fn continued(&self, answer: &ShardChangesResponse) -> Option<Self> {
+        let last = answer.frames.last().map(Frame::seq_no)?;
+        let size: u64 = answer.frames.iter().map(Frame::estimated_size).sum();
+        let rest = self.max_response_size.get().saturating_sub(size);
+        let poll_timeout = self.poll_timeout.saturating_sub(answer.took);
+        let stays_open = self.may_stay_open
+            && Some(last) == answer.global_checkpoint
+            && rest >= size
+            && !poll_timeout.is_zero();
+        stays_open.then(|| Self {
+            from: SeqNo::new(last.get().saturating_add(1)),
+            max_response_size: ByteCount::new(rest),
+            poll_timeout,
+            known_metadata: self.known_metadata.map(|known| KnownMetadataVersions {
+                mapping: known.mapping.max(answer.mapping_version),
+                settings: known.settings.max(answer.settings_version),
+                aliases: known.aliases.max(answer.aliases_version),
+            }),
+            ..self.clone()
+        })
+    }
 }
 
 impl TryFrom<proto::ReadShardChangesRequest> for ShardChangesRequest {
@@ -86,6 +119,7 @@ impl TryFrom<proto::ReadShardChangesRequest> for ShardChangesRequest {
                 settings: known.settings,
                 aliases: known.aliases,
             }),
+            may_stay_open: wire.may_stay_open,
         })
     }
 }
@@ -105,6 +139,7 @@ impl From<ShardChangesRequest> for proto::ReadShardChangesRequest {
                 settings: known.settings,
                 aliases: known.aliases,
             }),
+            may_stay_open: request.may_stay_open,
         }
     }
 }
@@ -121,6 +156,9 @@ impl ShardChangesResponse {
             took_millis: millis(self.took),
             leader_now_millis: self.leader_now.get(),
             next_operation_size_in_bytes: self.next_operation_size.map(ByteCount::get),
+            operations_before_next_header: self
+                .stays_open
+                .then(|| u32::try_from(self.frames.len()).unwrap_or(u32::MAX)),
         }
     }
 
@@ -141,6 +179,7 @@ impl ShardChangesResponse {
             aliases_version: header.aliases_version,
             took: Duration::from_millis(header.took_millis),
             leader_now: UnixMillis::new(header.leader_now_millis),
+            stays_open: header.operations_before_next_header.is_some(),
         })
     }
 }

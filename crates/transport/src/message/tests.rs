@@ -69,7 +69,7 @@ proptest! {
     #[test]
     fn shard_changes_requests_cross(
         shard in shards(), expected_history_uuid in histories(), from in seq_nos(),
-        max_operation_count: u32, size in 1_u64.., most: u64, poll_timeout in times(),
+        max_operation_count: u32, size in 1_u64.., most: u64, poll_timeout in times(), may_stay_open: bool,
         known in prop::option::of((0_u64.., 0_u64.., 0_u64..)),
     ) {
         let (max_batch_size, max_response_size) = (ByteCount::new(size), ByteCount::new(most));
@@ -77,18 +77,19 @@ proptest! {
             known.map(|(mapping, settings, aliases)| KnownMetadataVersions { mapping, settings, aliases });
         check::<_, proto::ReadShardChangesRequest>(ShardChangesRequest {
             shard, expected_history_uuid, from, max_operation_count, max_batch_size, max_response_size, poll_timeout, known_metadata,
+            may_stay_open,
         })?;
     }
 
     #[test]
     fn shard_changes_headers_cross(
         global_checkpoint in prop::option::of(seq_nos()), max_seq_no in prop::option::of(seq_nos()),
-        msu in prop::option::of(seq_nos()), versions: [u64; 3], took in times(), now: u64, next: Option<u64>,
+        msu in prop::option::of(seq_nos()), versions: [u64; 3], took in times(), now: u64, next: Option<u64>, stays_open: bool,
     ) {
         let answer = ShardChangesResponse {
             frames: Vec::new(), next_operation_size: next.map(ByteCount::new), global_checkpoint, max_seq_no, max_seq_no_of_updates_or_deletes: msu,
             mapping_version: versions[0], settings_version: versions[1], aliases_version: versions[2],
-            took, leader_now: UnixMillis::new(now),
+            took, leader_now: UnixMillis::new(now), stays_open,
         };
         let got = ShardChangesResponse::from_header(&answer.header()).unwrap();
         prop_assert_eq!(format!("{got:?}"), format!("{answer:?}"));

@@ -14,6 +14,7 @@ use crate::wire::exception_to_status;
 use crate::{InvalidMessage, LeaderServices};
 
 /// Implements the generated services by a leader's.
+#[derive(Clone)]
 pub(super) struct Edge {
     pub(super) services: Arc<dyn LeaderServices>,
     stop: CancellationToken,

@@ -102,6 +102,7 @@ pub(crate) fn answer(frames: Vec<Frame>) -> ShardChangesResponse {
         aliases_version: 4,
         took: Duration::from_millis(5),
         leader_now: UnixMillis::new(6),
+        stays_open: false,
     }
 }
 

@@ -5,5 +5,6 @@ mod compression;
 mod connections;
 mod faults;
 mod leader;
+mod open_reads;
 mod round_trip;
 mod setup;

@@ -113,6 +113,7 @@ pub(crate) fn read_from(from: u64) -> ShardChangesRequest {
         max_response_size: ByteCount::from_mib(32),
         poll_timeout: Duration::from_secs(60),
         known_metadata: None,
+        may_stay_open: false,
     }
 }
 

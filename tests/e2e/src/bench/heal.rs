@@ -18,60 +18,98 @@ const WITHIN: Duration = Duration::from_secs(600);
 
 /// Measures every figure once.
 pub(super) async fn measure(binary: &Path, home: &Path, figures: &mut Figures) -> Result<()> {
-    let pair = Pair::start(binary, &home.join("heal"), Connection::ThroughLink).await?;
-    let (leader, follower) = (pair.leader.rest(), pair.follower.rest());
+    let mut pair = Pair::start(binary, &home.join("heal"), Connection::ThroughLink).await?;
     // Both copies go as fast as they can.
     let unlimited = json!({ "persistent": { "ccr.indices.recovery.max_bytes_per_sec": "0b" } });
-    leader.put("/_cluster/settings", &unlimited).await?;
-    follower.put("/_cluster/settings", &unlimited).await?;
+    for side in [&pair.leader, &pair.follower] {
+        side.rest().put("/_cluster/settings", &unlimited).await?;
+    }
     let settings = json!({ "number_of_shards": 1, "number_of_replicas": 0 });
+    let leader = pair.leader.rest();
     leader.put("/large", &json!({ "settings": settings })).await?;
     write(&pair, 0, 1).await?;
     merge(&pair).await?;
+    for (round, line) in LINES.iter().enumerate() {
+        pair.link()?.set_rate(line.bytes_per_second);
+        copy_and_heal(&pair, line, round, figures).await?;
+    }
+    pair.leader.terminate().await?;
+    pair.follower.terminate().await?;
+    pair.check_logs()
+}
 
+/// What lies between leader and follower, and the names of the figures over it: time and bytes of each.
+struct Line {
+    bytes_per_second: Option<u64>,
+    full_copy: [&'static str; 2],
+    delta_heal: [&'static str; 2],
+}
+
+/// The loopback interface carries a full copy faster than any line between data centres would.
+const LINES: [Line; 2] = [
+    Line {
+        bytes_per_second: None,
+        full_copy: [
+            "full copy of 1 GiB of JSON: time",
+            "full copy of 1 GiB of JSON: bytes on the line",
+        ],
+        delta_heal: [
+            "delta heal of 1 % changed: time",
+            "delta heal of 1 % changed: bytes on the line",
+        ],
+    },
+    Line {
+        bytes_per_second: Some(12_500_000),
+        full_copy: [
+            "full copy over 100 Mbit/s: time",
+            "full copy over 100 Mbit/s: bytes on the line",
+        ],
+        delta_heal: [
+            "delta heal over 100 Mbit/s: time",
+            "delta heal over 100 Mbit/s: bytes on the line",
+        ],
+    },
+];
+
+async fn copy_and_heal(pair: &Pair, line: &Line, round: usize, figures: &mut Figures) -> Result<()> {
+    let (leader, follower) = (pair.leader.rest(), pair.follower.rest());
+    let copy = format!("copy-{round}");
     let (start, carried) = (now(), pair.link()?.carried());
-    pair.follow("large", "copy", json!({})).await?;
-    in_sync(&pair, |_| true).await?;
-    let (copied_in, copied) = (start.elapsed(), pair.link()?.carried() - carried);
-    figures.add("full copy of 1 GiB of JSON: time", "s", copied_in.as_secs_f64());
-    figures.add(
-        "full copy of 1 GiB of JSON: bytes on the line",
-        "MB",
-        copied as f64 / 1e6,
-    );
+    pair.follow("large", &copy, json!({})).await?;
+    in_sync(pair, &copy, |_| true).await?;
+    let (took, bytes) = (start.elapsed(), pair.link()?.carried() - carried);
+    figures.add(line.full_copy[0], "s", took.as_secs_f64());
+    figures.add(line.full_copy[1], "MB", bytes as f64 / 1e6);
 
-    follower.post_empty("/copy/_ccr/pause_follow").await?;
-    let settings = follower.get("/copy/_settings?flat_settings=true").await?;
+    follower.post_empty(&format!("/{copy}/_ccr/pause_follow")).await?;
+    let settings = follower
+        .get(&format!("/{copy}/_settings?flat_settings=true"))
+        .await?;
     let forget = json!({
-        "follower_cluster": "follower-cluster", "follower_index": "copy", "leader_remote_cluster": crate::pair::REMOTE,
-        "follower_index_uuid": settings["copy"]["settings"]["index.uuid"],
+        "follower_cluster": "follower-cluster", "follower_index": copy, "leader_remote_cluster": crate::pair::REMOTE,
+        "follower_index_uuid": settings[&copy]["settings"]["index.uuid"],
     });
     let forgotten = leader.post("/large/_ccr/forget_follower", &forget).await?;
     ensure!(forgotten["_shards"]["successful"] == 1, "{forgotten}");
     // Twice, so that operations are gone that the follower lacks.
-    write(&pair, 1, 100).await?;
-    write(&pair, 2, 100).await?;
-    merge(&pair).await?;
+    for change in [1, 2] {
+        write(pair, 2 * round as u64 + change, 100).await?;
+    }
+    merge(pair).await?;
     let (start, carried) = (now(), pair.link()?.carried());
-    follower.post_empty("/copy/_ccr/resume_follow").await?;
-    in_sync(&pair, |shard| shard["successful_heals"] == 1).await?;
-    let (healed_in, healed) = (start.elapsed(), pair.link()?.carried() - carried);
-    figures.add_beside(
-        "delta heal of 1 % changed: time",
-        "s",
-        healed_in.as_secs_f64(),
-        Some("full copy of 1 GiB of JSON: time"),
-    );
-    figures.add_beside(
-        "delta heal of 1 % changed: bytes on the line",
-        "MB",
-        healed as f64 / 1e6,
-        Some("full copy of 1 GiB of JSON: bytes on the line"),
-    );
-    let mut pair = pair;
-    pair.leader.terminate().await?;
-    pair.follower.terminate().await?;
-    pair.check_logs()
+    follower
+        .post_empty(&format!("/{copy}/_ccr/resume_follow"))
+        .await?;
+    in_sync(pair, &copy, |shard| shard["successful_heals"] == 1).await?;
+    let (took, bytes) = (start.elapsed(), pair.link()?.carried() - carried);
+    let [full_time, full_bytes] = line.full_copy.map(Some);
+    figures.add_beside(line.delta_heal[0], "s", took.as_secs_f64(), full_time);
+    figures.add_beside(line.delta_heal[1], "MB", bytes as f64 / 1e6, full_bytes);
+    // Its lease would keep the history that the next copy is to lack.
+    for end in ["_ccr/pause_follow", "_close", "_ccr/unfollow"] {
+        follower.post_empty(&format!("/{copy}/{end}")).await?;
+    }
+    Ok(())
 }
 
 /// Writes every `step`-th document.
@@ -129,12 +167,12 @@ async fn merge(pair: &Pair) -> Result<()> {
 }
 
 /// Waits until the follower has all that the leader has, and its task is as wanted.
-async fn in_sync(pair: &Pair, wanted: impl Fn(&Value) -> bool) -> Result<()> {
+async fn in_sync(pair: &Pair, copy: &str, wanted: impl Fn(&Value) -> bool) -> Result<()> {
     let target = crate::checker::shard_states(pair.leader.rest(), "large").await?;
     wait_until("the copy to be in sync", WITHIN, || async {
-        let stats = pair.follower.rest().get("/copy/_ccr/stats").await?;
+        let stats = pair.follower.rest().get(&format!("/{copy}/_ccr/stats")).await?;
         let shard = &stats["indices"][0]["shards"][0];
-        let states = crate::checker::shard_states(pair.follower.rest(), "copy").await;
+        let states = crate::checker::shard_states(pair.follower.rest(), copy).await;
         let equal = states.is_ok_and(|states| states == target);
         Ok(if equal && wanted(shard) {
             Ok(())

@@ -1,6 +1,7 @@
 //! The scenarios, one file each, and the list of them.
 
 mod aliases;
+mod auto_follow;
 mod bad_input;
 mod bootstrap;
 mod chain_link_faults;
@@ -74,6 +75,11 @@ pub(crate) const ALL: &[Scenario] = &[
         aliases,
         "aliases",
         "a follower has its leader's aliases, whatever becomes of them, and no write index"
+    ),
+    scenario!(
+        auto_follow,
+        "auto-follow",
+        "new indices are followed by themselves, whatever is paused, cut or killed meanwhile"
     ),
     scenario!(
         updates_and_deletes,

@@ -200,7 +200,7 @@ fn a_grant_after_the_task_was_cancelled_is_given_back() {
     let result = Ok(answer(0..8, 200));
     let mut actions = Vec::new();
     rig.core
-        .step(rig.now, Event::ReadFinished { id, result }, &mut actions);
+        .step(rig.now, Event::ReadAnswered { id, result }, &mut actions);
     let wished = |action: &Action| match action {
         Action::RequestBudget { id, request } => Some((*id, granted_in_full(*request))),
         _ => None,
@@ -239,7 +239,7 @@ fn a_clock_that_goes_back_counts_as_one_that_stands_still() {
     let mut actions = Vec::new();
     rig.core.step(
         Timestamp::default(),
-        Event::ReadFinished { id, result },
+        Event::ReadAnswered { id, result },
         &mut actions,
     );
     assert!(rig.core.next_wake().is_none_or(|wake| wake >= rig.now));

@@ -44,7 +44,7 @@ fn empty_answers_do_not_spin() {
     let mut actions = Vec::new();
     let result = Ok(answer(0..0, -1));
     rig.core
-        .step(rig.now, Event::ReadFinished { id, result }, &mut actions);
+        .step(rig.now, Event::ReadAnswered { id, result }, &mut actions);
     let bytes = LOWEST_READ_SIZE;
     assert_eq!(actions, [Action::ReleaseBudget { bytes }]);
     assert!(rig.core.next_wake().is_some_and(|wake| wake > rig.now));

@@ -126,7 +126,7 @@ fn a_read_that_waits_for_the_budget_counts_as_not_sent() {
     let result = Ok(answer(0..8, 200));
     let mut actions = Vec::new();
     rig.core
-        .step(later, Event::ReadFinished { id, result }, &mut actions);
+        .step(later, Event::ReadAnswered { id, result }, &mut actions);
     let asked = |action: &Action| matches!(action, Action::RequestBudget { .. });
     assert!(actions.iter().any(asked), "{actions:?}");
     assert_eq!(rig.core.status(later).time_since_last_read, Some(millis(50)));

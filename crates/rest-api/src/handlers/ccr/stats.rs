@@ -8,6 +8,7 @@ use super::shard_stats::{
     NO_TIME, catch_up_millis, checkpoint_lag, lease_left_millis, put_millis, shard_stats,
 };
 use crate::call::Call;
+use crate::error_body::error_object;
 use crate::reply::Reply;
 
 /// The follow tasks of the indices named.
@@ -18,22 +19,49 @@ pub(crate) async fn follow_stats(call: Call) -> Result<Reply, Exception> {
     Reply::ok(&json!({"indices": printed(&indices, human)}))
 }
 
-/// All follow tasks, and auto-follow, of which there is nothing to tell as long as no pattern exists.
+/// All follow tasks, and auto-follow.
 pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
     call.params.timeout("timeout")?;
     call.params.timeout("master_timeout")?;
     let human = call.human()?;
     let indices = call.state.ccr().follow_stats("_all")?;
     Reply::ok(&json!({
-        "auto_follow_stats": {
-            "number_of_failed_follow_indices": 0,
-            "number_of_failed_remote_cluster_state_requests": 0,
-            "number_of_successful_follow_indices": 0,
-            "recent_auto_follow_errors": [],
-            "auto_followed_clusters": [],
-        },
+        "auto_follow_stats": auto_follow_stats(&call, human),
         "follow_stats": {"indices": printed(&indices, human)},
     }))
+}
+
+/// Source: elasticsearch-specification, `ccr/stats/types.ts.ts` (`AutoFollowStats`).
+fn auto_follow_stats(call: &Call, human: bool) -> Value {
+    let stats = call.state.ccr().auto_follow_stats();
+    let errors = stats.recent_errors.iter().map(|(key, error)| {
+        json!({
+            "leader_index": key,
+            "timestamp": error.timestamp.get(),
+            "auto_follow_exception": error_object(&error.exception),
+        })
+    });
+    let clusters = stats.clusters.iter().map(|(alias, cluster)| {
+        let mut object = Map::new();
+        object.insert("cluster_name".to_owned(), alias.as_str().into());
+        let since = cluster.since_last_check.map(|since| since.as_millis());
+        let since = since.map_or(NO_TIME, |millis| i64::try_from(millis).unwrap_or(i64::MAX));
+        put_millis(&mut object, "time_since_last_check", since, human);
+        // Source: -1 before the first answer.
+        let seen = cluster.last_seen_metadata_version.map(Value::from);
+        object.insert(
+            "last_seen_metadata_version".to_owned(),
+            seen.unwrap_or_else(|| (-1).into()),
+        );
+        Value::Object(object)
+    });
+    json!({
+        "number_of_failed_follow_indices": stats.failed_follow_indices,
+        "number_of_failed_remote_cluster_state_requests": stats.failed_remote_cluster_state_requests,
+        "number_of_successful_follow_indices": stats.successful_follow_indices,
+        "recent_auto_follow_errors": errors.collect::<Value>(),
+        "auto_followed_clusters": clusters.collect::<Value>(),
+    })
 }
 
 fn printed(indices: &[IndexFollowStats], human: bool) -> Value {
