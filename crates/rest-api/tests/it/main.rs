@@ -19,5 +19,6 @@ mod http;
 mod indices;
 mod replication;
 mod rollover;
+mod search_contexts;
 mod server;
 mod templates;
