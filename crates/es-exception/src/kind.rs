@@ -146,6 +146,10 @@ exception_kinds! {
     MediaType, "media_type_header_exception", 406, false;
     /// The body of a request is larger than `http.max_content_length`.
     ContentTooLarge, "content_too_long_exception", 413, false;
+    /// A scroll or a point in time that is over, or never was.
+    SearchContextMissing, "search_context_missing_exception", 404, false;
+    /// More scrolls or points in time at once than are allowed.
+    TooManyScrollContexts, "too_many_scroll_contexts_exception", 429, false;
     /// Too many clauses in one query.
     TooManyClauses, "too_many_nested_clauses", 400, false;
     /// A time that does not parse.

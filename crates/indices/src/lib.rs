@@ -31,6 +31,7 @@ mod maintenance;
 mod medium;
 mod new_index;
 mod pressure;
+mod reader_context;
 mod request;
 mod resolve;
 mod resolve_index;
@@ -44,6 +45,7 @@ pub use cluster::Origin;
 pub use config::IndicesConfig;
 pub use disk_monitor::{DiskSpace, DiskUsage, FsDiskSpace, UnlimitedDiskSpace};
 pub use index_meta::matches_wildcard;
+pub use reader_context::ContinuedSearch;
 pub use request::{
     BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
     DocumentResponse, DocumentResult, GetOptions, GetResponse, IndexStats, MultiGetItem, NewFollowerIndex,

@@ -8,7 +8,7 @@ use es_exception::{Exception, ExceptionKind};
 use futures::stream::{self, StreamExt as _};
 use index_meta::AliasMetadata;
 use oplog::{ShardId, ShardNumber};
-use shard::{MergedHit, Query, SearchRequest, Shard, ShardHit, ShardHits, merge_top_hits};
+use shard::{MergedHit, Query, SearchRequest, SearchSnapshot, Shard, ShardHit, ShardHits, merge_top_hits};
 
 use crate::get::check_restored;
 use crate::request::{CountResponse, SearchHit, SearchOptions, SearchResponse, ShardFailure, ShardSummary};
@@ -22,10 +22,13 @@ const CONCURRENT_SHARDS: usize = 5;
 const DEFAULT_MAX_RESULT_WINDOW: u64 = 10_000;
 
 /// A shard to be searched.
-struct Target {
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
     index: Arc<IndexMetadata>,
     shard_id: ShardId,
     filter: Option<Query>,
+    /// What it is searched as of; as of now without one.
+    snapshot: Option<SearchSnapshot>,
 }
 
 impl IndicesService {
@@ -40,24 +43,35 @@ impl IndicesService {
         request: SearchRequest,
         options: &SearchOptions,
     ) -> Result<SearchResponse, Exception> {
+        let targets = self.targets(expression, options)?;
+        self.search_targets(&targets, request, options.allow_partial_search_results)
+            .await
+    }
+
+    /// Searches these shards. Errors as in [`search`](Self::search).
+    pub(crate) async fn search_targets(
+        &self,
+        targets: &[Target],
+        request: SearchRequest,
+        allow_partial_search_results: bool,
+    ) -> Result<SearchResponse, Exception> {
         let started = self.clock.monotonic();
         request.check()?;
-        let targets = self.targets(expression, options)?;
-        check_window(&request, &targets)?;
+        check_window(&request, targets)?;
         let request = Arc::new(request);
         let mut summary = ShardSummary::default();
-        let asked = self.query(&targets, &request, &mut summary).await;
-        check_failures(&mut summary, options.allow_partial_search_results)?;
+        let asked = self.query(targets, &request, &mut summary).await;
+        check_failures(&mut summary, allow_partial_search_results)?;
 
         let (answered, hits): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
         // What was found must stay in the log until it is fetched.
         let snapshots: Vec<_> = hits.iter().map(|hits| hits.snapshot.clone()).collect();
         let merged = merge_top_hits(&request, hits);
         let hits = self
-            .fetch(&targets, &answered, merged.hits, &request, &mut summary)
+            .fetch(targets, &answered, merged.hits, &request, &mut summary)
             .await?;
         drop(snapshots);
-        check_failures(&mut summary, options.allow_partial_search_results)?;
+        check_failures(&mut summary, allow_partial_search_results)?;
         Ok(SearchResponse {
             took: self.clock.monotonic().saturating_sub(started),
             shards: summary,
@@ -114,6 +128,38 @@ impl IndicesService {
         })
     }
 
+    /// The shards that `expression` names, each with what a search of now sees of it. Errors as in [`search`](Self::search).
+    pub(crate) async fn open_targets(
+        &self,
+        expression: &str,
+        options: &SearchOptions,
+    ) -> Result<(Vec<Target>, ShardSummary), Exception> {
+        let mut targets = self.targets(expression, options)?;
+        let mut summary = ShardSummary {
+            total: len(&targets),
+            ..ShardSummary::default()
+        };
+        let opening = targets
+            .iter()
+            .map(|target| self.on_shard(target, |shard| shard.open_snapshot()));
+        let opened: Vec<_> = stream::iter(opening.collect::<Vec<_>>())
+            .buffered(CONCURRENT_SHARDS)
+            .collect()
+            .await;
+        for (target, snapshot) in targets.iter_mut().zip(opened) {
+            match snapshot {
+                Ok(snapshot) => {
+                    target.snapshot = Some(snapshot);
+                    summary.successful += 1;
+                }
+                Err(reason) => summary.failures.push(failure(target, reason)),
+            }
+        }
+        check_failures(&mut summary, options.allow_partial_search_results)?;
+        targets.retain(|target| target.snapshot.is_some());
+        Ok((targets, summary))
+    }
+
     fn targets(&self, expression: &str, options: &SearchOptions) -> Result<Vec<Target>, Exception> {
         let state = self.state();
         let mut targets = Vec::new();
@@ -127,6 +173,7 @@ impl IndicesService {
                     index: Arc::clone(index),
                     shard_id,
                     filter: filter.clone(),
+                    snapshot: None,
                 });
             }
         }
@@ -142,20 +189,13 @@ impl IndicesService {
     ) -> Vec<(usize, ShardHits)> {
         summary.total = len(targets);
         let searches = targets.iter().enumerate().map(|(position, target)| {
-            let request = match &target.filter {
-                Some(filter) => {
-                    let mut filtered = SearchRequest::clone(request);
-                    filtered.add_filter(filter.clone());
-                    Arc::new(filtered)
-                }
-                None => Arc::clone(request),
+            let request = request_of(target, position, request);
+            let snapshot = target.snapshot.clone();
+            let search = move |shard: &Shard| match &snapshot {
+                Some(snapshot) => shard.search_at(snapshot, &request),
+                None => shard.search(&request),
             };
-            async move {
-                (
-                    position,
-                    self.on_shard(target, move |shard| shard.search(&request)).await,
-                )
-            }
+            async move { (position, self.on_shard(target, search).await) }
         });
         let mut searches = stream::iter(searches.collect::<Vec<_>>()).buffered(CONCURRENT_SHARDS);
         let mut answers = Vec::new();
@@ -234,6 +274,19 @@ impl IndicesService {
         let shard = self.shard(&target.shard_id)?;
         self.blocking.read(move || work(&shard)).await?
     }
+}
+
+/// The request as it is for the shard at this position.
+fn request_of(target: &Target, position: usize, request: &Arc<SearchRequest>) -> Arc<SearchRequest> {
+    if target.filter.is_none() && !request.sorts_by_shard_doc() {
+        return Arc::clone(request);
+    }
+    let mut own = SearchRequest::clone(request);
+    own.shard_position = u32::try_from(position).unwrap_or(u32::MAX);
+    if let Some(filter) = &target.filter {
+        own.add_filter(filter.clone());
+    }
+    Arc::new(own)
 }
 
 /// Documents must match any of the filters of the aliases by which the index was named. An index that was named by itself or by an alias without

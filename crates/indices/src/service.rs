@@ -21,6 +21,7 @@ use crate::disk_monitor::DiskMonitor;
 use crate::local::{LocalShards, Reconciler, RetrySchedule};
 use crate::medium::{FullShards, WatchedStorage, no_room};
 use crate::pressure::{BlockingWork, IndexingPressure};
+use crate::reader_context::ReaderContexts;
 use crate::request::{ResolveOptions, ShardState};
 use crate::resolve;
 use crate::settings::IndicesSettings;
@@ -54,6 +55,7 @@ pub struct IndicesService {
     pub(crate) pressure: IndexingPressure,
     pub(crate) blocking: BlockingWork,
     pub(crate) auto_ids: AutoIds,
+    pub(crate) contexts: Arc<ReaderContexts>,
     pub(crate) disk: Arc<DiskMonitor>,
     pub(crate) full: Arc<FullShards>,
     /// Upkeep of the shards.
@@ -121,12 +123,15 @@ impl IndicesService {
             Arc::clone(&upkeep_signal),
             Arc::clone(&clock),
         );
+        let contexts = Arc::new(ReaderContexts::default());
+        let (expiring, time) = (Arc::clone(&contexts), Arc::clone(&clock));
         let upkeep = Rounds::start(
             "indices-upkeep",
             config.maintenance_interval,
             upkeep_signal,
             move || {
                 upkeep.round();
+                expiring.expire(time.monotonic());
             },
         )
         .map_err(StartError::Thread)?;
@@ -147,6 +152,7 @@ impl IndicesService {
             pressure: IndexingPressure::new(config.indexing_pressure_bytes),
             blocking: BlockingWork::new(operations, operations),
             auto_ids: AutoIds::new(),
+            contexts,
             disk,
             full,
             upkeep: Arc::new(upkeep),

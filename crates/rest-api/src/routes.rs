@@ -480,6 +480,38 @@ const BULK: &[&[&str]] = &[
 const SEARCHES: &[Route] = &[
     Route::new(&[Get, Post], "/_search", SEARCH_ALL, to!(search::search)).json(),
     Route::new(&[Get, Post], "/{index}/_search", SEARCH_ALL, to!(search::search)).json(),
+    Route::new(&[Get, Post], "/_msearch", MULTI_SEARCH, to!(search::multi_search)).lines(),
+    Route::new(
+        &[Get, Post],
+        "/{index}/_msearch",
+        MULTI_SEARCH,
+        to!(search::multi_search),
+    )
+    .lines(),
+    Route::new(&[Get, Post], "/_search/scroll", SCROLL, to!(search::scroll)).json(),
+    Route::new(
+        &[Get, Post],
+        "/_search/scroll/{scroll_id}",
+        SCROLL,
+        to!(search::scroll),
+    )
+    .json(),
+    Route::new(&[Delete], "/_search/scroll", &[], to!(search::clear_scroll)).json(),
+    Route::new(
+        &[Delete],
+        "/_search/scroll/{scroll_id}",
+        &[],
+        to!(search::clear_scroll),
+    )
+    .json(),
+    Route::new(
+        &[Post],
+        "/{index}/_pit",
+        OPEN_PIT,
+        to!(search::open_point_in_time),
+    )
+    .json(),
+    Route::new(&[Delete], "/_pit", &[], to!(search::close_point_in_time)).json(),
     Route::new(&[Get, Post], "/_count", COUNT, to!(search::count)).json(),
     Route::new(&[Get, Post], "/{index}/_count", COUNT, to!(search::count)).json(),
 ];
@@ -518,6 +550,22 @@ const TABLES: &[Route] = &[
     Route::new(&[Get], "/_cat/templates/{name}", &[CAT], to!(cat::templates)),
 ];
 
+const SCROLL: &[&[&str]] = &[&["scroll", "scroll_id", "rest_total_hits_as_int"]];
+const OPEN_PIT: &[&[&str]] = &[
+    TARGET,
+    &[
+        "keep_alive",
+        "routing",
+        "preference",
+        "allow_partial_search_results",
+        "max_concurrent_shard_requests",
+    ],
+];
+const MULTI_SEARCH: &[&[&str]] = &[
+    TARGET,
+    search::SEARCH_HINTS,
+    &["max_concurrent_searches", "rest_total_hits_as_int", "routing"],
+];
 const CAT_RECOVERY: &[&[&str]] = &[CAT, &["active_only"]];
 const CAT_INDICES: &[&[&str]] = &[CAT, &["health", "pri", "include_unloaded_segments"]];
 

@@ -24,8 +24,20 @@ pub(crate) fn options(call: &Call, defaults: ResolveOptions) -> Result<ResolveOp
     if call.params.text("expand_wildcards").is_none() {
         return Ok(options);
     }
+    expand(&mut options, call.params.list("expand_wildcards").into_iter())?;
+    Ok(options)
+}
+
+/// Sets what wildcards match.
+///
+/// # Errors
+/// `illegal_argument_exception` for a value that is not known.
+pub(crate) fn expand<'a>(
+    options: &mut ResolveOptions,
+    states: impl Iterator<Item = &'a str>,
+) -> Result<(), Exception> {
     (options.expand_open, options.expand_closed, options.expand_hidden) = (false, false, false);
-    for state in call.params.list("expand_wildcards") {
+    for state in states {
         match state {
             "open" => options.expand_open = true,
             "closed" => options.expand_closed = true,
@@ -42,7 +54,7 @@ pub(crate) fn options(call: &Call, defaults: ResolveOptions) -> Result<ResolveOp
             }
         }
     }
-    Ok(options)
+    Ok(())
 }
 
 /// The indices of the path, open and closed ones.

@@ -19,6 +19,7 @@ mod http;
 mod indices;
 mod replication;
 mod rollover;
+mod search_contexts;
 mod server;
 mod settings;
 mod templates;

@@ -17,7 +17,7 @@ use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader, f64_to_u64, i64_to_u6
 use super::hits::{ShardHit, SortValue};
 use super::id_ordinals::id_ordinals;
 use super::request::SearchRequest;
-use super::sort::{SortClause, SortMissing, SortOrder};
+use super::sort::{SHARD_DOC, SortClause, SortMissing, SortOrder};
 use crate::view::{SEQ_NO, ViewSchema, ip_of_term, ip_term};
 
 /// Where the values of a criterion come from.
@@ -25,6 +25,10 @@ use crate::view::{SEQ_NO, ViewSchema, ip_of_term, ip_term};
 enum Origin {
     Score,
     SeqNo,
+    /// The sequence number, behind those of all shards before this one.
+    ShardDoc {
+        position: u32,
+    },
     Id,
     Column {
         name: String,
@@ -100,7 +104,8 @@ impl TopHits {
         let mut criteria = Vec::with_capacity(clauses.len());
         for (position, clause) in clauses.iter().enumerate() {
             let after = request.search_after.as_ref().map(|values| &values[position]);
-            criteria.push(Criterion::new(clause, after, mapping, now_millis)?);
+            let origin = resolve(clause, mapping, request.shard_position)?;
+            criteria.push(Criterion::new(clause, origin, after, mapping, now_millis)?);
         }
         Ok(Self {
             schema: schema.clone(),
@@ -118,11 +123,11 @@ impl TopHits {
 impl Criterion {
     fn new(
         clause: &SortClause,
+        origin: Origin,
         after: Option<&Value>,
         mapping: &Mapping,
         now_millis: i64,
     ) -> Result<Self, Exception> {
-        let origin = resolve(clause, mapping)?;
         let fixed = |value: &Value| fix(clause, &origin, value, mapping, now_millis);
         let missing_value = match &clause.missing {
             SortMissing::Value(value) => Some(fixed(value)?),
@@ -153,11 +158,12 @@ impl Criterion {
     }
 }
 
-fn resolve(clause: &SortClause, mapping: &Mapping) -> Result<Origin, Exception> {
+fn resolve(clause: &SortClause, mapping: &Mapping, position: u32) -> Result<Origin, Exception> {
     match clause.field.as_str() {
+        SHARD_DOC => return Ok(Origin::ShardDoc { position }),
         "_score" => return Ok(Origin::Score),
         // The order of a shard's documents that lasts is the order of their operations.
-        "_doc" | "_seq_no" | "_shard_doc" => return Ok(Origin::SeqNo),
+        "_doc" | "_seq_no" => return Ok(Origin::SeqNo),
         "_id" => return Ok(Origin::Id),
         _ => {}
     }
@@ -209,7 +215,7 @@ fn fix(
     match origin {
         Origin::Nowhere => Ok(Fixed::Null),
         Origin::Score => value.as_f64().map(Fixed::Double).ok_or_else(bad),
-        Origin::SeqNo => {
+        Origin::SeqNo | Origin::ShardDoc { .. } => {
             let number = value
                 .as_i64()
                 .or_else(|| value.as_str().and_then(|text| text.parse().ok()));
@@ -247,6 +253,7 @@ fn fix(
 enum Values {
     Score,
     SeqNo(Column<u64>),
+    ShardDoc(Column<u64>, u32),
     Ids(Vec<u32>),
     Long(Column<i64>),
     Double(Column<f64>),
@@ -261,6 +268,7 @@ impl Values {
         Ok(match &criterion.origin {
             Origin::Score => Self::Score,
             Origin::SeqNo => Self::SeqNo(columns.u64(SEQ_NO)?),
+            Origin::ShardDoc { position } => Self::ShardDoc(columns.u64(SEQ_NO)?, *position),
             Origin::Id => Self::Ids(id_ordinals(reader, schema.id)?),
             Origin::Nowhere => Self::None,
             Origin::Column { name, field_type } => match field_type {
@@ -283,6 +291,7 @@ impl Values {
         match self {
             Self::Score => Some(f64_to_u64(f64::from(score))),
             Self::SeqNo(column) => column.first(doc),
+            Self::ShardDoc(column, position) => column.first(doc).map(|seq_no| shard_doc(*position, seq_no)),
             Self::Ids(ordinals) => ordinals
                 .get(doc as usize)
                 .map(|ordinal| exact(u64::from(*ordinal))),
@@ -305,7 +314,9 @@ impl Values {
             (_, Fixed::Null) => None,
             (Self::Score | Self::Double(_), Fixed::Double(number)) => Some(f64_to_u64(*number)),
             (Self::Double(_), Fixed::Long(number)) => Some(f64_to_u64(*number as f64)),
-            (Self::SeqNo(_), Fixed::Long(number)) => Some(u64::try_from(*number).unwrap_or(0)),
+            (Self::SeqNo(_) | Self::ShardDoc(..), Fixed::Long(number)) => {
+                Some(u64::try_from(*number).unwrap_or(0))
+            }
             (Self::Long(_), Fixed::Long(number)) => Some(i64_to_u64(*number)),
             (Self::Long(_), Fixed::Double(number)) => Some(i64_to_u64(*number as i64)),
             (Self::Boolean(_), Fixed::Long(number)) => Some(u64::from(*number != 0)),
@@ -350,7 +361,9 @@ impl Values {
         };
         match self {
             Self::Score | Self::Double(_) => SortValue::Double(tantivy::u64_to_f64(bits)),
-            Self::SeqNo(_) | Self::Boolean(_) => SortValue::Long(i64::try_from(bits).unwrap_or(i64::MAX)),
+            Self::SeqNo(_) | Self::ShardDoc(..) | Self::Boolean(_) => {
+                SortValue::Long(i64::try_from(bits).unwrap_or(i64::MAX))
+            }
             Self::Long(_) => SortValue::Long(tantivy::u64_to_i64(bits)),
             Self::Ids(_) => id().map_or(SortValue::Null, SortValue::Text),
             Self::Text(column) => {
@@ -382,6 +395,17 @@ impl Criterion {
             Fixed::Text(text) => SortValue::Text(text.clone()),
         }
     }
+}
+
+/// Bits of `_shard_doc` for the sequence number. A shard would take a million operations a second for half a year to use them up; beyond that its
+/// last documents share a value.
+const SEQ_NO_BITS: u32 = 44;
+
+/// The value of `_shard_doc`: positive as the `i64` that clients see.
+fn shard_doc(position: u32, seq_no: u64) -> u64 {
+    let last = (1 << SEQ_NO_BITS) - 1;
+    let most = i64::MAX as u64 >> SEQ_NO_BITS;
+    (u64::from(position).min(most) << SEQ_NO_BITS) | seq_no.min(last)
 }
 
 /// The number of a term of the segment.

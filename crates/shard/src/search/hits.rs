@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use oplog::{DocumentVersion, PrimaryTerm, SeqNo};
 use serde_json::Value;
+use tantivy::Searcher;
 
 use crate::view::Published;
 
@@ -72,20 +73,25 @@ pub struct ShardHit {
 /// The state of a shard's view that a search saw. While it is held, compaction removes no document that it shows.
 #[derive(Clone)]
 pub struct SearchSnapshot {
-    _published: Option<Arc<Published>>,
+    state: Option<(Arc<Published>, Searcher)>,
 }
 
 impl SearchSnapshot {
-    pub(crate) const fn new(published: Arc<Published>) -> Self {
+    /// Of a state, and the searcher over it: by itself the state could be read by a later one.
+    pub(crate) const fn new(published: Arc<Published>, searcher: Searcher) -> Self {
         Self {
-            _published: Some(published),
+            state: Some((published, searcher)),
         }
+    }
+
+    pub(crate) fn searcher(&self) -> Option<&Searcher> {
+        self.state.as_ref().map(|(_, searcher)| searcher)
     }
 
     /// A snapshot of nothing, for hits that come from nowhere.
     #[cfg(test)]
     pub(crate) const fn empty() -> Self {
-        Self { _published: None }
+        Self { state: None }
     }
 }
 

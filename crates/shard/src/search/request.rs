@@ -4,7 +4,7 @@ use es_exception::{Exception, ExceptionKind};
 use serde_json::Value;
 
 use crate::Query;
-use crate::search::sort::{SortClause, parse_sort};
+use crate::search::sort::{SHARD_DOC, SortClause, parse_sort};
 use crate::search::source_filter::SourceFilter;
 
 /// How exactly the matching documents are counted.
@@ -47,6 +47,8 @@ pub struct SearchRequest {
     pub track_total_hits: TrackTotalHits,
     /// Hits below this relevance do not count.
     pub min_score: Option<f32>,
+    /// The shard's place among those of the search: the upper part of its values of `_shard_doc`.
+    pub shard_position: u32,
 }
 
 impl Default for SearchRequest {
@@ -64,6 +66,7 @@ impl Default for SearchRequest {
             track_scores: false,
             track_total_hits: TrackTotalHits::UpTo(10_000),
             min_score: None,
+            shard_position: 0,
         }
     }
 }
@@ -74,6 +77,27 @@ impl SearchRequest {
     /// # Errors
     /// A `parsing_exception` for unknown keys and malformed values, `illegal_argument_exception` for values out of range.
     pub fn from_json(body: &Value) -> Result<Self, Exception> {
+        let request = Self::parse(body)?;
+        request.check()?;
+        Ok(request)
+    }
+
+    /// The same for a search at a point in time: hits that are sorted are sorted by `_shard_doc` last, unless `search_after` has no value for it. So a page
+    /// begins exactly behind the one before.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json).
+    pub fn from_json_at_point_in_time(body: &Value) -> Result<Self, Exception> {
+        let mut request = Self::parse(body)?;
+        let after = request.search_after.as_ref().map(Vec::len);
+        if !request.sort.is_empty() && after != Some(request.sort.len()) {
+            request.break_ties();
+        }
+        request.check()?;
+        Ok(request)
+    }
+
+    fn parse(body: &Value) -> Result<Self, Exception> {
         let mut request = Self::default();
         let object = match body {
             Value::Null => return Ok(request),
@@ -83,7 +107,6 @@ impl SearchRequest {
         for (key, value) in object {
             request.parse_key(key, value)?;
         }
-        request.check()?;
         Ok(request)
     }
 
@@ -140,6 +163,22 @@ impl SearchRequest {
             }
         }
         Ok(())
+    }
+
+    /// Whether the hits are sorted by their place in the shards, which differs for any two of them.
+    #[must_use]
+    pub fn sorts_by_shard_doc(&self) -> bool {
+        self.sort.iter().any(|by| by.field == SHARD_DOC)
+    }
+
+    /// Sorts hits that are equal otherwise by their place in the shards, so that a page begins exactly behind the one before.
+    pub fn break_ties(&mut self) {
+        if self.sort.is_empty() {
+            self.sort.push(SortClause::by("_score"));
+        }
+        if !self.sorts_by_shard_doc() {
+            self.sort.push(SortClause::by(SHARD_DOC));
+        }
     }
 
     /// Narrows the search by `filter` without changing scores, for instance by an alias.

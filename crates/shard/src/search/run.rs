@@ -12,7 +12,6 @@ use super::hits::{FetchedHit, SearchSnapshot, ShardHit, ShardHits, TotalRelation
 use super::merge::compare_hits;
 use super::request::{SearchRequest, TrackTotalHits};
 use crate::query::BuildContext;
-use crate::view::Published;
 use crate::{Query, Shard, ShardError};
 
 impl Shard {
@@ -23,16 +22,46 @@ impl Shard {
     /// # Errors
     /// What is wrong with the request for this shard's mapping and settings; failures of the shard.
     pub fn search(&self, request: &SearchRequest) -> Result<ShardHits, Exception> {
+        self.search_at(&self.open_snapshot()?, request)
+    }
+
+    /// What a search of now sees, for searches of later: as long as it is held, they see the same. It costs the files and the operations that are kept
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// Failures of the shard.
+    pub fn open_snapshot(&self) -> Result<SearchSnapshot, Exception> {
+        self.check_open()?;
+        let published = self.view.searcher_for_search()?;
+        let searcher = self
+            .view
+            .read_state(&published, |searcher| Ok(searcher.clone()))
+            .map_err(|error| self.failed(&error))?;
+        Ok(SearchSnapshot::new(published, searcher))
+    }
+
+    /// The best hits of this copy as of `snapshot`, which must be one of this shard.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub fn search_at(
+        &self,
+        snapshot: &SearchSnapshot,
+        request: &SearchRequest,
+    ) -> Result<ShardHits, Exception> {
         request.check()?;
         self.check_window(request)?;
-        let (published, mapping, now_millis) = self.start_search()?;
+        let (mapping, now_millis) = self.start_search()?;
+        let searcher = snapshot
+            .searcher()
+            .ok_or_else(|| Exception::new(ExceptionKind::IllegalState, "a search of nothing"))?;
         let query = self.whole_query(request);
         let settings = self.metadata.settings();
         let query = query.build(&self.build_context(&mapping, &settings, now_millis))?;
         let collector = TopHits::new(request, &mapping, self.view.schema(), now_millis)?;
         let mut found = self
             .view
-            .read_state(&published, |searcher| searcher.search(&*query, &collector))
+            .read(|| searcher.search(&*query, &collector))
             .map_err(|error| self.failed(&error))?;
         found.hits.sort_by(|left, right| {
             compare_hits(&request.sort, left, right).then(left.seq_no.cmp(&right.seq_no))
@@ -50,7 +79,7 @@ impl Shard {
             total_relation,
             max_score: found.max_score,
             hits: found.hits,
-            snapshot: SearchSnapshot::new(published),
+            snapshot: snapshot.clone(),
         })
     }
 
@@ -59,7 +88,8 @@ impl Shard {
     /// # Errors
     /// As [`search`](Self::search).
     pub fn count(&self, query: &Query) -> Result<u64, Exception> {
-        let (published, mapping, now_millis) = self.start_search()?;
+let (mapping, now_millis) = self.start_search()?;
+        let published = self.view.searcher_for_search()?;
         let settings = self.metadata.settings();
         let query = query.build(&self.build_context(&mapping, &settings, now_millis))?;
         let count = self
@@ -97,12 +127,11 @@ impl Shard {
         })
     }
 
-    fn start_search(&self) -> Result<(Arc<Published>, Arc<Mapping>, i64), Exception> {
+    fn start_search(&self) -> Result<(Arc<Mapping>, i64), Exception> {
         self.check_open()?;
         self.counters.queries.fetch_add(1, Ordering::Relaxed);
-        let published = self.view.searcher_for_search()?;
         let now_millis = i64::try_from(self.clock.now().get()).unwrap_or(i64::MAX);
-        Ok((published, self.metadata.mapping(), now_millis))
+        Ok((self.metadata.mapping(), now_millis))
     }
 
     fn build_context<'a>(

@@ -3,6 +3,9 @@
 use es_exception::{Exception, ExceptionKind};
 use serde_json::Value;
 
+/// The field that no two documents of a search share. Source: Elasticsearch's tiebreaker of searches at a point in time.
+pub(crate) const SHARD_DOC: &str = "_shard_doc";
+
 /// Direction of a sort clause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortOrder {
@@ -26,7 +29,7 @@ pub enum SortMissing {
 /// One criterion of a sort.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SortClause {
-    /// A mapped field, or `_score`, `_doc`, `_seq_no`, `_id`.
+    /// A mapped field, or `_score`, `_doc`, `_shard_doc`, `_seq_no`, `_id`.
     pub field: String,
     /// Direction.
     pub order: SortOrder,

@@ -76,9 +76,12 @@ impl RemoteClusters {
     /// Makes the configured remote clusters be `settings`: starts new ones, ends those that are gone, and rebuilds the
     /// connections of those whose settings differ. An [`Arc<RemoteCluster>`] held by a caller follows its alias through changes.
     ///
-    /// Calls under way on a rebuilt or ended remote cluster fail with a retryable exception.
+    /// Calls under way on a rebuilt or ended remote cluster fail with a retryable exception. After a shutdown this does nothing.
     pub fn apply(&self, settings: BTreeMap<ClusterAlias, RemoteClusterSettings>) {
         let mut clusters = self.clusters.write();
+        if self.tracker.is_closed() {
+            return;
+        }
         clusters.retain(|alias, cluster| {
             let stays = settings.contains_key(alias);
             if !stays {
@@ -131,11 +134,15 @@ impl RemoteClusters {
     ///
     /// Cancel safe: connections end even when this is not awaited to its end.
     pub async fn shutdown(&self) {
-        let clusters = std::mem::take(&mut *self.clusters.write());
-        for cluster in clusters.values() {
+        let ended = {
+            let mut clusters = self.clusters.write();
+            // Closed before the lock is given back: nothing may begin after this that nobody would end.
+            self.tracker.close();
+            std::mem::take(&mut *clusters)
+        };
+        for cluster in ended.values() {
             cluster.close();
         }
-        self.tracker.close();
         self.tracker.wait().await;
     }
 }

@@ -262,3 +262,19 @@ async fn settings_change_while_a_call_waits() {
         .await
         .expect("everything ends");
 }
+
+#[tokio::test]
+async fn settings_that_come_while_everything_ends_begin_nothing() {
+    let server = Running::start(Leader::new("leader", "n0")).await;
+    let (clusters, remote) = follower(sniff(&[server.address]));
+    remote.read_changes(read_from(0)).await.unwrap();
+    let mut ending = std::pin::pin!(clusters.shutdown());
+    // Under way, and waiting for the connection to end.
+    let first_poll = futures::poll!(&mut ending);
+    clusters.apply(BTreeMap::from([(alias(), sniff(&[server.address]))]));
+    assert!(clusters.get(&alias()).is_err());
+    if first_poll.is_pending() {
+        tokio::time::timeout(DEADLINE, ending).await.unwrap();
+    }
+    server.stop().await;
+}

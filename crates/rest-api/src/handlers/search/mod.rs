@@ -1,18 +1,29 @@
-//! `_search` and `_count`.
+//! `_search` and `_count`, and searches that go on over several requests.
+
+mod answer;
+mod multi;
+mod point_in_time;
+mod scroll;
+
+pub(crate) use answer::shards;
+pub(crate) use multi::multi_search;
+pub(crate) use point_in_time::{close_point_in_time, open_point_in_time};
+pub(crate) use scroll::{clear_scroll, scroll};
+
+use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
-use indices::{ResolveOptions, SearchHit, SearchOptions, SearchResponse, ShardSummary};
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use indices::{ResolveOptions, SearchOptions};
 use serde_json::{Map, Value, json};
 use shard::{Query, SearchRequest};
 
-use super::document::{Raw, source_filter};
-use super::targets;
 use crate::call::Call;
-use crate::error_body::error_object;
+use crate::handlers::document::source_filter;
+use crate::handlers::targets;
 use crate::params::Params;
 use crate::reply::Reply;
+use crate::units::{Timeout, parse_timeout};
+use answer::{SearchAnswer, Shown};
 
 /// Parameters of a search that change what is found or shown.
 pub(crate) const SEARCH: &[&str] = &[
@@ -50,26 +61,33 @@ pub(crate) const SEARCH_HINTS: &[&str] = &[
     "include_named_queries_score",
 ];
 
-/// `GET|POST /_search` and `/{index}/_search`.
+/// `GET|POST /_search` and `/{index}/_search`: a search by itself, the first hits of a scroll, or a search at a point in time.
 pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
     refuse_unsupported(&call.params)?;
     let mut body = call.object()?.unwrap_or_default();
     overlay(&call.params, &mut body)?;
-    let mut request = SearchRequest::from_json(&Value::Object(body))?;
+    let at = point_in_time::take_point_in_time(&mut body)?;
+    let body = Value::Object(body);
+    let mut request = match at {
+        Some(_) => SearchRequest::from_json_at_point_in_time(&body)?,
+        None => SearchRequest::from_json(&body)?,
+    };
     if let Some(filter) = source_filter(&call.params)? {
         request.source = filter;
     }
-    let as_int = call.params.flag("rest_total_hits_as_int", false)?;
-    let options = SearchOptions {
-        resolve: targets::options(&call, ResolveOptions::OPEN)?,
-        routing: call.params.text("routing").map(str::to_owned),
-        allow_partial_search_results: call.params.flag("allow_partial_search_results", true)?,
-    };
-    let shows = Shown {
-        version: request.version,
-        seq_no: request.seq_no_primary_term,
-        as_int,
-    };
+    let shows = Shown::by(&request, call.params.flag("rest_total_hits_as_int", false)?);
+    let scroll = keep_alive(&call.params, "scroll")?;
+    if let Some(at) = at {
+        return point_in_time::search(&call, at, request, shows, scroll.is_some()).await;
+    }
+    let options = search_options(&call)?;
+    if let Some(keep_alive) = scroll {
+        let indices = call.state.indices();
+        let first = indices
+            .open_scroll(call.index(), keep_alive, request, &options)
+            .await?;
+        return scroll::reply(&first, shows);
+    }
     let response = call
         .state
         .indices()
@@ -78,7 +96,38 @@ pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
     Reply::ok(&SearchAnswer {
         response: &response,
         shows,
+        continued: None,
+        status: None,
     })
+}
+
+/// Which indices and shards are searched, and whether all must answer.
+fn search_options(call: &Call) -> Result<SearchOptions, Exception> {
+    Ok(SearchOptions {
+        resolve: targets::options(call, ResolveOptions::OPEN)?,
+        routing: call.params.text("routing").map(str::to_owned),
+        allow_partial_search_results: call.params.flag("allow_partial_search_results", true)?,
+    })
+}
+
+/// For how long something is to be kept open.
+///
+/// # Errors
+/// `illegal_argument_exception` for what is no time, or is for ever.
+fn keep_alive(params: &Params, name: &str) -> Result<Option<Duration>, Exception> {
+    params
+        .text(name)
+        .map(|text| parse_keep_alive(name, text))
+        .transpose()
+}
+
+fn parse_keep_alive(name: &str, text: &str) -> Result<Duration, Exception> {
+    match parse_timeout(name, text)? {
+        Timeout::After(time) if !time.is_zero() => Ok(time),
+        _ => Err(Exception::illegal_argument(format!(
+            "failed to parse [{name}] with value [{text}]: it must be a time larger than 0, for instance [1m]"
+        ))),
+    }
 }
 
 /// `GET|POST /_count` and `/{index}/_count`.
@@ -103,9 +152,6 @@ fn refuse_unsupported(params: &Params) -> Result<(), Exception> {
     let refused = |reason: &str| Err(Exception::new(ExceptionKind::Unsupported, reason));
     if params.text("q").is_some() {
         return refused("the parameter [q] is not supported here: send a [query] in the body");
-    }
-    if params.text("scroll").is_some() {
-        return refused("[scroll] is not supported here: page with [sort] and [search_after]");
     }
     if params.flag("explain", false)? {
         return refused("[explain] is not supported here");
@@ -169,112 +215,6 @@ fn overlay(params: &Params, body: &mut Map<String, Value>) -> Result<(), Excepti
     Ok(())
 }
 
-/// The `_shards` object of a search or broadcast.
-pub(crate) fn shards(summary: &ShardSummary, with_skipped: bool) -> Value {
-    let mut object = json!({"total": summary.total, "successful": summary.successful});
-    if with_skipped {
-        object["skipped"] = 0.into();
-    }
-    object["failed"] = summary.failures.len().into();
-    if !summary.failures.is_empty() {
-        let failures = summary.failures.iter().map(|failure| {
-            json!({
-                "shard": failure.shard, "index": failure.index, "status": failure.reason.status(),
-                "reason": error_object(&failure.reason),
-            })
-        });
-        object["failures"] = failures.collect();
-    }
-    object
-}
-
-#[derive(Clone, Copy)]
-struct Shown {
-    version: bool,
-    seq_no: bool,
-    as_int: bool,
-}
-
-struct SearchAnswer<'a> {
-    response: &'a SearchResponse,
-    shows: Shown,
-}
-
-impl Serialize for SearchAnswer<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry(
-            "took",
-            &u64::try_from(self.response.took.as_millis()).unwrap_or(u64::MAX),
-        )?;
-        map.serialize_entry("timed_out", &false)?;
-        map.serialize_entry("_shards", &shards(&self.response.shards, true))?;
-        map.serialize_entry("hits", &Hits(self))?;
-        map.end()
-    }
-}
-
-struct Hits<'a>(&'a SearchAnswer<'a>);
-
-impl Serialize for Hits<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (response, shows) = (self.0.response, self.0.shows);
-        let mut map = serializer.serialize_map(None)?;
-        match (response.total, shows.as_int) {
-            (None, false) => {}
-            (total, true) => map.serialize_entry(
-                "total",
-                &total.map_or(-1, |total| i64::try_from(total).unwrap_or(i64::MAX)),
-            )?,
-            (Some(total), false) => {
-                map.serialize_entry(
-                    "total",
-                    &json!({"value": total, "relation": response.total_relation.as_str()}),
-                )?;
-            }
-        }
-        map.serialize_entry("max_score", &response.max_score)?;
-        let hits: Vec<Hit<'_>> = response.hits.iter().map(|hit| Hit { hit, shows }).collect();
-        map.serialize_entry("hits", &hits)?;
-        map.end()
-    }
-}
-
-struct Hit<'a> {
-    hit: &'a SearchHit,
-    shows: Shown,
-}
-
-impl Serialize for Hit<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let SearchHit { index, hit, document } = self.hit;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("_index", index)?;
-        map.serialize_entry("_id", &document.id)?;
-        if self.shows.version {
-            map.serialize_entry("_version", &document.version.get())?;
-        }
-        if self.shows.seq_no {
-            map.serialize_entry("_seq_no", &document.seq_no.get())?;
-            map.serialize_entry("_primary_term", &document.primary_term.get())?;
-        }
-        map.serialize_entry("_score", &hit.score)?;
-        if let Some(routing) = &document.routing {
-            map.serialize_entry("_routing", routing)?;
-        }
-        if let Some(source) = &document.source {
-            map.serialize_entry("_source", &Raw(source))?;
-        }
-        if !hit.sort.is_empty() {
-            map.serialize_entry(
-                "sort",
-                &hit.sort.iter().map(shard::SortValue::to_json).collect::<Vec<_>>(),
-            )?;
-        }
-        map.end()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,13 +236,7 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused() {
-        for query in [
-            "q=a:b",
-            "scroll=1m",
-            "explain=true",
-            "terminate_after=5",
-            "search_type=scan",
-        ] {
+        for query in ["q=a:b", "explain=true", "terminate_after=5", "search_type=scan"] {
             let params = Params::parse(query).expect("valid");
             assert_eq!(refuse_unsupported(&params).expect_err(query).status(), 400);
         }
