@@ -88,7 +88,7 @@ impl Shard {
     /// # Errors
     /// As [`search`](Self::search).
     pub fn count(&self, query: &Query) -> Result<u64, Exception> {
-let (mapping, now_millis) = self.start_search()?;
+        let (mapping, now_millis) = self.start_search()?;
         let published = self.view.searcher_for_search()?;
         let settings = self.metadata.settings();
         let query = query.build(&self.build_context(&mapping, &settings, now_millis))?;
