@@ -150,6 +150,8 @@ exception_kinds! {
     SearchContextMissing, "search_context_missing_exception", 404, false;
     /// More scrolls or points in time at once than are allowed.
     TooManyScrollContexts, "too_many_scroll_contexts_exception", 429, false;
+    /// The answer to a search would have more buckets than are allowed.
+    TooManyBuckets, "too_many_buckets_exception", 400, false;
     /// Too many clauses in one query.
     TooManyClauses, "too_many_nested_clauses", 400, false;
     /// A time that does not parse.

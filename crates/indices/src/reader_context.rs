@@ -232,6 +232,10 @@ impl IndicesService {
         let scroll = context.scroll.as_ref().ok_or_else(|| missing(id))?;
         let mut request = scroll.request.clone();
         request.search_after = scroll.after.lock().clone();
+        if request.search_after.is_some() {
+            // Aggregations are over all hits, and are given with the first of them.
+            request.aggregations = None;
+        }
         let partial = context.allow_partial_search_results;
         let mut response = self.search_targets(&context.targets, request, partial).await?;
         if let Some(last) = response.hits.last() {

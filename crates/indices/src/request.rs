@@ -462,6 +462,8 @@ pub struct SearchResponse {
     pub max_score: Option<f32>,
     /// The page of hits.
     pub hits: Vec<SearchHit>,
+    /// The results of the aggregations by name, as they are shown.
+    pub aggregations: Option<serde_json::Value>,
 }
 
 /// The answer to a count.

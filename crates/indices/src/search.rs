@@ -63,7 +63,8 @@ impl IndicesService {
         let asked = self.query(targets, &request, &mut summary).await;
         check_failures(&mut summary, allow_partial_search_results)?;
 
-        let (answered, hits): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        let (answered, mut hits): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        let aggregations = self.aggregate(&request, &mut hits).await?;
         // What was found must stay in the log until it is fetched.
         let snapshots: Vec<_> = hits.iter().map(|hits| hits.snapshot.clone()).collect();
         let merged = merge_top_hits(&request, hits);
@@ -79,6 +80,36 @@ impl IndicesService {
             total_relation: merged.total_relation,
             max_score: merged.max_score,
             hits,
+            aggregations,
+        })
+    }
+
+    /// Merges what the aggregations found in the shards.
+    async fn aggregate(
+        &self,
+        request: &Arc<SearchRequest>,
+        shards: &mut [ShardHits],
+    ) -> Result<Option<serde_json::Value>, Exception> {
+        if request.aggregations.is_none() {
+            return Ok(None);
+        }
+        let found: Vec<_> = shards
+            .iter_mut()
+            .filter_map(|hits| hits.aggregations.take())
+            .collect();
+        let request = Arc::clone(request);
+        let merged = self
+            .blocking
+            .read(move || match &request.aggregations {
+                Some(aggregations) => aggregations.finish(found, request.typed_keys),
+                None => Ok(None),
+            })
+            .await?;
+        merged.map_err(|reason| {
+            let status = reason.status();
+            Exception::new(ExceptionKind::SearchPhaseExecution, "")
+                .with_status(status)
+                .with_cause(reason)
         })
     }
 

@@ -564,7 +564,12 @@ const OPEN_PIT: &[&[&str]] = &[
 const MULTI_SEARCH: &[&[&str]] = &[
     TARGET,
     search::SEARCH_HINTS,
-    &["max_concurrent_searches", "rest_total_hits_as_int", "routing"],
+    &[
+        "max_concurrent_searches",
+        "rest_total_hits_as_int",
+        "routing",
+        "typed_keys",
+    ],
 ];
 const CAT_RECOVERY: &[&[&str]] = &[CAT, &["active_only"]];
 const CAT_INDICES: &[&[&str]] = &[CAT, &["health", "pri", "include_unloaded_segments"]];

@@ -25,6 +25,7 @@
 //! All calls block; async callers use `spawn_blocking`. Every wait ends when the shard is closed.
 #![forbid(unsafe_code)]
 
+mod aggregation;
 mod analysis;
 mod check;
 mod config;
@@ -48,6 +49,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use aggregation::{AggregationRequest, ShardAggregations};
 pub use analysis::{
     AnalysisExplanation, AnalyzeRequest, AnalyzeWith, AnalyzedToken, ExplainedTexts, ExplainedTokens,
     analyze, check_analysis, explain_analysis,

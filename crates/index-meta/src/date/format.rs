@@ -76,6 +76,18 @@ impl DateFormat {
         })
     }
 
+    /// Writes milliseconds since 1970 in UTC, by the first alternative. A date that has no calendar form here is written as its number.
+    #[must_use]
+    pub fn format_millis(&self, millis: i64) -> String {
+        match self.alternatives.first() {
+            Some(Alternative::EpochSecond) => (millis.div_euclid(1000)).to_string(),
+            Some(Alternative::Items(items)) => {
+                pattern::write(items, millis).unwrap_or_else(|| millis.to_string())
+            }
+            Some(Alternative::EpochMillis) | None => millis.to_string(),
+        }
+    }
+
     pub(crate) fn parse_date(&self, text: &str) -> Option<ParsedDate> {
         self.alternatives
             .iter()
@@ -160,6 +172,26 @@ mod tests {
     fn check(pattern: &str, text: &str, expected: Option<i64>) {
         let format = DateFormat::parse(pattern).expect(pattern);
         assert_eq!(format.parse_millis(text), expected, "{text} by {pattern}");
+    }
+
+    #[test]
+    fn dates_are_written_by_the_first_alternative() {
+        for (pattern, millis, expected) in [
+            (DateFormat::DEFAULT, 1_420_114_230_005, "2015-01-01T12:10:30.005Z"),
+            (DateFormat::DEFAULT, -1, "1969-12-31T23:59:59.999Z"),
+            ("epoch_millis||yyyy", 7, "7"),
+            ("epoch_second", -1, "-1"),
+            ("yyyy-MM-dd", 1_420_114_230_005, "2015-01-01"),
+            (
+                "dd MMM yy HH:mm:ss.SSSXXX",
+                1_420_114_230_005,
+                "01 Jan 15 12:10:30.005Z",
+            ),
+            (DateFormat::DEFAULT, i64::MAX, "9223372036854775807"),
+        ] {
+            let format = DateFormat::parse(pattern).expect(pattern);
+            assert_eq!(format.format_millis(millis), expected, "{millis} by {pattern}");
+        }
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! One date pattern, and reading text by it.
 //!
-//! This is on the path of every document, so it works on bytes and makes no allocation.
+//! Reading is on the path of every document, so it works on bytes and makes no allocation.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// The parts of a date as far as the text gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -308,6 +312,61 @@ impl PatternReader<'_> {
         let length = if short { 3 } else { names[found].len() };
         self.rest = &self.rest[length..];
         Some(found)
+    }
+}
+
+/// Writes a date in UTC with all its optional parts; `None` for one that is beyond the calendar.
+pub(crate) fn write(items: &[Item], millis: i64) -> Option<String> {
+    let date = Timestamp::from_millisecond(millis)
+        .ok()?
+        .to_zoned(TimeZone::UTC)
+        .datetime();
+    let mut text = String::new();
+    write_items(items, date, &mut text);
+    Some(text)
+}
+
+fn write_items(items: &[Item], date: DateTime, text: &mut String) {
+    let name = |names: &[&str], position: i8, short: bool| {
+        let name = names.get(usize::try_from(position - 1).unwrap_or(0));
+        let name = name.copied().unwrap_or_default();
+        if short { &name[..3.min(name.len())] } else { name }.to_owned()
+    };
+    for item in items {
+        match item {
+            Item::Year(digits) => text.push_str(&format!("{:0digits$}", date.year())),
+            Item::ShortYear => text.push_str(&format!("{:02}", date.year().rem_euclid(100))),
+            Item::Number(part, digits, _) => {
+                let number = match part {
+                    Part::Month => date.month(),
+                    Part::Day => date.day(),
+                    Part::Hour => date.hour(),
+                    Part::HalfDayHour => (date.hour() + 11) % 12 + 1,
+                    Part::Minute => date.minute(),
+                    Part::Second => date.second(),
+                };
+                text.push_str(&format!("{number:0digits$}"));
+            }
+            Item::MonthName { short } => text.push_str(&name(&MONTHS, date.month(), *short)),
+            Item::DayName { short } => {
+                text.push_str(&name(&DAYS, date.weekday().to_monday_one_offset(), *short));
+            }
+            Item::AmPm => text.push_str(if date.hour() < 12 { "AM" } else { "PM" }),
+            Item::Fraction { min, max } => {
+                // Dates have milliseconds; a format that leaves the number of digits open shows all three.
+                let digits = if min == max { *min } else { 3 };
+                let nanos = format!("{:09}", date.subsec_nanosecond());
+                text.push_str(&nanos[..digits.min(nanos.len())]);
+            }
+            Item::Offset { zulu: true, .. } => text.push('Z'),
+            Item::Offset {
+                colon: Some(true), ..
+            } => text.push_str("+00:00"),
+            Item::Offset { .. } => text.push_str("+0000"),
+            Item::Literal(letter) => text.push(*letter),
+            Item::Optional(inner) => write_items(inner, date, text),
+            Item::AnyOf(letters) => text.extend(letters.chars().next()),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod mappings;
 mod node;
 
+mod aggregations;
 mod analysis;
 mod auto_follow;
 mod cat;

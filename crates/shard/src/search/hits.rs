@@ -8,6 +8,7 @@ use oplog::{DocumentVersion, PrimaryTerm, SeqNo};
 use serde_json::Value;
 use tantivy::Searcher;
 
+use crate::aggregation::ShardAggregations;
 use crate::view::Published;
 
 /// Whether a total is exact or a lower bound.
@@ -112,6 +113,8 @@ pub struct ShardHits {
     pub max_score: Option<f32>,
     /// The hits.
     pub hits: Vec<ShardHit>,
+    /// What the search's aggregations found, if it has any.
+    pub aggregations: Option<ShardAggregations>,
     /// What the search saw. Keeps the documents of the hits in the log until they are fetched, so it must be held until then.
     pub snapshot: SearchSnapshot,
 }

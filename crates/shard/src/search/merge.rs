@@ -119,6 +119,7 @@ mod tests {
             total_relation: TotalRelation::Equal,
             max_score: None,
             hits,
+            aggregations: None,
         }
     }
 

@@ -4,6 +4,7 @@ use es_exception::{Exception, ExceptionKind};
 use serde_json::Value;
 
 use crate::Query;
+use crate::aggregation::AggregationRequest;
 use crate::search::sort::{SHARD_DOC, SortClause, parse_sort};
 use crate::search::source_filter::SourceFilter;
 
@@ -25,7 +26,11 @@ pub enum TrackTotalHits {
 pub struct SearchRequest {
     /// What to find.
     pub query: Query,
-    /// Narrows the hits after the query; here the same as a filter, since nothing else looks at the query's matches yet.
+    /// What is computed over all matches of the query.
+    pub aggregations: Option<AggregationRequest>,
+    /// Whether the names of aggregations have their types before them in the answer.
+    pub typed_keys: bool,
+    /// Narrows the hits after the query, and not what is aggregated.
     pub post_filter: Option<Query>,
     /// Order of the hits; empty: by relevance.
     pub sort: Vec<SortClause>,
@@ -55,6 +60,8 @@ impl Default for SearchRequest {
     fn default() -> Self {
         Self {
             query: Query::match_all(),
+            aggregations: None,
+            typed_keys: false,
             post_filter: None,
             sort: Vec::new(),
             from: 0,
@@ -113,6 +120,10 @@ impl SearchRequest {
     fn parse_key(&mut self, key: &str, value: &Value) -> Result<(), Exception> {
         match key {
             "query" => self.query = Query::from_json(value)?,
+            "aggs" | "aggregations" => {
+                let aggregations = AggregationRequest::from_json(value)?;
+                self.aggregations = Some(aggregations).filter(|aggregations| !aggregations.is_empty());
+            }
             "post_filter" => self.post_filter = Some(Query::from_json(value)?),
             "sort" => self.sort = parse_sort(value)?,
             "from" => self.from = count("from", value)?,
@@ -315,7 +326,7 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_refused_not_ignored() {
         for (body, kind) in [
-            (json!({"aggs": {}}), ExceptionKind::Parsing),
+            (json!({"aggs": {"a": {"nope": {}}}}), ExceptionKind::Parsing),
             (json!({"highlight": {}}), ExceptionKind::Parsing),
             (json!({"query": {"percolate": {}}}), ExceptionKind::Parsing),
             (json!({"from": -1}), ExceptionKind::IllegalArgument),

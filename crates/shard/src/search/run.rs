@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering;
 use es_exception::{Exception, ExceptionKind};
 use index_meta::{IndexSettings, Mapping};
 use tantivy::collector::Count;
+use tantivy::{Searcher, TantivyError};
 
 use super::collector::TopHits;
 use super::hits::{FetchedHit, SearchSnapshot, ShardHit, ShardHits, TotalRelation};
 use super::merge::compare_hits;
 use super::request::{SearchRequest, TrackTotalHits};
+use crate::aggregation::{AtLeast, ShardAggregations, ShardPlan, collect, refused};
 use crate::query::BuildContext;
 use crate::{Query, Shard, ShardError};
 
@@ -55,14 +57,24 @@ impl Shard {
         let searcher = snapshot
             .searcher()
             .ok_or_else(|| Exception::new(ExceptionKind::IllegalState, "a search of nothing"))?;
-        let query = self.whole_query(request);
         let settings = self.metadata.settings();
-        let query = query.build(&self.build_context(&mapping, &settings, now_millis))?;
+        let context = self.build_context(&mapping, &settings, now_millis);
+        let query = self.whole_query(request).build(&context)?;
         let collector = TopHits::new(request, &mapping, self.view.schema(), now_millis)?;
+        let plan = request
+            .aggregations
+            .as_ref()
+            .map(|aggregations| aggregations.plan(&context))
+            .transpose()?;
+        // What is wrong with the request is known before anything is read.
         let mut found = self
             .view
             .read(|| searcher.search(&*query, &collector))
             .map_err(|error| self.failed(&error))?;
+        let aggregations = match plan {
+            Some(plan) => Some(self.aggregate(searcher, request, &context, plan)?),
+            None => None,
+        };
         found.hits.sort_by(|left, right| {
             compare_hits(&request.sort, left, right).then(left.seq_no.cmp(&right.seq_no))
         });
@@ -79,8 +91,33 @@ impl Shard {
             total_relation,
             max_score: found.max_score,
             hits: found.hits,
+            aggregations,
             snapshot: snapshot.clone(),
         })
+    }
+
+    /// Aggregates the matches of the query, which `post_filter` does not narrow.
+    fn aggregate(
+        &self,
+        searcher: &Searcher,
+        request: &SearchRequest,
+        context: &BuildContext<'_>,
+        plan: ShardPlan,
+    ) -> Result<ShardAggregations, Exception> {
+        let query = request.query.build(context)?;
+        let inner = collect(&plan);
+        let search = || match request.min_score {
+            Some(min_score) => searcher.search(&*query, &AtLeast { min_score, inner }),
+            None => searcher.search(&*query, &inner),
+        };
+        // What the request is refused for says nothing about the view.
+        let found = self.view.read(|| match search() {
+            Err(TantivyError::AggregationError(error)) => Ok(Err(refused(&error))),
+            Err(TantivyError::InvalidArgument(problem)) => Ok(Err(Exception::illegal_argument(problem))),
+            other => other.map(Ok),
+        });
+        let found = found.map_err(|error| self.failed(&error))??;
+        Ok(plan.found(found))
     }
 
     /// How many live documents match.

@@ -77,6 +77,9 @@ impl Serialize for SearchAnswer<'_> {
         map.serialize_entry("timed_out", &false)?;
         map.serialize_entry("_shards", &shards(&self.response.shards, true))?;
         map.serialize_entry("hits", &Hits(self))?;
+        if let Some(aggregations) = &self.response.aggregations {
+            map.serialize_entry("aggregations", aggregations)?;
+        }
         if let Some(status) = self.status {
             map.serialize_entry("status", &status)?;
         }

@@ -43,6 +43,7 @@ pub(crate) const SEARCH: &[&str] = &[
     "timeout",
     "explain",
     "min_score",
+    "typed_keys",
 ];
 
 /// Parameters of a search that only say how to run it, which has no meaning here.
@@ -53,7 +54,6 @@ pub(crate) const SEARCH_HINTS: &[&str] = &[
     "batched_reduce_size",
     "pre_filter_shard_size",
     "max_concurrent_shard_requests",
-    "typed_keys",
     "ccs_minimize_roundtrips",
     "ignore_throttled",
     "stats",
@@ -75,6 +75,7 @@ pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
     if let Some(filter) = source_filter(&call.params)? {
         request.source = filter;
     }
+    request.typed_keys = call.params.flag("typed_keys", false)?;
     let shows = Shown::by(&request, call.params.flag("rest_total_hits_as_int", false)?);
     let scroll = keep_alive(&call.params, "scroll")?;
     if let Some(at) = at {

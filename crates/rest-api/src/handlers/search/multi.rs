@@ -99,7 +99,8 @@ async fn run(call: &Call, header: &Bytes, body: &Bytes, as_int: bool) -> Result<
             "[pit] is not supported in [_msearch] here: send the search by itself",
         ));
     }
-    let request = SearchRequest::from_json(&Value::Object(body))?;
+    let mut request = SearchRequest::from_json(&Value::Object(body))?;
+    request.typed_keys = call.params.flag("typed_keys", false)?;
     let shows = Shown::by(&request, as_int);
     let response = call
         .state
