@@ -435,6 +435,78 @@ async fn a_field_that_one_index_has_not_is_taken_from_the_others() {
 }
 
 #[tokio::test]
+async fn what_is_missing_can_be_stood_in_for_and_bounds_cut() {
+    let node = shop().await;
+    node.put("/shop/_doc/bare?refresh=true", r#"{"text": "nothing else"}"#)
+        .await
+        .expect(201);
+    let found = aggregate(
+        &node,
+        &json!({
+            "colors": {"terms": {"field": "color", "missing": "none", "size": 4}},
+            "nowhere": {"terms": {"field": "nowhere", "missing": "none"}},
+            "prices": {"terms": {"field": "price", "missing": 1.5, "size": 100}},
+            "days": {"terms": {"field": "day", "missing": "2024-02-04"}},
+            "distinct": {"cardinality": {"field": "color", "missing": "none"}},
+            "last": {"max": {"field": "day", "missing": "2024-02-05"}},
+            "cut": {"histogram": {"field": "n", "interval": 10, "hard_bounds": {"min": 20, "max": 39}}},
+            "deep": {"terms": {"field": "color", "min_doc_count": 0, "order": {"stats.max": "desc"}}, "aggs": {
+                "stats": {"stats": {"field": "n"}},
+                "tags": {"terms": {"field": "deep.tag"}, "aggs": {"fifties": {"histogram": {"field": "n", "interval": 50}}}},
+            }},
+        }),
+    )
+    .await;
+    let keys = |found: &Value| -> Vec<Value> {
+        let buckets = found["buckets"].as_array().unwrap();
+        buckets
+            .iter()
+            .map(|bucket| json!([bucket["key"], bucket["doc_count"]]))
+            .collect()
+    };
+    assert_eq!(
+        keys(&found["colors"]),
+        [
+            json!(["red", 60]),
+            json!(["blue", 30]),
+            json!(["green", 30]),
+            json!(["none", 1])
+        ]
+    );
+    assert_eq!(keys(&found["nowhere"]), [json!(["none", 121])]);
+    assert!(
+        keys(&found["prices"]).contains(&json!([1.5, 4])),
+        "{}",
+        found["prices"]
+    );
+    assert_eq!(found["days"]["buckets"][1]["key_as_string"], "2024-02-04");
+    assert_eq!(found["distinct"]["value"], 4);
+    assert_eq!(found["last"]["value_as_string"], "2024-02-05");
+    assert_eq!(keys(&found["cut"]), [json!([20.0, 10]), json!([30.0, 10])]);
+    let deep = &found["deep"]["buckets"];
+    assert_eq!(
+        keys(&found["deep"]),
+        [json!(["red", 60]), json!(["blue", 30]), json!(["green", 30])]
+    );
+    assert_eq!(deep[0]["stats"]["max"], 119.0);
+    let fifties = &deep[0]["tags"]["buckets"][0]["fifties"];
+    let count = |from: i64| {
+        docs()
+            .filter(|doc| doc.color == "red" && doc.n % 2 == 0 && doc.n / 50 == from)
+            .count()
+    };
+    assert_eq!(deep[0]["tags"]["buckets"][0]["key"], "t0");
+    assert_eq!(
+        keys(fifties),
+        [
+            json!([0.0, count(0)]),
+            json!([50.0, count(1)]),
+            json!([100.0, count(2)])
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_aggregated_is_refused() {
     let node = shop().await;
     for (agg, kind) in [
