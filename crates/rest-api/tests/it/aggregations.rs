@@ -358,6 +358,27 @@ async fn a_post_filter_narrows_the_hits_and_a_least_score_both() {
 }
 
 #[tokio::test]
+async fn what_is_deleted_is_not_counted() {
+    let node = shop().await;
+    node.delete("/shop/_doc/2?refresh=true").await.expect(200);
+    let found = aggregate(
+        &node,
+        &json!({
+            "colors": {"terms": {"field": "color", "include": ["blue"]}},
+            "blue": {"filter": {"term": {"color": "blue"}}, "aggs": {"n": {"value_count": {"field": "n"}}}},
+            "tens": {"histogram": {"field": "n", "interval": 100}},
+        }),
+    )
+    .await;
+    assert_eq!(
+        found["colors"]["buckets"],
+        json!([{"key": "blue", "doc_count": 29}])
+    );
+    assert_eq!(found["blue"], json!({"doc_count": 29, "n": {"value": 29}}));
+    assert_eq!(found["tens"]["buckets"][0]["doc_count"], 99);
+}
+
+#[tokio::test]
 async fn types_are_named_and_scrolls_aggregate_once() {
     let node = shop().await;
     let aggs = json!({

@@ -19,7 +19,7 @@ use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResult
 pub use request::AggregationRequest;
 pub(crate) use scored::AtLeast;
 use translate::Shape;
-pub(crate) use translate::{ShardPlan, collect, refused};
+pub(crate) use translate::{collect, refused};
 
 /// What the aggregations of a search found in one shard copy.
 #[derive(Debug, Clone)]

@@ -3,14 +3,14 @@
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
 
-/// Hands on the documents whose score is at least `min_score`.
+/// Hands on the documents whose score is at least `min_score`; all without one.
 pub(crate) struct AtLeast<C> {
-    pub(crate) min_score: f32,
+    pub(crate) min_score: Option<f32>,
     pub(crate) inner: C,
 }
 
 pub(crate) struct AtLeastInSegment<S> {
-    min_score: f32,
+    min_score: Option<f32>,
     inner: S,
 }
 
@@ -26,7 +26,7 @@ impl<C: Collector> Collector for AtLeast<C> {
     }
 
     fn requires_scoring(&self) -> bool {
-        true
+        self.min_score.is_some() || self.inner.requires_scoring()
     }
 
     fn merge_fruits(
@@ -41,9 +41,14 @@ impl<S: SegmentCollector> SegmentCollector for AtLeastInSegment<S> {
     type Fruit = S::Fruit;
 
     fn collect(&mut self, doc: DocId, score: Score) {
-        if score >= self.min_score {
+        if self.min_score.is_none_or(|least| score >= least) {
             self.inner.collect(doc, score);
         }
+    }
+
+    /// Called instead of [`collect`](Self::collect) where no collector needs scores.
+    fn collect_block(&mut self, docs: &[DocId]) {
+        self.inner.collect_block(docs);
     }
 
     fn harvest(self) -> S::Fruit {

@@ -5,14 +5,15 @@ use std::sync::atomic::Ordering;
 
 use es_exception::{Exception, ExceptionKind};
 use index_meta::{IndexSettings, Mapping};
-use tantivy::collector::Count;
+use tantivy::collector::{Collector, Count};
+use tantivy::query::Query as TantivyQuery;
 use tantivy::{Searcher, TantivyError};
 
 use super::collector::TopHits;
 use super::hits::{FetchedHit, SearchSnapshot, ShardHit, ShardHits, TotalRelation};
 use super::merge::compare_hits;
 use super::request::{SearchRequest, TrackTotalHits};
-use crate::aggregation::{AtLeast, ShardAggregations, ShardPlan, collect, refused};
+use crate::aggregation::{AtLeast, collect, refused};
 use crate::query::BuildContext;
 use crate::{Query, Shard, ShardError};
 
@@ -60,20 +61,29 @@ impl Shard {
         let settings = self.metadata.settings();
         let context = self.build_context(&mapping, &settings, now_millis);
         let query = self.whole_query(request).build(&context)?;
-        let collector = TopHits::new(request, &mapping, self.view.schema(), now_millis)?;
+        let hits = TopHits::new(request, &mapping, self.view.schema(), now_millis)?;
         let plan = request
             .aggregations
             .as_ref()
             .map(|aggregations| aggregations.plan(&context))
             .transpose()?;
-        // What is wrong with the request is known before anything is read.
-        let mut found = self
-            .view
-            .read(|| searcher.search(&*query, &collector))
-            .map_err(|error| self.failed(&error))?;
-        let aggregations = match plan {
-            Some(plan) => Some(self.aggregate(searcher, request, &context, plan)?),
-            None => None,
+        let (mut found, aggregations) = match plan {
+            None => (self.collect(searcher, &*query, &hits)?, None),
+            Some(plan) => {
+                let aggregations = AtLeast {
+                    min_score: request.min_score,
+                    inner: collect(&plan),
+                };
+                let (found, aggregated) = match request.post_filter {
+                    None => self.collect(searcher, &*query, &(hits, aggregations))?,
+                    Some(_) => {
+                        let all = request.query.build(&context)?;
+                        let found = self.collect(searcher, &*query, &hits)?;
+                        (found, self.collect(searcher, &*all, &aggregations)?)
+                    }
+                };
+                (found, Some(plan.found(aggregated)))
+            }
         };
         found.hits.sort_by(|left, right| {
             compare_hits(&request.sort, left, right).then(left.seq_no.cmp(&right.seq_no))
@@ -96,28 +106,19 @@ impl Shard {
         })
     }
 
-    /// Aggregates the matches of the query, which `post_filter` does not narrow.
-    fn aggregate(
+    /// Runs a query. What it is refused for says nothing about the view.
+    fn collect<C: Collector>(
         &self,
         searcher: &Searcher,
-        request: &SearchRequest,
-        context: &BuildContext<'_>,
-        plan: ShardPlan,
-    ) -> Result<ShardAggregations, Exception> {
-        let query = request.query.build(context)?;
-        let inner = collect(&plan);
-        let search = || match request.min_score {
-            Some(min_score) => searcher.search(&*query, &AtLeast { min_score, inner }),
-            None => searcher.search(&*query, &inner),
-        };
-        // What the request is refused for says nothing about the view.
-        let found = self.view.read(|| match search() {
+        query: &dyn TantivyQuery,
+        collector: &C,
+    ) -> Result<C::Fruit, Exception> {
+        let found = self.view.read(|| match searcher.search(query, collector) {
             Err(TantivyError::AggregationError(error)) => Ok(Err(refused(&error))),
             Err(TantivyError::InvalidArgument(problem)) => Ok(Err(Exception::illegal_argument(problem))),
             other => other.map(Ok),
         });
-        let found = found.map_err(|error| self.failed(&error))??;
-        Ok(plan.found(found))
+        found.map_err(|error| self.failed(&error))?
     }
 
     /// How many live documents match.
