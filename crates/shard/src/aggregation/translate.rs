@@ -57,6 +57,7 @@ pub(super) struct Shape {
 pub(crate) struct ShardPlan {
     aggregations: Aggregations,
     shapes: Vec<Shape>,
+    filters: u64,
 }
 
 /// The name of an aggregation for tantivy, by its place among its siblings.
@@ -76,7 +77,11 @@ impl AggregationRequest {
     /// What is wrong with the request for the shard's mapping.
     pub(crate) fn plan(&self, context: &BuildContext<'_>) -> Result<ShardPlan, Exception> {
         let (aggregations, shapes) = translate_all(&self.aggregations, Some(context))?;
-        Ok(ShardPlan { aggregations, shapes })
+        Ok(ShardPlan {
+            aggregations,
+            shapes,
+            filters: count_filters(&self.aggregations),
+        })
     }
 
     /// For merging what shards found.
@@ -86,6 +91,24 @@ impl AggregationRequest {
 }
 
 impl ShardPlan {
+    /// Refuses more filters than there is memory for in a segment of `max_doc` documents: tantivy counts them when they are there already.
+    ///
+    /// # Errors
+    /// `circuit_breaking_exception`.
+    pub(crate) fn check_memory(&self, max_doc: u32) -> Result<(), Exception> {
+        // A bit for each document.
+        let wanted = self.filters * u64::from(max_doc.div_ceil(8));
+        if wanted <= MEMORY_LIMIT {
+            return Ok(());
+        }
+        Err(Exception::new(
+            ExceptionKind::CircuitBreaking,
+            format!(
+                "[request] Data too large: the filters and ranges of this search would take [{wanted}] bytes in one shard, which is larger than the limit of [{MEMORY_LIMIT}]"
+            ),
+        ))
+    }
+
     /// What running the plan found.
     pub(crate) fn found(self, found: IntermediateAggregationResults) -> ShardAggregations {
         ShardAggregations {
@@ -334,6 +357,19 @@ impl Resolved<'_> {
     }
 }
 
+fn count_filters(aggregations: &[Aggregation]) -> u64 {
+    let count = |aggregation: &Aggregation| {
+        let own = match &aggregation.kind {
+            Kind::Filter(_) | Kind::Missing { .. } => 1,
+            Kind::Filters(filters) => filters.buckets.len(),
+            Kind::Range(range) => range.buckets.len(),
+            Kind::Terms(_) | Kind::Histogram(_) | Kind::Metric(_) => 0,
+        };
+        own as u64 + count_filters(&aggregation.inside)
+    };
+    aggregations.iter().map(count).sum()
+}
+
 type Translated = (Aggregations, Vec<Shape>);
 
 fn translate_all(
@@ -488,4 +524,26 @@ fn translate_histogram(
 fn variant(value: Value) -> Result<AggregationVariants, Exception> {
     serde_json::from_value(value)
         .map_err(|error| Exception::illegal_argument(format!("aggregations cannot be computed: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_refused_before_they_take_the_memory() {
+        let body = json!({"a": {"missing": {"field": "n"}, "aggs": {
+            "b": {"range": {"field": "n", "ranges": [{"to": 1}, {"to": 2}, {"from": 2}]}},
+        }}});
+        let request = AggregationRequest::from_json(&body).unwrap();
+        let plan = ShardPlan {
+            aggregations: request.merge_request().unwrap(),
+            shapes: Vec::new(),
+            filters: count_filters(&request.aggregations),
+        };
+        assert_eq!(plan.filters, 4);
+        assert!(plan.check_memory(128 * 1024 * 1024).is_ok());
+        let error = plan.check_memory(129 * 1024 * 1024).unwrap_err();
+        assert_eq!(error.kind(), ExceptionKind::CircuitBreaking);
+    }
 }

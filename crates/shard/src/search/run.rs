@@ -70,6 +70,9 @@ impl Shard {
         let (mut found, aggregations) = match plan {
             None => (self.collect(searcher, &*query, &hits)?, None),
             Some(plan) => {
+                for segment in searcher.segment_readers() {
+                    plan.check_memory(segment.max_doc())?;
+                }
                 let aggregations = AtLeast {
                     min_score: request.min_score,
                     inner: collect(&plan),
