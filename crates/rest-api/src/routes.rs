@@ -7,9 +7,9 @@ use crate::handlers::document::{SOURCE, WRITE};
 use crate::handlers::search::{SEARCH, SEARCH_HINTS};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{
-    aliases, analyze, cat, ccr, cluster_health, cluster_settings, cluster_state, document, index_admin,
-    index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover, root, search, stats,
-    tasks,
+    aliases, analyze, cat, ccr, cluster_health, cluster_settings, cluster_state, data_streams, document,
+    index_admin, index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover, root,
+    search, stats, tasks,
 };
 use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Head, Post, Put};
@@ -170,6 +170,18 @@ const INDICES: &[Route] = &[
         "/_resolve/index/{name}",
         &[TARGET],
         to!(resolve::resolve_index),
+    ),
+    Route::new(
+        &[Get],
+        "/_data_stream",
+        DATA_STREAM,
+        to!(data_streams::get_data_stream),
+    ),
+    Route::new(
+        &[Get],
+        "/_data_stream/{name}",
+        DATA_STREAM,
+        to!(data_streams::get_data_stream),
     ),
     Route::new(
         &[Get],
@@ -550,6 +562,7 @@ const TABLES: &[Route] = &[
     Route::new(&[Get], "/_cat/templates/{name}", &[CAT], to!(cat::templates)),
 ];
 
+const DATA_STREAM: &[&[&str]] = &[MASTER, &["expand_wildcards", "include_defaults", "verbose"]];
 const SCROLL: &[&[&str]] = &[&["scroll", "scroll_id", "rest_total_hits_as_int"]];
 const OPEN_PIT: &[&[&str]] = &[
     TARGET,
