@@ -420,21 +420,23 @@ impl Reads {
             self.outstanding.insert(ids.next(), read);
             return;
         }
-        self.size_next_poll(&read, &response);
+        self.size_next_poll(&read, bytes);
         read.stage = Stage::Answered(Box::new(response), bytes);
         self.outstanding.insert(id, read);
     }
 
-    /// A poll that stayed open until its memory was used up asks for twice as much the next time, one that ended for want of operations for half.
-    fn size_next_poll(&mut self, read: &Read, response: &ReadResponse) {
+    /// A poll that stayed open until its memory was used up, or could not for want of it, asks for twice as much the next time, one that ended for want of
+    /// operations for half. The last answer has `bytes` bytes.
+    fn size_next_poll(&mut self, read: &Read, bytes: u64) {
         let lowest = LOWEST_READ_SIZE.get();
-        if response.frames.is_empty() {
+        if bytes == 0 {
             self.poll_size = (self.poll_size / 2).max(lowest);
-        } else if read.continues {
+        } else if read.plan().is_poll() && (read.continues || bytes > read.reserved / 2) {
             self.poll_size = self.poll_size.saturating_mul(2).min(LARGEST_POLL_SIZE);
         }
     }
 
+    /// Whether a poll that ended with its first answer could have stayed open with more memory.
     /// The memory to ask for before a poll. Thousands of idle shards poll at once, and most polls bring nothing: they ask for little.
     pub(crate) fn poll_size(&self) -> u64 {
         self.poll_size

@@ -7,9 +7,9 @@ use crate::handlers::document::{SOURCE, WRITE};
 use crate::handlers::search::{SEARCH, SEARCH_HINTS};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{
-    aliases, analyze, cat, ccr, cluster_health, cluster_settings, cluster_state, data_streams, document,
-    index_admin, index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover, root,
-    search, stats, tasks,
+    aliases, analyze, by_query, cat, ccr, cluster_health, cluster_settings, cluster_state, data_streams,
+    document, index_admin, index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover,
+    root, search, stats, tasks,
 };
 use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Head, Post, Put};
@@ -492,6 +492,25 @@ const BULK: &[&[&str]] = &[
 const SEARCHES: &[Route] = &[
     Route::new(&[Get, Post], "/_search", SEARCH_ALL, to!(search::search)).json(),
     Route::new(&[Get, Post], "/{index}/_search", SEARCH_ALL, to!(search::search)).json(),
+    Route::new(
+        &[Post],
+        "/{index}/_delete_by_query",
+        CHANGE_FOUND,
+        to!(by_query::delete_by_query),
+    )
+    .json()
+    .carried_on(),
+    Route::new(
+        &[Post],
+        "/{index}/_update_by_query",
+        CHANGE_FOUND,
+        to!(by_query::update_by_query),
+    )
+    .json()
+    .carried_on(),
+    Route::new(&[Post], "/_reindex", REINDEX, to!(by_query::reindex))
+        .json()
+        .carried_on(),
     Route::new(&[Get, Post], "/_msearch", MULTI_SEARCH, to!(search::multi_search)).lines(),
     Route::new(
         &[Get, Post],
@@ -563,6 +582,8 @@ const TABLES: &[Route] = &[
 ];
 
 const DATA_STREAM: &[&[&str]] = &[MASTER, &["expand_wildcards", "include_defaults", "verbose"]];
+const CHANGE_FOUND: &[&[&str]] = &[TARGET, by_query::BY_QUERY, by_query::FOUND];
+const REINDEX: &[&[&str]] = &[by_query::BY_QUERY, &["require_alias"]];
 const SCROLL: &[&[&str]] = &[&["scroll", "scroll_id", "rest_total_hits_as_int"]];
 const OPEN_PIT: &[&[&str]] = &[
     TARGET,

@@ -2,6 +2,7 @@
 
 pub(crate) mod aliases;
 pub(crate) mod analyze;
+pub(crate) mod by_query;
 pub(crate) mod cat;
 pub(crate) mod ccr;
 pub(crate) mod cluster_health;

@@ -7,6 +7,7 @@ mod node;
 
 mod analysis;
 mod auto_follow;
+mod by_query;
 mod cat;
 mod cluster;
 mod damage;
