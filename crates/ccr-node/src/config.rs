@@ -267,6 +267,7 @@ fn cors(raw: RawCors) -> anyhow::Result<Option<CorsConfig>> {
         return Ok(None);
     }
     let defaults = CorsConfig::default();
+    let raw_lists = (raw.allow_methods.clone(), raw.allow_headers.clone());
     let config = CorsConfig {
         allow_origin: list("http.cors.allow-origin", raw.allow_origin, defaults.allow_origin)?,
         allow_methods: list(
@@ -282,6 +283,10 @@ fn cors(raw: RawCors) -> anyhow::Result<Option<CorsConfig>> {
         allow_credentials: raw.allow_credentials,
         max_age: raw.max_age.map_or(defaults.max_age, Duration::from_secs),
     };
+    let any = |list: &Option<String>| list.as_deref().is_some_and(|list| list.contains('*'));
+    if any(&raw_lists.0) || any(&raw_lists.1) {
+        bail!("[http.cors.allow-methods] and [http.cors.allow-headers] are lists of names, without [*]");
+    }
     for origin in &config.allow_origin {
         let text = origin.to_str().unwrap_or_default();
         if text.starts_with('/') {
@@ -412,6 +417,10 @@ mod tests {
             ("allow-origin = \"*\"\nallow-credentials = true", "[*]"),
             ("allow-origin = \"*, http://a\"", "[*]"),
             ("allow-methods = \"GET, (\"", "[http.cors.allow-methods]"),
+            (
+                "allow-headers = \"*\"\nallow-credentials = true",
+                "[http.cors.allow-headers]",
+            ),
         ] {
             let refused = cors(&format!("[http.cors]\nenabled = true\n{wrong}\n")).expect_err(wrong);
             assert!(refused.to_string().contains(text), "{refused}");

@@ -6,6 +6,8 @@ use std::time::Duration;
 use es_exception::Exception;
 use oplog::{ByteCount, Frame, SeqNo};
 
+use poll_size::PollSize;
+
 use crate::LOWEST_READ_SIZE;
 use crate::answer::check_answer;
 use crate::cursor::{after, distance, plus};
@@ -18,9 +20,6 @@ use crate::time::Timestamp;
 
 /// Empty answers come no faster than this, whatever the leader does: it bounds the load that a short poll timeout or a lagging copy can cause.
 pub(crate) const EMPTY_ANSWER_INTERVAL: Duration = Duration::from_millis(10);
-
-/// What a poll asks for at most. Larger ones would end less often, and an end costs the way of a question; the time until then is seconds.
-const LARGEST_POLL_SIZE: u64 = 16 << 20;
 
 /// A poll that failed asks for a quick answer: until it has one, the lag counts as unknown and grows.
 const RETRIED_POLL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -39,7 +38,7 @@ pub(crate) struct Reads {
     operation_size: Option<u64>,
     /// Sizes of operations that did not fit into the answers that began with them.
     large: BTreeMap<SeqNo, u64>,
-    poll_size: u64,
+    poll_size: PollSize,
 }
 
 /// One logical read; its id changes with every attempt.
@@ -145,7 +144,7 @@ impl Reads {
             exceptions: VecDeque::new(),
             operation_size: None,
             large: BTreeMap::new(),
-            poll_size: LOWEST_READ_SIZE.get(),
+            poll_size: PollSize::default(),
         }
     }
 
@@ -420,24 +419,18 @@ impl Reads {
             self.outstanding.insert(ids.next(), read);
             return;
         }
-        self.size_next_poll(&read, &response);
+        if response.frames.is_empty() {
+            self.poll_size.brought_nothing();
+        } else if read.plan().is_poll() && (read.continues || bytes > read.reserved / 2) {
+            self.poll_size.was_used_up();
+        }
         read.stage = Stage::Answered(Box::new(response), bytes);
         self.outstanding.insert(id, read);
     }
 
-    /// A poll that stayed open until its memory was used up asks for twice as much the next time, one that ended for want of operations for half.
-    fn size_next_poll(&mut self, read: &Read, response: &ReadResponse) {
-        let lowest = LOWEST_READ_SIZE.get();
-        if response.frames.is_empty() {
-            self.poll_size = (self.poll_size / 2).max(lowest);
-        } else if read.continues {
-            self.poll_size = self.poll_size.saturating_mul(2).min(LARGEST_POLL_SIZE);
-        }
-    }
-
-    /// The memory to ask for before a poll. Thousands of idle shards poll at once, and most polls bring nothing: they ask for little.
+    /// The memory to ask for before a poll, in bytes.
     pub(crate) fn poll_size(&self) -> u64 {
-        self.poll_size
+        self.poll_size.get()
     }
 
     /// Whether further answers to the read are waited for.
@@ -614,5 +607,6 @@ fn count(from: SeqNo, end: SeqNo) -> u32 {
     u32::try_from(distance(from, end)).unwrap_or(u32::MAX)
 }
 
+mod poll_size;
 #[cfg(test)]
 mod tests;

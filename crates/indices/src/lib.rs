@@ -20,6 +20,7 @@ mod analyze;
 mod auto_id;
 mod background;
 mod bulk;
+mod by_query;
 mod closed_change;
 mod config;
 mod disk_monitor;
@@ -41,6 +42,7 @@ mod search;
 mod service;
 mod settings;
 
+pub use by_query::{ByQueryAction, ByQueryRequest, ByQueryResponse};
 pub use cluster::Origin;
 pub use config::IndicesConfig;
 pub use disk_monitor::{DiskSpace, DiskUsage, FsDiskSpace, UnlimitedDiskSpace};

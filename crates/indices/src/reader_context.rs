@@ -32,9 +32,36 @@ pub(crate) struct ReaderContexts {
 struct ReaderContext {
     targets: Vec<Target>,
     allow_partial_search_results: bool,
-    /// End of its life on the monotonic clock.
-    until: Mutex<Duration>,
+    life: Mutex<Life>,
     scroll: Option<Scroll>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    /// For so long after the last use.
+    keep_alive: Duration,
+    /// Its end on the monotonic clock.
+    until: Duration,
+}
+
+impl Life {
+    fn new(keep_alive: Duration, now: Duration) -> Self {
+        let until = now.saturating_add(keep_alive);
+        Self { keep_alive, until }
+    }
+}
+
+impl ReaderContext {
+    /// Whether it may be used. One that is in use is not over, whatever the time.
+    fn is_alive(&self, now: Duration) -> bool {
+        self.life.lock().until > now
+    }
+
+    /// Notes that it was used, at the end of the use.
+    fn was_used(&self, now: Duration) {
+        let mut life = self.life.lock();
+        life.until = life.until.max(now.saturating_add(life.keep_alive));
+    }
 }
 
 #[derive(Debug)]
@@ -51,6 +78,10 @@ struct Scroll {
 pub struct ContinuedSearch {
     /// Names what the next request asks for.
     pub id: String,
+    /// Whether the hits of a scroll carry their version, as its first request asked.
+    pub version: bool,
+    /// Whether they carry sequence number and primary term.
+    pub seq_no_primary_term: bool,
     /// The hits of this request.
     pub response: SearchResponse,
 }
@@ -58,7 +89,7 @@ pub struct ContinuedSearch {
 impl ReaderContexts {
     fn add(&self, context: ReaderContext, now: Duration) -> Result<String, Exception> {
         let mut open = self.open.lock();
-        open.retain(|_, context| *context.until.lock() > now);
+        open.retain(|_, context| context.is_alive(now));
         let is_scroll = context.scroll.is_some();
         let most = MAX_OPEN[usize::from(!is_scroll)];
         let alike = open.values().filter(|other| other.scroll.is_some() == is_scroll);
@@ -80,7 +111,7 @@ impl ReaderContexts {
         Ok(id)
     }
 
-    /// The context with this id, kept alive for `keep_alive` from now on if that is longer than it would live.
+    /// The context with this id, which is kept alive for `keep_alive` after each use from now on, if that is given.
     fn get(
         &self,
         id: &str,
@@ -88,12 +119,12 @@ impl ReaderContexts {
         now: Duration,
     ) -> Result<Arc<ReaderContext>, Exception> {
         let open = self.open.lock();
-        let context = open.get(id).filter(|context| *context.until.lock() > now);
+        let context = open.get(id).filter(|context| context.is_alive(now));
         let context = context.cloned().ok_or_else(|| missing(id))?;
         if let Some(keep_alive) = keep_alive {
-            let mut until = context.until.lock();
-            *until = (*until).max(now.saturating_add(keep_alive));
+            context.life.lock().keep_alive = keep_alive;
         }
+        context.was_used(now);
         Ok(context)
     }
 
@@ -105,9 +136,12 @@ impl ReaderContexts {
         before - open.len()
     }
 
-    /// Closes what nobody has asked for in time.
+    /// Closes what nobody has asked for in time, and what has lost a shard.
     pub(crate) fn expire(&self, now: Duration) {
-        self.open.lock().retain(|_, context| *context.until.lock() > now);
+        let is_whole = |context: &ReaderContext| !context.targets.iter().any(Target::is_gone);
+        self.open
+            .lock()
+            .retain(|_, context| context.is_alive(now) && is_whole(context));
     }
 }
 
@@ -152,7 +186,7 @@ impl IndicesService {
         let context = ReaderContext {
             targets,
             allow_partial_search_results: options.allow_partial_search_results,
-            until: Mutex::new(now.saturating_add(keep_alive)),
+            life: Mutex::new(Life::new(keep_alive, now)),
             scroll: None,
         };
         Ok((self.contexts.add(context, now)?, summary))
@@ -173,8 +207,11 @@ impl IndicesService {
         let context = self.contexts.get(id, keep_alive, self.clock.monotonic())?;
         let partial = allow_partial_search_results && context.allow_partial_search_results;
         let response = self.search_targets(&context.targets, request, partial).await?;
+        context.was_used(self.clock.monotonic());
         Ok(ContinuedSearch {
             id: id.to_owned(),
+            version: false,
+            seq_no_primary_term: false,
             response,
         })
     }
@@ -195,13 +232,14 @@ impl IndicesService {
         check_scroll(&request)?;
         let shown_sort_values = request.sort.len();
         request.track_total_hits = TrackTotalHits::Exact;
+        request.now_millis = Some(self.now_millis());
         request.break_ties();
         let (targets, opened) = self.open_targets(expression, options).await?;
         let now = self.clock.monotonic();
         let context = ReaderContext {
             targets,
             allow_partial_search_results: options.allow_partial_search_results,
-            until: Mutex::new(now.saturating_add(keep_alive)),
+            life: Mutex::new(Life::new(keep_alive, now)),
             scroll: Some(Scroll {
                 request,
                 shown_sort_values,
@@ -237,7 +275,9 @@ impl IndicesService {
             request.aggregations = None;
         }
         let partial = context.allow_partial_search_results;
+        let (version, seq_no_primary_term) = (request.version, request.seq_no_primary_term);
         let mut response = self.search_targets(&context.targets, request, partial).await?;
+        context.was_used(self.clock.monotonic());
         if let Some(last) = response.hits.last() {
             let after = last.hit.sort.iter().map(shard::SortValue::to_json).collect();
             *scroll.after.lock() = Some(after);
@@ -247,6 +287,8 @@ impl IndicesService {
         }
         Ok(ContinuedSearch {
             id: id.to_owned(),
+            version,
+            seq_no_primary_term,
             response,
         })
     }

@@ -1,7 +1,7 @@
 //! Searching and counting over the shards of indices.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use cluster::{BlockLevel, IndexMetadata, check_block};
 use es_exception::{Exception, ExceptionKind};
@@ -28,7 +28,23 @@ pub(crate) struct Target {
     shard_id: ShardId,
     filter: Option<Query>,
     /// What it is searched as of; as of now without one.
-    snapshot: Option<SearchSnapshot>,
+    as_of: Option<AsOf>,
+}
+
+/// A state of a shard as it was open at a time.
+#[derive(Debug, Clone)]
+struct AsOf {
+    snapshot: SearchSnapshot,
+    shard: Weak<Shard>,
+}
+
+impl Target {
+    /// Whether the shard that was opened is gone: its index was closed or deleted, or its copy made anew.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.as_of
+            .as_ref()
+            .is_some_and(|as_of| as_of.shard.strong_count() == 0)
+    }
 }
 
 impl IndicesService {
@@ -48,14 +64,20 @@ impl IndicesService {
             .await
     }
 
+    /// What `now` is in the dates of a search that begins.
+    pub(crate) fn now_millis(&self) -> i64 {
+        i64::try_from(self.clock.now().get()).unwrap_or(i64::MAX)
+    }
+
     /// Searches these shards. Errors as in [`search`](Self::search).
     pub(crate) async fn search_targets(
         &self,
         targets: &[Target],
-        request: SearchRequest,
+        mut request: SearchRequest,
         allow_partial_search_results: bool,
     ) -> Result<SearchResponse, Exception> {
         let started = self.clock.monotonic();
+        request.now_millis.get_or_insert(self.now_millis());
         request.check()?;
         check_window(&request, targets)?;
         let request = Arc::new(request);
@@ -170,24 +192,28 @@ impl IndicesService {
             total: len(&targets),
             ..ShardSummary::default()
         };
-        let opening = targets
-            .iter()
-            .map(|target| self.on_shard(target, |shard| shard.open_snapshot()));
+        let opening = targets.iter().map(|target| async move {
+            check_restored(&target.index, target.shard_id.shard.get())?;
+            let shard = self.shard(&target.shard_id)?;
+            let of = Arc::downgrade(&shard);
+            let snapshot = self.blocking.read(move || shard.open_snapshot()).await??;
+            Ok(AsOf { snapshot, shard: of })
+        });
         let opened: Vec<_> = stream::iter(opening.collect::<Vec<_>>())
             .buffered(CONCURRENT_SHARDS)
             .collect()
             .await;
-        for (target, snapshot) in targets.iter_mut().zip(opened) {
-            match snapshot {
-                Ok(snapshot) => {
-                    target.snapshot = Some(snapshot);
+        for (target, as_of) in targets.iter_mut().zip(opened) {
+            match as_of {
+                Ok(as_of) => {
+                    target.as_of = Some(as_of);
                     summary.successful += 1;
                 }
                 Err(reason) => summary.failures.push(failure(target, reason)),
             }
         }
         check_failures(&mut summary, options.allow_partial_search_results)?;
-        targets.retain(|target| target.snapshot.is_some());
+        targets.retain(|target| target.as_of.is_some());
         Ok((targets, summary))
     }
 
@@ -204,7 +230,7 @@ impl IndicesService {
                     index: Arc::clone(index),
                     shard_id,
                     filter: filter.clone(),
-                    snapshot: None,
+                    as_of: None,
                 });
             }
         }
@@ -221,9 +247,9 @@ impl IndicesService {
         summary.total = len(targets);
         let searches = targets.iter().enumerate().map(|(position, target)| {
             let request = request_of(target, position, request);
-            let snapshot = target.snapshot.clone();
-            let search = move |shard: &Shard| match &snapshot {
-                Some(snapshot) => shard.search_at(snapshot, &request),
+            let as_of = target.as_of.clone();
+            let search = move |shard: &Shard| match &as_of {
+                Some(as_of) => shard.search_at(&as_of.snapshot, &request),
                 None => shard.search(&request),
             };
             async move { (position, self.on_shard(target, search).await) }
@@ -303,6 +329,15 @@ impl IndicesService {
     ) -> Result<T, Exception> {
         check_restored(&target.index, target.shard_id.shard.get())?;
         let shard = self.shard(&target.shard_id)?;
+        if let Some(as_of) = &target.as_of
+            && !std::ptr::eq(as_of.shard.as_ptr(), Arc::as_ptr(&shard))
+        {
+            let reason = format!(
+                "shard {} was closed or made anew since this search was opened",
+                target.shard_id
+            );
+            return Err(Exception::new(ExceptionKind::SearchContextMissing, reason));
+        }
         self.blocking.read(move || work(&shard)).await?
     }
 }

@@ -131,7 +131,6 @@ impl IndicesService {
             upkeep_signal,
             move || {
                 upkeep.round();
-                expiring.expire(time.monotonic());
             },
         )
         .map_err(StartError::Thread)?;
@@ -142,6 +141,8 @@ impl IndicesService {
             Arc::default(),
             move || {
                 watched.look();
+                // Here, since a round of the upkeep may take long.
+                expiring.expire(time.monotonic());
             },
         )
         .map_err(StartError::Thread)?;

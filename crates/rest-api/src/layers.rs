@@ -1,7 +1,9 @@
 //! What surrounds every request: compressed bodies, both ways, and pages from other origins.
 
 use axum::Router;
-use http::HeaderValue;
+use http::header::ACCEPT_ENCODING;
+use http::{HeaderValue, Method, Request};
+use tower::util::MapRequestLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::decompression::RequestDecompressionLayer;
@@ -15,13 +17,23 @@ pub(crate) fn with_layers(router: Router, config: &RestConfig) -> Router {
     // An encoding that is not known passes, to be refused with an error that says so.
     let router = router.layer(RequestDecompressionLayer::new().pass_through_unaccepted(true));
     let router = match config.compression {
-        true => router.layer(CompressionLayer::new()),
+        true => router
+            .layer(CompressionLayer::new())
+            .layer(MapRequestLayer::new(uncompressed_head)),
         false => router,
     };
     match &config.cors {
         Some(cors) => router.layer(cors_layer(cors)),
         None => router,
     }
+}
+
+/// The answer to HEAD has no body that a client could take apart: some try all the same when it is said to be compressed.
+fn uncompressed_head<B>(mut request: Request<B>) -> Request<B> {
+    if request.method() == Method::HEAD {
+        request.headers_mut().remove(ACCEPT_ENCODING);
+    }
+    request
 }
 
 fn cors_layer(config: &CorsConfig) -> CorsLayer {

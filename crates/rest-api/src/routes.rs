@@ -4,12 +4,11 @@
 
 use crate::handlers::cat::CAT;
 use crate::handlers::document::{SOURCE, WRITE};
-use crate::handlers::search::{SEARCH, SEARCH_HINTS};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{
-    aliases, analyze, cat, ccr, cluster_health, cluster_settings, cluster_state, document, index_admin,
-    index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover, root, search, stats,
-    tasks,
+    aliases, analyze, cat, cluster_health, cluster_settings, cluster_state, data_streams, document,
+    index_admin, index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover, root,
+    stats, tasks,
 };
 use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Head, Post, Put};
@@ -29,6 +28,8 @@ macro_rules! to {
 }
 
 // After the macro, which it uses.
+mod replication;
+mod searches;
 mod templates;
 
 /// Every route.
@@ -39,10 +40,10 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         METADATA,
         templates::TEMPLATES,
         DOCUMENTS,
-        SEARCHES,
+        searches::SEARCHES,
         TABLES,
-        REPLICATION,
-        AUTO_FOLLOW,
+        replication::REPLICATION,
+        replication::AUTO_FOLLOW,
     ]
     .into_iter()
     .flatten()
@@ -170,6 +171,18 @@ const INDICES: &[Route] = &[
         "/_resolve/index/{name}",
         &[TARGET],
         to!(resolve::resolve_index),
+    ),
+    Route::new(
+        &[Get],
+        "/_data_stream",
+        DATA_STREAM,
+        to!(data_streams::get_data_stream),
+    ),
+    Route::new(
+        &[Get],
+        "/_data_stream/{name}",
+        DATA_STREAM,
+        to!(data_streams::get_data_stream),
     ),
     Route::new(
         &[Get],
@@ -477,57 +490,6 @@ const BULK: &[&[&str]] = &[
     ],
 ];
 
-const SEARCHES: &[Route] = &[
-    Route::new(&[Get, Post], "/_search", SEARCH_ALL, to!(search::search)).json(),
-    Route::new(&[Get, Post], "/{index}/_search", SEARCH_ALL, to!(search::search)).json(),
-    Route::new(&[Get, Post], "/_msearch", MULTI_SEARCH, to!(search::multi_search)).lines(),
-    Route::new(
-        &[Get, Post],
-        "/{index}/_msearch",
-        MULTI_SEARCH,
-        to!(search::multi_search),
-    )
-    .lines(),
-    Route::new(&[Get, Post], "/_search/scroll", SCROLL, to!(search::scroll)).json(),
-    Route::new(
-        &[Get, Post],
-        "/_search/scroll/{scroll_id}",
-        SCROLL,
-        to!(search::scroll),
-    )
-    .json(),
-    Route::new(&[Delete], "/_search/scroll", &[], to!(search::clear_scroll)).json(),
-    Route::new(
-        &[Delete],
-        "/_search/scroll/{scroll_id}",
-        &[],
-        to!(search::clear_scroll),
-    )
-    .json(),
-    Route::new(
-        &[Post],
-        "/{index}/_pit",
-        OPEN_PIT,
-        to!(search::open_point_in_time),
-    )
-    .json(),
-    Route::new(&[Delete], "/_pit", &[], to!(search::close_point_in_time)).json(),
-    Route::new(&[Get, Post], "/_count", COUNT, to!(search::count)).json(),
-    Route::new(&[Get, Post], "/{index}/_count", COUNT, to!(search::count)).json(),
-];
-
-const SEARCH_ALL: &[&[&str]] = &[SEARCH, SEARCH_HINTS, SOURCE, TARGET];
-const COUNT: &[&[&str]] = &[
-    TARGET,
-    &[
-        "q",
-        "routing",
-        "preference",
-        "terminate_after",
-        "ignore_throttled",
-    ],
-];
-
 const TABLES: &[Route] = &[
     Route::new(&[Get], "/_cat/indices", CAT_INDICES, to!(cat::indices)),
     Route::new(&[Get], "/_cat/indices/{index}", CAT_INDICES, to!(cat::indices)),
@@ -550,122 +512,6 @@ const TABLES: &[Route] = &[
     Route::new(&[Get], "/_cat/templates/{name}", &[CAT], to!(cat::templates)),
 ];
 
-const SCROLL: &[&[&str]] = &[&["scroll", "scroll_id", "rest_total_hits_as_int"]];
-const OPEN_PIT: &[&[&str]] = &[
-    TARGET,
-    &[
-        "keep_alive",
-        "routing",
-        "preference",
-        "allow_partial_search_results",
-        "max_concurrent_shard_requests",
-    ],
-];
-const MULTI_SEARCH: &[&[&str]] = &[
-    TARGET,
-    search::SEARCH_HINTS,
-    &[
-        "max_concurrent_searches",
-        "rest_total_hits_as_int",
-        "routing",
-        "typed_keys",
-    ],
-];
+const DATA_STREAM: &[&[&str]] = &[MASTER, &["expand_wildcards", "include_defaults", "verbose"]];
 const CAT_RECOVERY: &[&[&str]] = &[CAT, &["active_only"]];
 const CAT_INDICES: &[&[&str]] = &[CAT, &["health", "pri", "include_unloaded_segments"]];
-
-const REPLICATION: &[Route] = &[
-    Route::new(
-        &[Put],
-        "/{index}/_ccr/follow",
-        &[MASTER, ACTIVE],
-        to!(ccr::follow),
-    )
-    .json()
-    .carried_on(),
-    Route::new(
-        &[Post],
-        "/{index}/_ccr/pause_follow",
-        &[MASTER],
-        to!(ccr::pause_follow),
-    )
-    .carried_on(),
-    Route::new(
-        &[Post],
-        "/{index}/_ccr/resume_follow",
-        &[MASTER],
-        to!(ccr::resume_follow),
-    )
-    .json()
-    .carried_on(),
-    Route::new(&[Post], "/{index}/_ccr/unfollow", &[MASTER], to!(ccr::unfollow)).carried_on(),
-    Route::new(
-        &[Post],
-        "/{index}/_ccr/forget_follower",
-        &[TIMEOUT],
-        to!(ccr::forget_follower),
-    )
-    .json()
-    .carried_on(),
-    Route::new(&[Get], "/{index}/_ccr/stats", &[TIMEOUT], to!(ccr::follow_stats)),
-    Route::new(&[Get], "/{index}/_ccr/info", &[MASTER], to!(ccr::info)),
-    Route::new(&[Get], "/_ccr/stats", &[MASTER, TIMEOUT], to!(ccr::stats)),
-    Route::new(&[Get], "/_xpack/usage", &[MASTER], to!(ccr::usage)),
-];
-
-const AUTO_FOLLOW: &[Route] = &[
-    Route::new(
-        &[Put],
-        "/_ccr/auto_follow/{name}",
-        &[MASTER],
-        to!(ccr::put_auto_follow_pattern),
-    )
-    .json()
-    .carried_on(),
-    Route::new(
-        &[Get],
-        "/_ccr/auto_follow",
-        &[FLAT, MASTER],
-        to!(ccr::get_auto_follow_pattern),
-    ),
-    Route::new(
-        &[Get],
-        "/_ccr/auto_follow/{name}",
-        &[FLAT, MASTER],
-        to!(ccr::get_auto_follow_pattern),
-    ),
-    Route::new(
-        &[Delete],
-        "/_ccr/auto_follow/{name}",
-        &[MASTER],
-        to!(ccr::delete_auto_follow_pattern),
-    )
-    .carried_on(),
-    Route::new(
-        &[Post],
-        "/_ccr/auto_follow/{name}/pause",
-        &[MASTER],
-        to!(ccr::pause_auto_follow_pattern),
-    )
-    .carried_on(),
-    Route::new(
-        &[Post],
-        "/_ccr/auto_follow/{name}/resume",
-        &[MASTER],
-        to!(ccr::resume_auto_follow_pattern),
-    )
-    .carried_on(),
-    Route::new(
-        &[Post],
-        "/_ccr/auto_follow/_preview",
-        &[MASTER],
-        to!(ccr::preview_auto_follow),
-    )
-    .json(),
-    Route::new(
-        &[Get],
-        "/_ccr/auto_follow/{name}/_preview",
-        &[MASTER],
-        to!(ccr::preview_auto_follow),
-    ),
-];

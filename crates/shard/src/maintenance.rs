@@ -56,7 +56,9 @@ impl CompactionContext for Compactor<'_> {
         }
         let mut waited = Duration::ZERO;
         while shard.passed_by_all() < Some(seq_no) {
-            if waited >= READERS_WAIT || shard.check_open().is_err() {
+            // A scroll or a point in time lives for minutes: what it shows is kept until then, and nobody waits for it.
+            let is_held = shard.view.is_held_before(seq_no.get());
+            if is_held || waited >= READERS_WAIT || shard.check_open().is_err() {
                 return false;
             }
             thread::sleep(READERS_STEP);

@@ -141,20 +141,20 @@ pub(crate) fn with_active(state: &ClusterState, name: &str, active: bool) -> Res
     Ok(with_pattern(state, name, &stored))
 }
 
-/// The state in which the leader indices `followed` are noted with the pattern, and those are forgotten that `exists` does not know. A pattern that is
-/// gone meanwhile stays so.
+/// The state in which the leader indices `followed` are noted with the pattern, and those that are `gone` are forgotten. A pattern that is gone
+/// meanwhile stays so.
 pub(crate) fn with_followed(
     state: &ClusterState,
     name: &str,
     followed: &BTreeSet<IndexUuid>,
-    exists: impl Fn(&IndexUuid) -> bool,
+    gone: &BTreeSet<IndexUuid>,
 ) -> ClusterState {
     let Ok(mut stored) = pattern(state, name) else {
         return state.clone();
     };
     let before = stored.followed.clone();
     stored.followed.extend(followed.iter().cloned());
-    stored.followed.retain(exists);
+    stored.followed.retain(|uuid| !gone.contains(uuid));
     if stored.followed == before {
         return state.clone();
     }
@@ -190,4 +190,64 @@ fn key(name: &str) -> String {
 fn missing(name: &str) -> Exception {
     let reason = format!("auto-follow pattern [{name}] is missing");
     Exception::new(ExceptionKind::ResourceNotFound, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(remote: &str, followed: &[&str]) -> StoredPattern {
+        StoredPattern {
+            pattern: AutoFollowPattern {
+                active: true,
+                remote_cluster: remote.parse().unwrap(),
+                leader_index_patterns: vec!["*".to_owned()],
+                leader_index_exclusion_patterns: Vec::new(),
+                follow_index_pattern: Some("{{leader_index}}-copy".to_owned()),
+                settings: Settings::from_json(&serde_json::json!({"index.priority": 3})).unwrap(),
+                parameters: RawFollowParameters {
+                    max_outstanding_read_requests: Some(3),
+                    ..RawFollowParameters::default()
+                },
+                follow_existing_indices: true,
+            },
+            followed: uuids(followed),
+        }
+    }
+
+    fn uuids(names: &[&str]) -> BTreeSet<IndexUuid> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_put_is_found_again() {
+        let state = ClusterState::new("c", "u");
+        let one = stored("lisbon", &["a", "b"]);
+        let state = with_pattern(&state, "p", &one);
+        assert_eq!(pattern(&state, "p").unwrap(), one);
+        let paused = with_active(&state, "p", false).unwrap();
+        assert!(!pattern(&paused, "p").unwrap().pattern.active);
+        assert!(patterns(&without_pattern(&state, "p").unwrap()).is_empty());
+        for missing in [
+            pattern(&state, "q").map(|_| ()),
+            without_pattern(&state, "q").map(|_| ()),
+        ] {
+            assert_eq!(missing.unwrap_err().kind(), ExceptionKind::ResourceNotFound);
+        }
+    }
+
+    #[test]
+    fn a_note_of_older_metadata_forgets_nothing_that_came_since() {
+        // `b` was noted while the worker looked at metadata in which `a` was gone and `b` not there yet.
+        let state = with_pattern(&ClusterState::new("c", "u"), "p", &stored("lisbon", &["a", "b"]));
+        let next = with_followed(&state, "p", &uuids(&["c"]), &uuids(&["a"]));
+        assert_eq!(pattern(&next, "p").unwrap().followed, uuids(&["b", "c"]));
+        let gone = with_followed(
+            &without_pattern(&next, "p").unwrap(),
+            "p",
+            &uuids(&["c"]),
+            &uuids(&[]),
+        );
+        assert!(patterns(&gone).is_empty());
+    }
 }

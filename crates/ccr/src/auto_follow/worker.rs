@@ -1,16 +1,17 @@
 //! Watches one remote cluster and follows the indices that patterns match.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cluster::ClusterState;
 use es_exception::{Exception, ExceptionKind};
-use oplog::Clock;
+use oplog::{Clock, IndexUuid};
 use tokio::sync::watch;
 use transport::{ClusterAlias, ClusterMetadata, ClusterMetadataRequest, IndexSummary};
 
-use super::metadata::{StoredPattern, patterns, with_followed};
+use super::metadata::{StoredPattern, pattern, patterns, with_followed};
 use super::pattern::AutoFollowPattern;
 use super::retries::{Candidate, Retries};
 use super::stats::AutoFollowRecorder;
@@ -44,8 +45,6 @@ enum Next {
     Ask,
     /// Wait for the cluster's patterns or settings to change, at most for so long.
     Wait(Duration),
-    /// No pattern is left.
-    End,
 }
 
 impl Worker {
@@ -68,13 +67,12 @@ impl Worker {
         }
     }
 
-    /// Runs until no active pattern is left. Cancel safe: what was followed and not noted yet is found to be followed the next time.
-    pub(super) async fn run(mut self) {
+    /// Runs until it is dropped, which is safe at any time: what was followed and not noted yet is found to be followed the next time.
+    pub(super) async fn run(mut self) -> Infallible {
         loop {
             let state = Arc::clone(&self.states.borrow_and_update());
             match self.round(&state).await {
                 Next::Ask => {}
-                Next::End => return,
                 Next::Wait(longest) => {
                     let change = relevant_change(&mut self.states, &state);
                     // An elapsed pause is as good as a change.
@@ -93,7 +91,8 @@ impl Worker {
             .map(|(name, stored)| (name.as_str(), stored))
             .collect();
         if mine.is_empty() {
-            return Next::End;
+            // Whoever keeps the workers ends this one, unless a pattern comes back first.
+            return Next::Wait(Duration::MAX);
         }
         let definitions: BTreeMap<String, AutoFollowPattern> = mine
             .iter()
@@ -186,6 +185,8 @@ impl Worker {
                         continue;
                     }
                     Some(Verdict::Fail(exception)) => Err(exception),
+                    // Deleted, paused or changed meanwhile: the next round goes by what holds then.
+                    Some(Verdict::Follow(_)) if !self.is_as_before(name, stored) => break,
                     Some(Verdict::Follow(follower)) => {
                         let done = self.follow(&stored.pattern, index, follower).await;
                         followers = Followers::of(&self.service.cluster.state());
@@ -203,7 +204,7 @@ impl Worker {
                     }
                 }
             }
-            self.note(name, followed, metadata).await;
+            self.note(name, stored, followed, metadata).await;
         }
         let is_failing = |candidate: &Candidate| failing.contains(candidate);
         self.retries.end_round(is_failing, waits, self.clock.monotonic());
@@ -243,21 +244,39 @@ impl Worker {
     }
 
     /// Notes what a pattern has dealt with. A failure does no harm: what is followed is found to be so the next time.
-    async fn note(&self, name: &str, followed: BTreeSet<oplog::IndexUuid>, metadata: &ClusterMetadata) {
-        let exists: BTreeSet<&oplog::IndexUuid> = metadata.indices.iter().map(|index| &index.uuid).collect();
+    async fn note(
+        &self,
+        name: &str,
+        stored: &StoredPattern,
+        followed: BTreeSet<IndexUuid>,
+        metadata: &ClusterMetadata,
+    ) {
+        let exists: BTreeSet<&IndexUuid> = metadata.indices.iter().map(|index| &index.uuid).collect();
+        // Only of those that the pattern knew when the metadata was looked at: others came with newer metadata, or are of another cluster.
+        let gone: BTreeSet<IndexUuid> = stored
+            .followed
+            .iter()
+            .filter(|uuid| !exists.contains(uuid))
+            .cloned()
+            .collect();
+        if followed.is_empty() && gone.is_empty() {
+            return;
+        }
         let noted = self
             .service
             .cluster
             .update("note what auto-follow follows", |state| {
-                Ok((
-                    with_followed(state, name, &followed, |uuid| exists.contains(uuid)),
-                    (),
-                ))
+                Ok((with_followed(state, name, &followed, &gone), ()))
             })
             .await;
         if let Err(error) = noted {
             tracing::warn!(pattern = %name, %error, "what auto-follow follows could not be noted, trying again with the next change");
         }
+    }
+
+    /// Whether the pattern is still as it was when this round began.
+    fn is_as_before(&self, name: &str, stored: &StoredPattern) -> bool {
+        pattern(&self.service.cluster.state(), name).is_ok_and(|now| now.pattern == stored.pattern)
     }
 }
 

@@ -2,11 +2,13 @@
 
 pub(crate) mod aliases;
 pub(crate) mod analyze;
+pub(crate) mod by_query;
 pub(crate) mod cat;
 pub(crate) mod ccr;
 pub(crate) mod cluster_health;
 pub(crate) mod cluster_settings;
 pub(crate) mod cluster_state;
+pub(crate) mod data_streams;
 pub(crate) mod document;
 pub(crate) mod index_admin;
 pub(crate) mod index_metadata;

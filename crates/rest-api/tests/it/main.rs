@@ -8,6 +8,7 @@ mod node;
 mod aggregations;
 mod analysis;
 mod auto_follow;
+mod by_query;
 mod cat;
 mod cluster;
 mod damage;

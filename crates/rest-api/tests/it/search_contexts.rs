@@ -259,3 +259,95 @@ async fn several_searches_in_one_request_fail_each_by_itself() {
             .refused(400, kind);
     }
 }
+
+#[tokio::test]
+async fn a_scroll_over_indices_that_lack_the_sorted_field_gives_all_of_them() {
+    let node = with_documents(20).await;
+    for id in 0..30 {
+        node.put(&format!("/another/_doc/{id}"), r#"{"other": 1}"#)
+            .await
+            .expect(201);
+    }
+    node.post("/_refresh", "").await.expect(200);
+    for order in ["asc", "desc"] {
+        for missing in ["_last", "_first"] {
+            let sort = json!([{"n": {"order": order, "missing": missing, "unmapped_type": "long"}}]);
+            let body = json!({"size": 7, "sort": sort}).to_string();
+            let mut answer = node
+                .post("/another,orders/_search?scroll=1m", &body)
+                .await
+                .expect(200);
+            let mut seen = 0;
+            while !ids(&answer).is_empty() {
+                seen += ids(&answer).len();
+                let next = json!({"scroll_id": answer["_scroll_id"]}).to_string();
+                answer = node.post("/_search/scroll", &next).await.expect(200);
+            }
+            assert_eq!(seen, 50, "{sort}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn later_pages_show_what_the_first_one_asked_for() {
+    let node = with_documents(3).await;
+    let body = json!({"size": 1, "version": true, "seq_no_primary_term": true}).to_string();
+    let first = node.post("/orders/_search?scroll=1m", &body).await.expect(200);
+    let next = json!({"scroll_id": first["_scroll_id"]}).to_string();
+    let second = node.post("/_search/scroll", &next).await.expect(200);
+    for page in [first, second] {
+        let hit = &page["hits"]["hits"][0];
+        assert!(
+            hit["_version"].is_u64() && hit["_seq_no"].is_u64() && hit["_primary_term"].is_u64(),
+            "{hit}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_search_of_a_shard_that_was_closed_or_made_anew_is_over() {
+    let node = with_documents(3).await;
+    let open = async || {
+        node.post("/orders/_search?scroll=1m&size=1", "")
+            .await
+            .expect(200)["_scroll_id"]
+            .clone()
+    };
+    let (closed, deleted) = (open().await, open().await);
+    let next = async |id: &Value| {
+        node.post("/_search/scroll", &json!({"scroll_id": id}).to_string())
+            .await
+    };
+    node.post("/orders/_close", "").await.expect(200);
+    node.post("/orders/_open", "").await.expect(200);
+    let refused = next(&closed).await;
+    refused.refused(404, "search_phase_execution_exception");
+    assert_eq!(
+        refused.json()["error"]["root_cause"][0]["type"],
+        "search_context_missing_exception"
+    );
+    node.delete("/orders").await.expect(200);
+    write(&node, 0..3).await;
+    assert_eq!(next(&deleted).await.status.as_u16(), 404);
+}
+
+#[tokio::test]
+async fn an_open_search_does_not_keep_a_forced_merge_waiting() {
+    let node = with_documents(300).await;
+    let opened = node.post("/orders/_pit?keep_alive=1m", "").await.expect(200);
+    write(&node, 0..300).await;
+    let merge = node.post("/orders/_forcemerge?max_num_segments=1", "");
+    let merged = tokio::time::timeout(std::time::Duration::from_secs(4), merge).await;
+    assert_eq!(
+        merged
+            .expect("three shards, each of which would wait for 5 s")
+            .expect(200)["_shards"]["failed"],
+        0
+    );
+    let body = json!({"size": 300, "pit": {"id": opened["id"]}}).to_string();
+    assert_eq!(
+        ids(&node.post("/_search", &body).await.expect(200)).len(),
+        300,
+        "its documents are still there"
+    );
+}

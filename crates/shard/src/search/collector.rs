@@ -130,6 +130,7 @@ impl Criterion {
     ) -> Result<Self, Exception> {
         let fixed = |value: &Value| fix(clause, &origin, value, mapping, now_millis);
         let missing_value = match &clause.missing {
+            SortMissing::Value(_) if origin == Origin::Nowhere => None,
             SortMissing::Value(value) => Some(fixed(value)?),
             SortMissing::First | SortMissing::Last => None,
         };
@@ -213,7 +214,8 @@ fn fix(
         return Ok(Fixed::Null);
     }
     match origin {
-        Origin::Nowhere => Ok(Fixed::Null),
+        // Nothing here has a value, and an index that has the field gave this one: all documents here are on one side of it.
+        Origin::Nowhere => Ok(Fixed::Long(0)),
         Origin::Score => value.as_f64().map(Fixed::Double).ok_or_else(bad),
         Origin::SeqNo | Origin::ShardDoc { .. } => {
             let number = value

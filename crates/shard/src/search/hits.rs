@@ -85,6 +85,10 @@ impl SearchSnapshot {
         }
     }
 
+    pub(crate) fn published(&self) -> Option<&Arc<Published>> {
+        self.state.as_ref().map(|(published, _)| published)
+    }
+
     pub(crate) fn searcher(&self) -> Option<&Searcher> {
         self.state.as_ref().map(|(_, searcher)| searcher)
     }

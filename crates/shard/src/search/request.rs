@@ -54,6 +54,8 @@ pub struct SearchRequest {
     pub min_score: Option<f32>,
     /// The shard's place among those of the search: the upper part of its values of `_shard_doc`.
     pub shard_position: u32,
+    /// What `now` is in dates, in milliseconds since the epoch, the same for all shards and pages; `None`: when each shard is searched.
+    pub now_millis: Option<i64>,
 }
 
 impl Default for SearchRequest {
@@ -74,6 +76,7 @@ impl Default for SearchRequest {
             track_total_hits: TrackTotalHits::UpTo(10_000),
             min_score: None,
             shard_position: 0,
+            now_millis: None,
         }
     }
 }

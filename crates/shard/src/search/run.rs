@@ -25,7 +25,7 @@ impl Shard {
     /// # Errors
     /// What is wrong with the request for this shard's mapping and settings; failures of the shard.
     pub fn search(&self, request: &SearchRequest) -> Result<ShardHits, Exception> {
-        self.search_at(&self.open_snapshot()?, request)
+        self.search_at(&self.snapshot()?, request)
     }
 
     /// What a search of now sees, for searches of later: as long as it is held, they see the same. It costs the files and the operations that are kept
@@ -34,6 +34,14 @@ impl Shard {
     /// # Errors
     /// Failures of the shard.
     pub fn open_snapshot(&self) -> Result<SearchSnapshot, Exception> {
+        let snapshot = self.snapshot()?;
+        if let Some(published) = snapshot.published() {
+            self.view.hold(published);
+        }
+        Ok(snapshot)
+    }
+
+    fn snapshot(&self) -> Result<SearchSnapshot, Exception> {
         self.check_open()?;
         let published = self.view.searcher_for_search()?;
         let searcher = self
@@ -55,6 +63,7 @@ impl Shard {
         request.check()?;
         self.check_window(request)?;
         let (mapping, now_millis) = self.start_search()?;
+        let now_millis = request.now_millis.unwrap_or(now_millis);
         let searcher = snapshot
             .searcher()
             .ok_or_else(|| Exception::new(ExceptionKind::IllegalState, "a search of nothing"))?;

@@ -573,6 +573,16 @@ impl ViewCore {
         opened
     }
 
+    /// Notes that somebody holds the state for longer than one request.
+    pub(crate) fn hold(&self, published: &Arc<Published>) {
+        self.generations.hold(published);
+    }
+
+    /// Whether a state that is held for long does not have the operation `seq_no`.
+    pub(crate) fn is_held_before(&self, seq_no: u64) -> bool {
+        self.generations.is_held_before(seq_no)
+    }
+
     /// The first operation that some reader in action may not have seen.
     pub(crate) fn oldest_next_in_use(&self) -> u64 {
         // Between taking a state and holding it there is no gap: whoever takes the present one holds it, or a newer one.

@@ -10,6 +10,8 @@ use super::published::Published;
 #[derive(Default)]
 pub(super) struct Generations {
     used: Mutex<Vec<Weak<Published>>>,
+    /// Those of them that searches over several requests hold, which may take long.
+    held: Mutex<Vec<Weak<Published>>>,
 }
 
 impl Generations {
@@ -18,6 +20,20 @@ impl Generations {
         let mut used = self.used.lock();
         used.retain(|generation| generation.strong_count() > 0);
         used.push(Arc::downgrade(published));
+    }
+
+    /// Notes that somebody holds the state for longer than one request.
+    pub(super) fn hold(&self, published: &Arc<Published>) {
+        let mut held = self.held.lock();
+        held.retain(|generation| generation.strong_count() > 0);
+        held.push(Arc::downgrade(published));
+    }
+
+    /// Whether a state that is held for long does not have the operation `seq_no`: to wait for its end would be in vain.
+    pub(super) fn is_held_before(&self, seq_no: u64) -> bool {
+        let held = self.held.lock();
+        let states = held.iter().filter_map(Weak::upgrade);
+        states.into_iter().any(|published| published.next <= seq_no)
     }
 
     /// The first operation that the oldest state in use does not hold.

@@ -1,22 +1,25 @@
-//! The samples of the documentation, run by the official Python and JavaScript clients as their users write them.
+//! The samples of the documentation, and the clients' own helpers, run by the official Python and JavaScript clients as their users write them.
 
 use crate::context::Context;
 use crate::pair::Connection;
 use anyhow::{Context as _, Result, ensure};
+use std::path::Path;
 use std::process::Command;
 
 /// See the module.
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     let clients = context.clients()?;
     let pair = context.pair(Connection::Direct).await?;
-    let mut python = Command::new(&clients.python);
-    python.arg(clients.scripts.join("ccr.py"));
-    let mut javascript = Command::new("node");
-    javascript
-        .arg(clients.scripts.join("ccr.mjs"))
-        .env("CLIENT_MODULES", &clients.node_modules);
-    for (name, mut command) in [("python", python), ("javascript", javascript)] {
+    for name in ["ccr.py", "ccr.mjs", "search.py", "search.mjs"] {
+        let interpreter = if name.ends_with(".py") {
+            clients.python.as_path()
+        } else {
+            Path::new("node")
+        };
+        let mut command = Command::new(interpreter);
         command
+            .arg(clients.scripts.join(name))
+            .env("CLIENT_MODULES", &clients.node_modules)
             .env("LEADER", pair.leader.rest().base())
             .env("FOLLOWER", pair.follower.rest().base());
         command.env("LEADER_TRANSPORT", &pair.leader.addresses().transport);
@@ -26,15 +29,8 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         let said = [output.stdout, output.stderr]
             .map(|text| String::from_utf8_lossy(&text).into_owned())
             .concat();
-        ensure!(
-            output.status.success(),
-            "the {name} client: {}\n{said}",
-            output.status
-        );
-        ensure!(
-            said.contains("all samples passed"),
-            "the {name} script ended early:\n{said}"
-        );
+        ensure!(output.status.success(), "{name}: {}\n{said}", output.status);
+        ensure!(said.contains("all samples passed"), "{name} ended early:\n{said}");
     }
     pair.check_logs()
 }

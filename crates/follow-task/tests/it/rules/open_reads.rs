@@ -202,3 +202,14 @@ fn fitting(from: u64, bytes: u64) -> u64 {
     };
     (from..).take_while(takes).count() as u64
 }
+
+#[test]
+fn a_poll_that_half_of_its_memory_went_into_at_once_asks_for_more_the_next_time() {
+    let (mut rig, id) = polling(reads(1_000_000, 1));
+    let lowest = LOWEST_READ_SIZE.get();
+    let most = fitting(0, lowest);
+    // The leader ends the read: as much again would not fit.
+    rig.read_done(id, Ok(answer(0..most, most as i64 - 1)));
+    let (_, poll) = rig.next_read();
+    assert_eq!(poll.max_response_size, ByteCount::new(2 * lowest));
+}

@@ -1,6 +1,6 @@
 //! The answer of a search.
 
-use indices::{SearchHit, SearchResponse, ShardSummary};
+use indices::{ContinuedSearch, SearchHit, SearchResponse, ShardSummary};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -37,11 +37,12 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// Of the later pages of a scroll.
-    pub(super) fn of_scroll(rest_total_hits_as_int: bool) -> Self {
+    /// Of the pages of a scroll, as its first request asked.
+    pub(super) fn of_scroll(search: &ContinuedSearch, rest_total_hits_as_int: bool) -> Self {
         Self {
+            version: search.version,
+            seq_no: search.seq_no_primary_term,
             as_int: rest_total_hits_as_int,
-            ..Self::default()
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) async fn scroll(call: Call) -> Result<Reply, Exception> {
     };
     let as_int = call.params.flag("rest_total_hits_as_int", false)?;
     let next = call.state.indices().scroll(id, time).await?;
-    reply(&next, Shown::of_scroll(as_int))
+    reply(&next, Shown::of_scroll(&next, as_int))
 }
 
 /// The hits of a scroll.

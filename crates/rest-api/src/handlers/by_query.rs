@@ -1,0 +1,281 @@
+//! `_delete_by_query`, `_update_by_query` and `_reindex`.
+
+use es_exception::{Exception, ExceptionKind};
+use http::StatusCode;
+use indices::{ByQueryAction, ByQueryRequest, ByQueryResponse, ResolveOptions, SearchOptions};
+use serde_json::{Map, Value, json};
+use shard::SearchRequest;
+
+use super::targets;
+use crate::call::Call;
+use crate::error_body::error_object;
+use crate::json_body::{kind_of, refuse_rest, take_object, take_string, wrong};
+use crate::reply::Reply;
+
+/// Parameters of all three.
+pub(crate) const BY_QUERY: &[&str] = &[
+    "refresh",
+    "wait_for_completion",
+    "wait_for_active_shards",
+    "requests_per_second",
+    "slices",
+    "scroll",
+    "timeout",
+    "max_docs",
+];
+/// Parameters of those that change the documents that they find.
+pub(crate) const FOUND: &[&str] = &[
+    "conflicts",
+    "scroll_size",
+    "routing",
+    "preference",
+    "request_cache",
+    "search_timeout",
+    "search_type",
+    "stats",
+    "terminate_after",
+    "version",
+    "sort",
+    "q",
+];
+
+/// Documents of a batch. Source: Elasticsearch's default.
+const BATCH_SIZE: usize = 1000;
+
+/// `POST /{index}/_delete_by_query`.
+pub(crate) async fn delete_by_query(call: Call) -> Result<Reply, Exception> {
+    let mut body = call.object()?.unwrap_or_default();
+    if !body.contains_key("query") {
+        return Err(Exception::new(
+            ExceptionKind::ActionRequestValidation,
+            "Validation Failed: 1: query is missing;",
+        ));
+    }
+    let request = found(&call, &mut body, ByQueryAction::Delete)?;
+    refuse_rest(&body, "delete_by_query")?;
+    run(&call, call.index(), request).await
+}
+
+/// `POST /{index}/_update_by_query`: writes documents again as they are, so that a changed mapping takes effect.
+pub(crate) async fn update_by_query(call: Call) -> Result<Reply, Exception> {
+    let mut body = call.object()?.unwrap_or_default();
+    refuse_script(&body)?;
+    let request = found(&call, &mut body, ByQueryAction::Update)?;
+    refuse_rest(&body, "update_by_query")?;
+    run(&call, call.index(), request).await
+}
+
+/// `POST /_reindex`: copies documents of this cluster to another index.
+pub(crate) async fn reindex(call: Call) -> Result<Reply, Exception> {
+    let mut body = call.required_object()?;
+    refuse_script(&body)?;
+    let mut source = take_object(&mut body, "source")?.unwrap_or_default();
+    let mut dest = take_object(&mut body, "dest")?.unwrap_or_default();
+    if source.contains_key("remote") {
+        return Err(unsupported(
+            "[source.remote] is not supported here: follow the index, or copy it with a client",
+        ));
+    }
+    let expression = take_names(&mut source, "index")?.join(",");
+    let index = take_string(&mut dest, "index")?.unwrap_or_default();
+    let mut problems = Vec::new();
+    for (name, value) in [("source", &expression), ("dest", &index)] {
+        if value.is_empty() {
+            problems.push(format!("[{name}.index] is missing"));
+        }
+    }
+    if !problems.is_empty() {
+        let numbered = problems.iter().zip(1..);
+        let numbered: String = numbered
+            .map(|(problem, number)| format!("{number}: {problem};"))
+            .collect();
+        let reason = format!("Validation Failed: {numbered}");
+        return Err(Exception::new(ExceptionKind::ActionRequestValidation, reason));
+    }
+    if expression.split(',').any(|name| name == index) {
+        let reason =
+            format!("Validation Failed: 1: reindex cannot write into an index its reading from [{index}];");
+        return Err(Exception::new(ExceptionKind::ActionRequestValidation, reason));
+    }
+    let create = match take_string(&mut dest, "op_type")?.as_deref() {
+        None | Some("index") => false,
+        Some("create") => true,
+        Some(other) => {
+            let reason = format!("opType must be 'create' or 'index', found: [{other}]");
+            return Err(Exception::illegal_argument(reason));
+        }
+    };
+    if take_string(&mut dest, "version_type")?.is_some_and(|kind| kind != "internal") {
+        return Err(unsupported(
+            "[dest.version_type] other than [internal] is not supported here",
+        ));
+    }
+    refuse_rest(&dest, "dest")?;
+    let batch_size = take_count(&mut source, "size")?;
+    let max_docs = take_count(&mut body, "max_docs")?.or(take_count(&mut body, "size")?);
+    let proceed = conflicts(take_string(&mut body, "conflicts")?.as_deref())?;
+    refuse_rest(&body, "reindex")?;
+    let mut search = Map::new();
+    for key in ["query", "_source"] {
+        if let Some(value) = source.remove(key) {
+            search.insert(key.to_owned(), value);
+        }
+    }
+    refuse_rest(&source, "source")?;
+    let request = ByQueryRequest {
+        action: ByQueryAction::Copy {
+            index,
+            create,
+            require_alias: call.params.flag("require_alias", false)?,
+        },
+        search: SearchRequest::from_json(&Value::Object(search))?,
+        options: SearchOptions::default(),
+        max_docs: max_docs_of(&call)?.or(max_docs),
+        batch_size: batch_size.map_or(BATCH_SIZE, |size| usize::try_from(size).unwrap_or(usize::MAX)),
+        proceed_on_conflicts: proceed,
+        refresh: call.params.flag("refresh", false)?,
+    };
+    run(&call, &expression, request).await
+}
+
+/// The request of one that changes the documents that it finds.
+fn found(
+    call: &Call,
+    body: &mut Map<String, Value>,
+    action: ByQueryAction,
+) -> Result<ByQueryRequest, Exception> {
+    let params = &call.params;
+    for refused in ["q", "sort", "terminate_after"] {
+        if params.text(refused).is_some() {
+            return Err(unsupported(&format!(
+                "the parameter [{refused}] is not supported here"
+            )));
+        }
+    }
+    let query = body.remove("query");
+    let search = match query {
+        Some(query) => SearchRequest::from_json(&json!({ "query": query }))?,
+        None => SearchRequest::default(),
+    };
+    let max_docs = take_count(body, "max_docs")?;
+    let in_body = take_string(body, "conflicts")?;
+    Ok(ByQueryRequest {
+        action,
+        search,
+        options: SearchOptions {
+            resolve: targets::options(call, ResolveOptions::OPEN)?,
+            routing: params.text("routing").map(str::to_owned),
+            allow_partial_search_results: false,
+        },
+        max_docs: max_docs_of(call)?.or(max_docs),
+        batch_size: params.number("scroll_size")?.unwrap_or(BATCH_SIZE),
+        proceed_on_conflicts: conflicts(params.text("conflicts").or(in_body.as_deref()))?,
+        refresh: params.flag("refresh", false)?,
+    })
+}
+
+async fn run(call: &Call, expression: &str, request: ByQueryRequest) -> Result<Reply, Exception> {
+    let params = &call.params;
+    params.timeout("timeout")?;
+    if !params.flag("wait_for_completion", true)? {
+        return Err(unsupported(
+            "[wait_for_completion=false] is not supported here: the request goes on when its client hangs up",
+        ));
+    }
+    match params.text("requests_per_second") {
+        None | Some("-1") => {}
+        Some(_) => return Err(unsupported("[requests_per_second] is not supported here")),
+    }
+    let response = call.state.indices().by_query(expression, request).await?;
+    let status = response
+        .failures
+        .iter()
+        .filter_map(|failed| failed.result.as_ref().err());
+    let status = status.map(Exception::status).max().unwrap_or(200);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Reply::json(status, &printed(&response))
+}
+
+/// Source: elasticsearch-specification, `_global/reindex/ReindexResponse.ts` and its siblings.
+fn printed(response: &ByQueryResponse) -> Value {
+    let failures = response.failures.iter().filter_map(|failed| {
+        let cause = failed.result.as_ref().err()?;
+        Some(json!({"index": failed.index, "id": failed.id, "cause": error_object(cause), "status": cause.status()}))
+    });
+    json!({
+        "took": u64::try_from(response.took.as_millis()).unwrap_or(u64::MAX),
+        "timed_out": false,
+        "total": response.total,
+        "updated": response.updated,
+        "created": response.created,
+        "deleted": response.deleted,
+        "batches": response.batches,
+        "version_conflicts": response.version_conflicts,
+        "noops": response.noops,
+        "retries": {"bulk": response.bulk_retries, "search": 0},
+        "throttled_millis": 0,
+        "requests_per_second": -1.0,
+        "throttled_until_millis": 0,
+        "failures": failures.collect::<Value>(),
+    })
+}
+
+fn conflicts(text: Option<&str>) -> Result<bool, Exception> {
+    match text {
+        None | Some("abort") => Ok(false),
+        Some("proceed") => Ok(true),
+        Some(other) => Err(Exception::illegal_argument(format!(
+            "conflicts may only be \"proceed\" or \"abort\" but was [{other}]"
+        ))),
+    }
+}
+
+fn refuse_script(body: &Map<String, Value>) -> Result<(), Exception> {
+    match body.contains_key("script") {
+        true => Err(unsupported(
+            "[script] is not supported here: change the documents in the client, and write them with [_bulk]",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn unsupported(reason: &str) -> Exception {
+    Exception::new(ExceptionKind::Unsupported, reason)
+}
+
+fn max_docs_of(call: &Call) -> Result<Option<u64>, Exception> {
+    match call.params.number("max_docs")? {
+        Some(0) => Err(Exception::illegal_argument(
+            "[max_docs] parameter cannot be negative or 0, found [0]",
+        )),
+        most => Ok(most),
+    }
+}
+
+/// Takes a number of documents. Source: it must be larger than 0.
+fn take_count(body: &mut Map<String, Value>, field: &str) -> Result<Option<u64>, Exception> {
+    match body.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_u64().filter(|count| *count > 0) {
+            Some(count) => Ok(Some(count)),
+            None => Err(Exception::illegal_argument(format!(
+                "[{field}] parameter cannot be negative or 0, found [{value}]"
+            ))),
+        },
+    }
+}
+
+fn take_names(body: &mut Map<String, Value>, field: &str) -> Result<Vec<String>, Exception> {
+    let text = |value: Value| match value {
+        Value::String(text) => Ok(text),
+        other => Err(wrong(format!(
+            "field [{field}] must be a string or a list of strings, but has {} in it",
+            kind_of(&other)
+        ))),
+    };
+    match body.remove(field) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(names)) => names.into_iter().map(text).collect(),
+        Some(other) => Ok(vec![text(other)?]),
+    }
+}
