@@ -267,7 +267,6 @@ fn cors(raw: RawCors) -> anyhow::Result<Option<CorsConfig>> {
         return Ok(None);
     }
     let defaults = CorsConfig::default();
-    let raw_lists = (raw.allow_methods.clone(), raw.allow_headers.clone());
     let config = CorsConfig {
         allow_origin: list("http.cors.allow-origin", raw.allow_origin, defaults.allow_origin)?,
         allow_methods: list(
@@ -283,8 +282,9 @@ fn cors(raw: RawCors) -> anyhow::Result<Option<CorsConfig>> {
         allow_credentials: raw.allow_credentials,
         max_age: raw.max_age.map_or(defaults.max_age, Duration::from_secs),
     };
-    let any = |list: &Option<String>| list.as_deref().is_some_and(|list| list.contains('*'));
-    if any(&raw_lists.0) || any(&raw_lists.1) {
+    let methods = config.allow_methods.iter().map(|method| method.as_str());
+    let headers = config.allow_headers.iter().map(|header| header.as_str());
+    if methods.chain(headers).any(|name| name == "*") {
         bail!("[http.cors.allow-methods] and [http.cors.allow-headers] are lists of names, without [*]");
     }
     for origin in &config.allow_origin {

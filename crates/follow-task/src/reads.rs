@@ -1,12 +1,12 @@
 //! Reads under way, and what is left to ask for.
 
+mod poll_size;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use es_exception::Exception;
 use oplog::{ByteCount, Frame, SeqNo};
-
-use poll_size::PollSize;
 
 use crate::LOWEST_READ_SIZE;
 use crate::answer::check_answer;
@@ -17,6 +17,7 @@ use crate::parameters::FollowParameters;
 use crate::ports::{MetadataVersions, ReadRequest, ReadResponse};
 use crate::status::ReadException;
 use crate::time::Timestamp;
+use poll_size::PollSize;
 
 /// Empty answers come no faster than this, whatever the leader does: it bounds the load that a short poll timeout or a lagging copy can cause.
 pub(crate) const EMPTY_ANSWER_INTERVAL: Duration = Duration::from_millis(10);
@@ -607,6 +608,5 @@ fn count(from: SeqNo, end: SeqNo) -> u32 {
     u32::try_from(distance(from, end)).unwrap_or(u32::MAX)
 }
 
-mod poll_size;
 #[cfg(test)]
 mod tests;

@@ -73,6 +73,28 @@ pub(crate) fn take_object(
     }
 }
 
+/// Takes a field that must be a list of strings. A `null` counts as absent. Source: Elasticsearch takes a lone string for a list of one.
+///
+/// # Errors
+/// `x_content_parse_exception` for another type.
+pub(crate) fn take_strings(
+    object: &mut Map<String, Value>,
+    field: &str,
+) -> Result<Option<Vec<String>>, Exception> {
+    let text = |value: Value| match value {
+        Value::String(text) => Ok(text),
+        other => Err(wrong(format!(
+            "field [{field}] must be a string or a list of strings, but has {} in it",
+            kind_of(&other)
+        ))),
+    };
+    match object.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(items)) => items.into_iter().map(text).collect::<Result<_, _>>().map(Some),
+        Some(other) => Ok(Some(vec![text(other)?])),
+    }
+}
+
 /// Takes a field that must be true or false. A `null` counts as absent.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use shard::SearchRequest;
 use super::targets;
 use crate::call::Call;
 use crate::error_body::error_object;
-use crate::json_body::{kind_of, refuse_rest, take_object, take_string, wrong};
+use crate::json_body::{refuse_rest, take_object, take_string, take_strings};
 use crate::reply::Reply;
 
 /// Parameters of all three.
@@ -76,7 +76,7 @@ pub(crate) async fn reindex(call: Call) -> Result<Reply, Exception> {
             "[source.remote] is not supported here: follow the index, or copy it with a client",
         ));
     }
-    let expression = take_names(&mut source, "index")?.join(",");
+    let expression = take_strings(&mut source, "index")?.unwrap_or_default().join(",");
     let index = take_string(&mut dest, "index")?.unwrap_or_default();
     let mut problems = Vec::new();
     for (name, value) in [("source", &expression), ("dest", &index)] {
@@ -262,20 +262,5 @@ fn take_count(body: &mut Map<String, Value>, field: &str) -> Result<Option<u64>,
                 "[{field}] parameter cannot be negative or 0, found [{value}]"
             ))),
         },
-    }
-}
-
-fn take_names(body: &mut Map<String, Value>, field: &str) -> Result<Vec<String>, Exception> {
-    let text = |value: Value| match value {
-        Value::String(text) => Ok(text),
-        other => Err(wrong(format!(
-            "field [{field}] must be a string or a list of strings, but has {} in it",
-            kind_of(&other)
-        ))),
-    };
-    match body.remove(field) {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(names)) => names.into_iter().map(text).collect(),
-        Some(other) => Ok(vec![text(other)?]),
     }
 }

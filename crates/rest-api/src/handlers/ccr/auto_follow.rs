@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::parameters::take_parameters;
 use crate::call::Call;
-use crate::json_body::{kind_of, refuse_rest, take_bool, take_object, take_string, wrong};
+use crate::json_body::{refuse_rest, take_bool, take_object, take_string, take_strings};
 use crate::reply::Reply;
 
 /// `PUT /_ccr/auto_follow/{name}`: puts a pattern, or replaces it.
@@ -110,22 +110,6 @@ fn definition(mut body: Map<String, Value>) -> Result<PutAutoFollowPatternReques
     };
     refuse_rest(&body, "put_auto_follow_pattern")?;
     Ok(request)
-}
-
-/// Takes a field that is a list of strings. Source: Elasticsearch takes a lone string for a list of one.
-fn take_strings(body: &mut Map<String, Value>, field: &str) -> Result<Option<Vec<String>>, Exception> {
-    let text = |value: Value| match value {
-        Value::String(text) => Ok(text),
-        other => Err(wrong(format!(
-            "field [{field}] must be a list of strings, but has {} in it",
-            kind_of(&other)
-        ))),
-    };
-    match body.remove(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(items)) => items.into_iter().map(text).collect::<Result<_, _>>().map(Some),
-        Some(other) => Ok(Some(vec![text(other)?])),
-    }
 }
 
 /// Source: what is not set is not printed, but for the lists.

@@ -3,12 +3,12 @@
 use es_exception::{Exception, ExceptionKind};
 use http::StatusCode;
 use indices::ContinuedSearch;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::answer::{SearchAnswer, Shown};
 use super::{keep_alive, parse_keep_alive};
 use crate::call::Call;
-use crate::json_body::{kind_of, refuse_rest, take_string, wrong};
+use crate::json_body::{refuse_rest, take_string, take_strings};
 use crate::params::split_list;
 use crate::reply::Reply;
 
@@ -49,7 +49,7 @@ pub(super) fn reply(search: &ContinuedSearch, shows: Shown) -> Result<Reply, Exc
 /// `DELETE /_search/scroll` and `/_search/scroll/{scroll_id}`: closes scrolls, or all of them (`_all`).
 pub(crate) async fn clear_scroll(call: Call) -> Result<Reply, Exception> {
     let mut body = call.object()?.unwrap_or_default();
-    let mut ids = take_ids(&mut body)?;
+    let mut ids = take_strings(&mut body, "scroll_id")?.unwrap_or_default();
     refuse_rest(&body, "clear_scroll")?;
     let in_path = call.segment("scroll_id").map(split_list).unwrap_or_default();
     ids.extend(in_path.into_iter().map(str::to_owned));
@@ -69,19 +69,4 @@ pub(crate) async fn clear_scroll(call: Call) -> Result<Reply, Exception> {
         StatusCode::OK
     };
     Reply::json(status, &json!({"succeeded": true, "num_freed": freed}))
-}
-
-fn take_ids(body: &mut Map<String, Value>) -> Result<Vec<String>, Exception> {
-    let text = |value: Value| match value {
-        Value::String(id) => Ok(id),
-        other => Err(wrong(format!(
-            "field [scroll_id] must be a string or a list of strings, but has {} in it",
-            kind_of(&other)
-        ))),
-    };
-    match body.remove("scroll_id") {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(ids)) => ids.into_iter().map(text).collect(),
-        Some(other) => Ok(vec![text(other)?]),
-    }
 }
