@@ -136,11 +136,6 @@ impl Analyzers {
         Arc::clone(&PLAIN)
     }
 
-    /// Whether this is the table of the indices that define nothing.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.analyzers.is_empty() && self.normalizers.is_empty()
-    }
-
     /// As [`of`](Self::of), without a word in the log.
     pub(super) fn make(definitions: &AnalysisDefinitions) -> Self {
         let analyzers = definitions.analyzers().map(|(name, read)| {
