@@ -25,6 +25,7 @@
 mod bulk_body;
 mod call;
 mod config;
+mod date_math_names;
 mod dispatch;
 mod error_body;
 mod filter_path;

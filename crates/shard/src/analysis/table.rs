@@ -132,6 +132,7 @@ impl Analyzers {
     }
 
     /// The table of an index that defines nothing.
+    #[cfg(test)]
     pub(crate) fn plain() -> Arc<Self> {
         Arc::clone(&PLAIN)
     }

@@ -123,7 +123,7 @@ impl PatternQuery {
     }
 
     /// The same, for words as people write them.
-    pub(super) fn as_written(self) -> Self {
+    pub(super) fn for_written_words(self) -> Self {
         Self {
             as_written: true,
             ..self

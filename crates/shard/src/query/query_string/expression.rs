@@ -177,16 +177,20 @@ impl Options {
                 },
                 last_is_prefix: false,
             }),
-            What::Prefix(prefix) => FieldQuery::Pattern(PatternQuery::prefix("", &prefix).as_written()),
+            What::Prefix(prefix) => {
+                FieldQuery::Pattern(PatternQuery::prefix("", &prefix).for_written_words())
+            }
             What::Wildcard(pattern) => {
                 if !self.allow_leading_wildcard && pattern.starts_with(['*', '?']) {
                     return Err(malformed(
                         "'*' or '?' not allowed as first character in WildcardQuery",
                     ));
                 }
-                FieldQuery::Pattern(PatternQuery::wildcard("", &pattern).as_written())
+                FieldQuery::Pattern(PatternQuery::wildcard("", &pattern).for_written_words())
             }
-            What::Regexp(pattern) => FieldQuery::Pattern(PatternQuery::regexp("", &pattern).as_written()),
+            What::Regexp(pattern) => {
+                FieldQuery::Pattern(PatternQuery::regexp("", &pattern).for_written_words())
+            }
             What::Range { lower, upper } => {
                 FieldQuery::Range(RangeQuery::between(lower, upper, self.time_zone.clone()))
             }
