@@ -33,6 +33,7 @@ mod handlers;
 mod json_body;
 mod layers;
 mod media_type;
+mod openapi;
 mod params;
 mod render;
 mod reply;
