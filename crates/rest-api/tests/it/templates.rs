@@ -327,14 +327,3 @@ async fn templates_are_shown_as_a_table() {
         json!([{"name": "more", "order": "0"}])
     );
 }
-
-#[tokio::test]
-async fn there_are_no_data_streams() {
-    let node = Node::start().await;
-    for path in ["/_data_stream", "/_data_stream/logs-*?expand_wildcards=all"] {
-        assert_eq!(node.get(path).await.expect(200), json!({"data_streams": []}));
-    }
-    node.get("/_data_stream/logs-*,logs")
-        .await
-        .refused(404, "index_not_found_exception");
-}
