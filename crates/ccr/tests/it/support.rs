@@ -293,7 +293,7 @@ impl Node {
     }
 }
 
-fn request(leader_index: &str, follower_index: &str, wait: WaitForActiveShards) -> FollowRequest {
+pub(crate) fn request(leader_index: &str, follower_index: &str, wait: WaitForActiveShards) -> FollowRequest {
     let parameters = json!({"read_poll_timeout": "100ms", "max_retry_delay": "50ms"});
     FollowRequest {
         follower_index: follower_index.to_owned(),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::node::Node;
+use crate::replication::connected;
 
 async fn with_template() -> Node {
     let node = Node::start().await;
@@ -406,4 +407,87 @@ async fn a_hidden_stream_is_found_by_its_name_and_may_take_routings() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_replicated_stream_is_shown_as_such_and_promoted() {
+    let (leader, follower) = connected().await;
+    let template = json!({"index_patterns": ["logs-*"], "data_stream": {}, "template": {"settings": {"number_of_replicas": 0}}});
+    leader
+        .put("/_index_template/logs", &template.to_string())
+        .await
+        .expect(200);
+    leader.post("/logs-a/_doc", DOCUMENT).await.expect(201);
+    let index = backing(&leader, "logs-a").await.remove(0);
+    let follow = |leader_index: &str| {
+        json!({"remote_cluster": "lisbon", "leader_index": leader_index, "data_stream_name": "logs-b", "read_poll_timeout": "100ms"})
+            .to_string()
+    };
+    let copy = index.replace("-a-", "-b-");
+    let path = format!("/{copy}/_ccr/follow?wait_for_active_shards=1");
+    for (leader_index, kind) in [
+        ("logs-a", "illegal_argument_exception"),
+        ("orders", "illegal_argument_exception"),
+    ] {
+        follower
+            .put(&path, &follow(leader_index))
+            .await
+            .refused(400, kind);
+    }
+    let followed = follower.put(&path, &follow(&index)).await.expect(200);
+    assert_eq!(
+        followed,
+        json!({"follow_index_created": true, "follow_index_shards_acked": true, "index_following_started": true})
+    );
+    let shown = follower.get("/_data_stream/logs-b").await.expect(200);
+    let stream = &shown["data_streams"][0];
+    assert_eq!(
+        (
+            &stream["replicated"],
+            &stream["generation"],
+            stream.get("template")
+        ),
+        (&json!(true), &json!(1), None)
+    );
+    assert_eq!(stream["indices"][0]["index_name"], json!(copy));
+    follower
+        .until("/logs-b/_search", |found| found["hits"]["total"]["value"] == 1)
+        .await;
+    follower
+        .post("/logs-b/_doc", DOCUMENT)
+        .await
+        .refused(403, "status_exception");
+    follower
+        .post("/logs-b/_rollover", "")
+        .await
+        .refused(400, "illegal_argument_exception");
+
+    follower
+        .post("/_data_stream/_promote/none", "")
+        .await
+        .refused(404, "resource_not_found_exception");
+    let promoted = follower.post("/_data_stream/_promote/logs-b", "").await;
+    assert_eq!(promoted.expect(200), json!({"acknowledged": true}));
+    let warning = promoted.header("warning");
+    assert!(
+        warning.starts_with("299 ")
+            && warning.contains("\"data stream [logs-b] has no matching index template"),
+        "{warning}"
+    );
+    follower
+        .put("/_index_template/logs", &template.to_string())
+        .await
+        .expect(200);
+    let promoted = follower.post("/_data_stream/_promote/logs-b", "").await;
+    promoted.expect(200);
+    assert_eq!(promoted.headers.get("warning"), None);
+    let rolled = follower.post("/logs-b/_rollover", "").await.expect(200);
+    let written = follower.post("/logs-b/_doc?refresh", DOCUMENT).await.expect(201);
+    assert_eq!(written["_index"], rolled["new_index"]);
+    for step in ["_ccr/pause_follow", "_close", "_ccr/unfollow", "_open"] {
+        follower.post(&format!("/{copy}/{step}"), "").await.expect(200);
+    }
+    follower
+        .until("/logs-b/_search", |found| found["hits"]["total"]["value"] == 2)
+        .await;
 }

@@ -121,9 +121,9 @@ async fn what_is_wrong_with_a_template_is_said() {
             "Invalid alias name [a b]",
         ),
         (
-            r#"{"index_patterns": ["x"], "data_stream": {}}"#,
+            r#"{"index_patterns": ["x"], "data_stream": {"lifecycle": {}}}"#,
             "x_content_parse_exception",
-            "[data_stream] is not supported",
+            "unknown field `lifecycle`",
         ),
         (
             r#"{"index_patterns": ["x"], "patterns": []}"#,
