@@ -115,11 +115,16 @@ async fn a_backing_index_that_is_followed_begins_or_extends_a_replicated_stream(
 
     // The index and its stream come in one change: no state has one without the other.
     let mut watched = follower.cluster.watch();
-    let mut first_with_index = std::pin::pin!(watched.wait_for(|state| state.index(&of_leader[1]).is_some()));
+    let first = async {
+        let state = watched
+            .wait_for(|state| state.index(&of_leader[1]).is_some())
+            .await;
+        state.unwrap().data_streams.contains_key("logs")
+    };
     let followed = follow_into(follower, &of_leader[1], &of_leader[1], None);
-    let (first, followed) = tokio::join!(&mut first_with_index, followed);
+    let (has_stream, followed) = tokio::join!(first, followed);
     followed.unwrap();
-    assert!(first.unwrap().data_streams.contains_key("logs"));
+    assert!(has_stream);
     let begun = stream(follower, "logs").unwrap();
     assert!(begun.replicated && begun.hidden);
     assert_eq!(
@@ -213,7 +218,7 @@ async fn a_stream_may_have_another_name_here_and_must_not_be_another_one() {
     follow_into(follower, &backing, &renamed, Some("copy"))
         .await
         .unwrap();
-    assert_eq!(indices(follower, "copy"), [renamed.clone()]);
+    assert_eq!(indices(follower, "copy"), std::slice::from_ref(&renamed));
     caught_up(leader, follower, &backing, &renamed).await;
 
     // A stream of this cluster's own is not touched, and no index is left behind.

@@ -237,5 +237,4 @@ pub(super) fn without_template(before: &ClusterState, after: &ClusterState) -> B
 }
 
 #[cfg(test)]
-#[path = "data_streams_tests.rs"]
 mod tests;
