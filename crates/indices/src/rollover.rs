@@ -1,4 +1,4 @@
-//! Rolling an alias over to a new index, on conditions or without any.
+//! Rolling an alias or a data stream over to a new index, on conditions or without any.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,6 +6,7 @@ mod bad_input;
 mod bootstrap;
 mod chain_link_faults;
 mod damaged_follower;
+mod data_streams;
 mod fallen_behind;
 mod follower_killed;
 mod leader_killed;
@@ -80,6 +81,11 @@ pub(crate) const ALL: &[Scenario] = &[
         auto_follow,
         "auto-follow",
         "new indices are followed by themselves, whatever is paused, cut or killed meanwhile"
+    ),
+    scenario!(
+        data_streams,
+        "data-streams",
+        "a data stream is followed backing index by backing index, whatever is cut or killed meanwhile, and taken over by promotion"
     ),
     scenario!(
         updates_and_deletes,
