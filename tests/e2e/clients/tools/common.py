@@ -86,6 +86,15 @@ def expect(actual, expected, what):
         raise SystemExit(f"{what}: expected {expected!r}, got {actual!r}")
 
 
+def expect_documents(actual, expected, what):
+    """Compares documents by `_id` and names those that differ."""
+    differ = [number for number in {*actual, *expected} if actual.get(number) != expected.get(number)]
+    if differ:
+        one = differ[0]
+        counts = f"{len(actual)} instead of {len(expected)}, {len(differ)} differ"
+        raise SystemExit(f"documents of {what}: {counts}; {one}: expected {expected.get(one)}, got {actual.get(one)}")
+
+
 def eventually(look, what, seconds=30):
     """Waits until `look` returns something true."""
     deadline = time.monotonic() + seconds

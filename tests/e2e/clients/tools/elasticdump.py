@@ -8,7 +8,7 @@ import json
 import os
 
 import common
-from common import contents, expect, rest
+from common import contents, expect, expect_documents, rest
 
 leader, follower = os.environ["LEADER"], os.environ["FOLLOWER"]
 home = common.folder("elasticdump")
@@ -26,10 +26,6 @@ def dump(source, target, kind, *more):
 
 def of_index(base, index, api):
     return rest(base, "GET", f"/{index}/{api}")[index]
-
-
-def expect_copied(base, index, what, expected=None):
-    expect(contents(base, index), expected or original, f"documents of {what}")
 
 
 # An index with an analyzer, subfields, aliases, and documents of which one has a routing of its own.
@@ -65,10 +61,10 @@ files = {kind: home / f"{kind}.json" for kind in ("settings", "analyzer", "mappi
 for kind, file in files.items():
     dump(f"{leader}/{INDEX}", file, kind)
 lines = [json.loads(line) for line in files["data"].read_text().splitlines()]
-expect({line["_id"]: line["_source"] for line in lines}, original, "the file of documents")
+expect_documents({line["_id"]: line["_source"] for line in lines}, original, "the file")
 for kind in ("analyzer", "mapping", "data", "alias"):
     dump(files[kind], f"{follower}/{INDEX}", kind, "--limit=500")
-expect_copied(follower, INDEX, "the copy from files")
+expect_documents(contents(follower, INDEX), original, "the copy from files")
 expect(of_index(follower, INDEX, "_mapping"), of_index(leader, INDEX, "_mapping"), "mapping of the copy")
 expect(of_index(follower, INDEX, "_alias"), of_index(leader, INDEX, "_alias"), "aliases of the copy")
 analysis = [of_index(base, INDEX, "_settings")["settings"]["index"]["analysis"] for base in (leader, follower)]
@@ -86,11 +82,11 @@ expect((settings["number_of_shards"], settings["analysis"]), ("2", analysis[0]),
 # From cluster to cluster: by scroll, by scroll with POST and compressed bodies, by search_after over a point in time.
 source = f"{leader}/{INDEX}"
 dump(source, f"{follower}/dump-scroll", "data", "--limit=250")
-expect_copied(follower, "dump-scroll", "the copy by scroll")
+expect_documents(contents(follower, "dump-scroll"), original, "the copy by scroll")
 dump(source, f"{follower}/dump-post", "data", "--limit=1000", "--scroll-with-post", "--esCompress")
-expect_copied(follower, "dump-post", "the copy by scroll with POST")
+expect_documents(contents(follower, "dump-post"), original, "the copy by scroll with POST")
 dump(source, f"{leader}/dump-search-after", "data", "--limit=250", "--searchAfter", "--pit=true")
-expect_copied(leader, "dump-search-after", "the copy by search_after")
+expect_documents(contents(leader, "dump-search-after"), original, "the copy by search_after")
 
 # A part of the documents, through a compressed file, with an order.
 some = home / "some.json.gz"
@@ -99,7 +95,7 @@ dump(source, some, "data", f"--searchBody={json.dumps(search)}", "--fsCompress")
 dump(some, f"{follower}/dump-some", "data", "--fsCompress")
 chosen = {number: place for number, place in original.items() if place["country"] == "AD"}
 expect(0 < len(chosen) < len(original), True, "a part of the documents")
-expect_copied(follower, "dump-some", "the copy of a part", chosen)
+expect_documents(contents(follower, "dump-some"), chosen, "the copy of a part")
 
 # Documents that are there already are refused where only new ones may be created.
 refused = home / "refused.json"

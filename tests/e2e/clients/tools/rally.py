@@ -63,7 +63,7 @@ def race(size):
     command += [f"--target-hosts={json.dumps(targets)}", f"--client-options={json.dumps({name: {'timeout': 60} for name in targets})}"]
     command += ["--telemetry=ccr-stats", "--on-error=abort", "--test-mode", "--race-id=race", f"--report-file={home / 'report.md'}"]
     try:
-        said = common.run(command, "a race", {"RALLY_HOME": str(home)})
+        said = common.run(command, "a race", {"RALLY_HOME": str(home), "TMPDIR": str(home)})
     except SystemExit:
         log = home / ".rally/logs/rally.log"
         print(log.read_text(errors="replace")[-common.OUTPUT_SHOWN :] if log.exists() else "no log")
@@ -89,7 +89,7 @@ race(configure())
 # The documents are on both sides.
 expect(common.count(leader, INDEX), DOCUMENTS, "documents on the leader")
 eventually(lambda: common.count(follower, COPY) == DOCUMENTS, "all documents on the follower")
-expect(common.contents(follower, COPY), common.contents(leader, INDEX), "documents of the follower")
+common.expect_documents(common.contents(follower, COPY), common.contents(leader, INDEX), "the follower")
 
 # Each task ran without an error, and is in the report.
 rest(leader, "POST", "/rally-*/_refresh")
