@@ -65,8 +65,9 @@ def program():
 
 
 def said():
-    log = home / "own.log"
-    return log.read_text(errors="replace") if log.exists() else ""
+    """What rsyslog said of itself: some of it at once on its standard error, and the rest when it comes to it."""
+    logs = [home / "own.log", home / "rsyslogd.log"]
+    return "".join(log.read_text(errors="replace") for log in logs if log.exists())
 
 
 def message(number, pid=7):
@@ -135,7 +136,7 @@ def go_on_without(node):
     node.kill()
     send(message(number) for number in range(4000, 4500))
     append(300, 400)
-    eventually(lambda: "suspended" in said(), "rsyslog to notice that the node is away")
+    eventually(lambda: "suspend" in said(), "rsyslog to notice that the node is away")
     node.start()
     eventually(lambda: len(messages(node.base)) == 3502, "the messages of the time without a node", 60)
     eventually(lambda: len(lines(node.base)) >= 400, "the lines of the time without a node", 60)
@@ -166,7 +167,7 @@ with Node(home) as node:
         rsyslogd.send_signal(signal.SIGTERM)
         expect(rsyslogd.wait(30), 0, "exit status of rsyslogd")
     except SystemExit:
-        print(said()[-common.OUTPUT_SHOWN :] + (home / "rsyslogd.log").read_text(errors="replace"))
+        print(said()[-common.OUTPUT_SHOWN :])
         raise
     finally:
         if rsyslogd.poll() is None:
