@@ -1,5 +1,5 @@
-//! What the scenarios need from package registries: one data set and two official clients. All of it comes by name, version
-//! and checksum through the registries' ordinary clients and lands in `.cache/`, which git ignores.
+//! What the scenarios need from package registries: one data set, two official clients, and third-party tools. All of it comes by
+//! exact name and version through the registries' ordinary clients and lands in `.cache/`, which git ignores.
 
 use crate::cargo;
 use anyhow::{Context, Result, bail};
@@ -22,6 +22,15 @@ const PYTHON_CLIENT: &str = "elasticsearch==9.5.1";
 /// The official JavaScript client, from npm: the newest that runs on Node 20. Licence: Apache-2.0.
 const JAVASCRIPT_CLIENT: &str = "@elastic/elasticsearch@9.4.3";
 
+/// Copies indices, from npm. Licence: Apache-2.0.
+const ELASTICDUMP: &str = "elasticdump@6.125.1";
+
+/// Manages indices, from PyPI: the major version must be the one that the node tells. Licence: Apache-2.0.
+const CURATOR: &str = "elasticsearch-curator==9.0.0";
+
+/// The benchmark Rally, from PyPI. Licence: Apache-2.0.
+const RALLY: &str = "esrally==2.13.0";
+
 struct NpmPackage {
     name: &'static str,
     version: &'static str,
@@ -35,6 +44,16 @@ pub(crate) struct Clients {
     pub(crate) python: PathBuf,
     /// A `node_modules` folder that holds `@elastic/elasticsearch`.
     pub(crate) node_modules: PathBuf,
+}
+
+/// Where the third-party tools were installed: a program each.
+pub(crate) struct Tools {
+    /// `elasticdump`.
+    pub(crate) elasticdump: PathBuf,
+    /// `curator`.
+    pub(crate) curator: PathBuf,
+    /// `esrally`.
+    pub(crate) esrally: PathBuf,
 }
 
 fn folder(root: &Path) -> PathBuf {
@@ -89,51 +108,55 @@ fn check_sha256(file: &Path, expected: &str) -> Result<()> {
 /// Installs both official clients unless they are there.
 pub(crate) fn clients(root: &Path) -> Result<Clients> {
     Ok(Clients {
-        python: python(root)?,
-        node_modules: node_modules(root)?,
+        python: from_pypi(root, PYTHON_CLIENT)?.join("bin/python"),
+        node_modules: from_npm(root, JAVASCRIPT_CLIENT)?.join("node_modules"),
     })
 }
 
-fn python(root: &Path) -> Result<PathBuf> {
-    let home = folder(root)
-        .join("clients")
-        .join(PYTHON_CLIENT.replace("==", "-"));
-    let interpreter = home.join("bin").join("python");
-    let complete = home.join("complete");
-    if !complete.exists() {
-        println!("installing {PYTHON_CLIENT} from PyPI");
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv", "--clear"]).arg(&home);
-        cargo::run(venv).context("cannot make a virtual environment: is `python3-venv` installed?")?;
-        let mut pip = Command::new(&interpreter);
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            PYTHON_CLIENT,
-        ]);
-        cargo::run(pip)?;
-        fs::write(&complete, "")?;
-    }
-    Ok(interpreter)
+/// Installs the third-party tools unless they are there.
+pub(crate) fn tools(root: &Path) -> Result<Tools> {
+    Ok(Tools {
+        elasticdump: from_npm(root, ELASTICDUMP)?.join("node_modules/.bin/elasticdump"),
+        curator: from_pypi(root, CURATOR)?.join("bin/curator"),
+        esrally: from_pypi(root, RALLY)?.join("bin/esrally"),
+    })
 }
 
-fn node_modules(root: &Path) -> Result<PathBuf> {
-    let home = folder(root)
-        .join("clients")
-        .join(JAVASCRIPT_CLIENT.replace(['@', '/'], "-").trim_matches('-'));
-    let complete = home.join("complete");
-    if !complete.exists() {
-        println!("installing {JAVASCRIPT_CLIENT} from npm");
-        fs::create_dir_all(&home)?;
+/// Installs a package of PyPI in a virtual environment of its own, and returns the environment's folder.
+fn from_pypi(root: &Path, package: &str) -> Result<PathBuf> {
+    install(root, package, |home| {
+        println!("installing {package} from PyPI");
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]).arg(home);
+        cargo::run(venv).context("cannot make a virtual environment: is `python3-venv` installed?")?;
+        let mut pip = Command::new(home.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        pip.arg(package);
+        cargo::run(pip)
+    })
+}
+
+/// Installs a package of npm in a folder of its own, and returns that folder.
+fn from_npm(root: &Path, package: &str) -> Result<PathBuf> {
+    install(root, package, |home| {
+        println!("installing {package} from npm");
+        fs::create_dir_all(home)?;
         let mut npm = Command::new("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
-            .arg(&home)
-            .arg(JAVASCRIPT_CLIENT);
-        cargo::run(npm).context("the JavaScript client comes from npm: is `npm` installed?")?;
+            .arg(home)
+            .arg(package);
+        cargo::run(npm).with_context(|| format!("{package} comes from npm: is `npm` installed?"))
+    })
+}
+
+/// The folder of one package, filled by `fill` unless that was done: a file in it tells that nothing is missing.
+fn install(root: &Path, package: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let name = package.replace("==", "-").replace(['@', '/'], "-");
+    let home = folder(root).join("clients").join(name.trim_matches('-'));
+    let complete = home.join("complete");
+    if !complete.exists() {
+        fill(&home)?;
         fs::write(&complete, "")?;
     }
-    Ok(home.join("node_modules"))
+    Ok(home)
 }

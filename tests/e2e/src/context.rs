@@ -17,6 +17,19 @@ pub(crate) struct Clients {
     pub(crate) scripts: PathBuf,
 }
 
+/// The third-party tools, where they were installed.
+#[derive(Debug, Clone)]
+pub(crate) struct Tools {
+    /// The program `elasticdump`.
+    pub(crate) elasticdump: PathBuf,
+    /// The program `curator`.
+    pub(crate) curator: PathBuf,
+    /// The program `esrally`.
+    pub(crate) esrally: PathBuf,
+    /// The folder of the scripts that drive them.
+    pub(crate) scripts: PathBuf,
+}
+
 /// Given to one scenario.
 #[derive(Debug)]
 pub(crate) struct Context<'a> {
@@ -30,6 +43,8 @@ pub(crate) struct Context<'a> {
     pub(crate) dataset: &'a Dataset,
     /// The official clients, if they were installed.
     pub(crate) clients: Option<&'a Clients>,
+    /// The third-party tools, if they were installed.
+    pub(crate) tools: Option<&'a Tools>,
 }
 
 impl Context<'_> {
@@ -57,5 +72,11 @@ impl Context<'_> {
     pub(crate) fn clients(&self) -> Result<&Clients> {
         self.clients
             .context("the official clients are not installed: run `cargo xtask e2e --clients`")
+    }
+
+    /// The third-party tools.
+    pub(crate) fn tools(&self) -> Result<&Tools> {
+        self.tools
+            .context("the tools are not installed: run `cargo xtask e2e --clients`")
     }
 }

@@ -1,11 +1,11 @@
 //! Runs scenarios one after the other, each in a folder of its own with a deadline, and keeps what a failed one left behind.
 
 use crate::clock::now;
-use crate::context::{Clients, Context};
+use crate::context::{Clients, Context, Tools};
 use crate::dataset::Dataset;
 use crate::node::pinned;
 use crate::pair::log_tails;
-use crate::scenarios::{ALL, Scenario};
+use crate::scenarios::{ALL, Needs, Scenario};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use serde_json::json;
@@ -43,7 +43,16 @@ pub(crate) struct RunArgs {
     /// A `node_modules` folder with the official client.
     #[arg(long)]
     node_modules: Option<PathBuf>,
-    /// The folder of the scripts for the official clients.
+    /// The program `elasticdump`.
+    #[arg(long, requires_all = ["curator", "esrally", "client_scripts"])]
+    elasticdump: Option<PathBuf>,
+    /// The program `curator`.
+    #[arg(long)]
+    curator: Option<PathBuf>,
+    /// The program `esrally`.
+    #[arg(long)]
+    esrally: Option<PathBuf>,
+    /// The folder of the scripts for the official clients and, below it, for the tools.
     #[arg(long)]
     client_scripts: Option<PathBuf>,
     /// Keep the folders of passed scenarios too.
@@ -62,19 +71,33 @@ impl RunArgs {
             scripts: self.client_scripts.clone()?,
         })
     }
+
+    fn tools(&self) -> Option<Tools> {
+        Some(Tools {
+            elasticdump: self.elasticdump.clone()?,
+            curator: self.curator.clone()?,
+            esrally: self.esrally.clone()?,
+            scripts: self.client_scripts.as_ref()?.join("tools"),
+        })
+    }
 }
 
 /// Runs what was asked for; false when a scenario failed.
 pub(crate) async fn run(args: &RunArgs) -> Result<bool> {
     let chosen = choose(&args.scenario)?;
     let dataset = Dataset::read(&args.dataset)?;
-    let clients = args.clients();
+    let (clients, tools) = (args.clients(), args.tools());
     let binary = pinned(&args.binary, &args.work_dir)?;
     let seed = args.seed.unwrap_or_else(rand::random);
     println!("seed {seed}");
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), 0);
     for scenario in chosen {
-        if scenario.needs_clients && clients.is_none() {
+        let installed = match scenario.needs {
+            Needs::Nothing => true,
+            Needs::Clients => clients.is_some(),
+            Needs::Tools => tools.is_some(),
+        };
+        if !installed {
             println!("{} ... skipped: run with --clients", scenario.name);
             skipped += 1;
             continue;
@@ -86,6 +109,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<bool> {
             seed,
             dataset: &dataset,
             clients: clients.as_ref(),
+            tools: tools.as_ref(),
         };
         match run_one(scenario, &context, args.keep).await {
             Ok(()) => passed += 1,

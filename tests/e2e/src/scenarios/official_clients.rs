@@ -2,9 +2,9 @@
 
 use crate::context::Context;
 use crate::pair::Connection;
-use anyhow::{Context as _, Result, ensure};
+use crate::script;
+use anyhow::Result;
 use std::path::Path;
-use std::process::Command;
 
 /// See the module.
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
@@ -16,21 +16,9 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         } else {
             Path::new("node")
         };
-        let mut command = Command::new(interpreter);
-        command
-            .arg(clients.scripts.join(name))
-            .env("CLIENT_MODULES", &clients.node_modules)
-            .env("LEADER", pair.leader.rest().base())
-            .env("FOLLOWER", pair.follower.rest().base());
-        command.env("LEADER_TRANSPORT", &pair.leader.addresses().transport);
-        let output = tokio::task::spawn_blocking(move || command.output())
-            .await?
-            .with_context(|| format!("cannot run {name}"))?;
-        let said = [output.stdout, output.stderr]
-            .map(|text| String::from_utf8_lossy(&text).into_owned())
-            .concat();
-        ensure!(output.status.success(), "{name}: {}\n{said}", output.status);
-        ensure!(said.contains("all samples passed"), "{name} ended early:\n{said}");
+        let mut command = script::command(interpreter, &clients.scripts.join(name), &pair);
+        command.env("CLIENT_MODULES", &clients.node_modules);
+        script::run(name, command).await?;
     }
     pair.check_logs()
 }
