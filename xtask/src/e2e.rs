@@ -17,7 +17,7 @@ pub(crate) struct E2eArgs {
     /// List the scenarios and run none.
     #[arg(long)]
     list: bool,
-    /// Install the official clients and run their scenario too.
+    /// Install the official clients, fetch the YAML tests, and run their scenarios too.
     #[arg(long)]
     clients: bool,
     /// Seed of the random loads; a random one, printed, when not given.
@@ -79,7 +79,8 @@ pub(crate) fn run(root: &Path, args: &E2eArgs) -> Result<TestCounts> {
     runner.arg("--dataset").arg(cache::dataset(root)?);
     let counts_file = target.join("e2e/counts.json");
     runner.arg("--counts").arg(&counts_file);
-    if args.clients || args.scenario.iter().any(|name| name == "official-clients") {
+    let with_clients = |name: &String| name == "official-clients" || name == "yaml-tests";
+    if args.clients || args.scenario.iter().any(with_clients) {
         let clients = cache::clients(root)?;
         runner
             .arg("--python")
@@ -87,6 +88,8 @@ pub(crate) fn run(root: &Path, args: &E2eArgs) -> Result<TestCounts> {
             .arg("--node-modules")
             .arg(clients.node_modules);
         runner.arg("--client-scripts").arg(root.join("tests/e2e/clients"));
+        runner.arg("--yaml-tests").arg(clients.yaml_tests);
+        runner.arg("--api-definitions").arg(clients.api_definitions);
     }
     for scenario in &args.scenario {
         runner.arg("--scenario").arg(scenario);

@@ -18,6 +18,7 @@ mod recovery_link_faults;
 mod startup_refusals;
 mod unfollow;
 mod updates_and_deletes;
+mod yaml_tests;
 
 use crate::context::Context;
 use anyhow::Result;
@@ -141,5 +142,11 @@ pub(crate) const ALL: &[Scenario] = &[
         about: "the samples of the documentation run on the official Python and JavaScript clients",
         needs_clients: true,
         run: |context| Box::pin(official_clients::run(context)),
+    },
+    Scenario {
+        name: "yaml-tests",
+        about: "of Elasticsearch's public YAML tests pass those that docs/yaml-tests.md says do",
+        needs_clients: true,
+        run: |context| Box::pin(yaml_tests::run(context)),
     },
 ];
