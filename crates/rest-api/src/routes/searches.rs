@@ -1,7 +1,7 @@
 //! The routes of searches, and of writes to what a search finds.
 
 use crate::handlers::document::SOURCE;
-use crate::handlers::search::{SEARCH, SEARCH_HINTS};
+use crate::handlers::search::{QUERY_PARAMETERS, SEARCH, SEARCH_HINTS};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{by_query, search};
 use crate::route::Route;
@@ -65,18 +65,13 @@ pub(super) const SEARCHES: &[Route] = &[
     Route::new(&[Get, Post], "/{index}/_count", COUNT, to!(search::count)).json(),
 ];
 
-const SEARCH_ALL: &[&[&str]] = &[SEARCH, SEARCH_HINTS, SOURCE, TARGET];
+const SEARCH_ALL: &[&[&str]] = &[SEARCH, SEARCH_HINTS, QUERY_PARAMETERS, SOURCE, TARGET];
 const COUNT: &[&[&str]] = &[
     TARGET,
-    &[
-        "q",
-        "routing",
-        "preference",
-        "terminate_after",
-        "ignore_throttled",
-    ],
+    QUERY_PARAMETERS,
+    &["routing", "preference", "terminate_after", "ignore_throttled"],
 ];
-const CHANGE_FOUND: &[&[&str]] = &[TARGET, by_query::BY_QUERY, by_query::FOUND];
+const CHANGE_FOUND: &[&[&str]] = &[TARGET, QUERY_PARAMETERS, by_query::BY_QUERY, by_query::FOUND];
 const REINDEX: &[&[&str]] = &[by_query::BY_QUERY, &["require_alias"]];
 const SCROLL: &[&[&str]] = &[&["scroll", "scroll_id", "rest_total_hits_as_int"]];
 const OPEN_PIT: &[&[&str]] = &[
