@@ -7,9 +7,17 @@ from .values import MISSING, Mismatch, Stash, check, is_pattern, is_true
 
 # What a test may ask of its runner that this one can do.
 FEATURES = {
-    "allowed_warnings", "arbitrary_key", "contains", "default_shards", "embedded_stash_key", "headers", "no_xpack",
-    "node_selector", "stash_in_key", "stash_in_path", "warnings", "yaml",
-}  # fmt: skip
+    "allowed_warnings",
+    "arbitrary_key",
+    "contains",
+    "default_shards",
+    "headers",
+    "no_xpack",
+    "node_selector",
+    "stash_in_path",
+    "warnings",
+    "yaml",
+}
 
 CATCHES = {
     "bad_request": {400},
