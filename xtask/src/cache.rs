@@ -1,5 +1,5 @@
-//! What the scenarios need from package registries: one data set, two official clients, and third-party tools. All of it comes by
-//! exact name and version through the registries' ordinary clients and lands in `.cache/`, which git ignores.
+//! What the scenarios need from package registries: one data set, two official clients, third-party tools, and the public YAML tests.
+//! All of it comes by exact name and version through the registries' ordinary clients and lands in `.cache/`, which git ignores.
 
 use crate::cargo;
 use anyhow::{Context, Result, bail};
@@ -30,6 +30,28 @@ const CURATOR: &str = "elasticsearch-curator==9.0.0";
 
 /// The benchmark Rally, from PyPI. Licence: Apache-2.0.
 const RALLY: &str = "esrally==2.13.0";
+/// What the runner of the YAML tests reads them with, from PyPI. Licence: MIT.
+const YAML_READER: &str = "PyYAML==6.0.3";
+
+/// The public YAML tests of Elasticsearch's REST API. Later versions of the artifact hold no tests. Licence: Apache-2.0.
+const YAML_TESTS: MavenArtifact = MavenArtifact {
+    coordinates: "org.elasticsearch:rest-api-spec:7.10.2",
+    archive: "rest-api-spec-7.10.2.jar",
+    sha256: "142f3c90c1dba2e206476e7775bfbac387dce07e3edc822b2b2b82d2ee541249",
+};
+
+/// The API definitions of the version that the node says it is, in their newest patch. Licence: Apache-2.0.
+const API_DEFINITIONS: MavenArtifact = MavenArtifact {
+    coordinates: "org.elasticsearch:rest-api-spec:9.1.5",
+    archive: "rest-api-spec-9.1.5.jar",
+    sha256: "1b08999534606028774db80486cfbb15d41c554e6c9dbcdef5190c12ef2ce977",
+};
+
+struct MavenArtifact {
+    coordinates: &'static str,
+    archive: &'static str,
+    sha256: &'static str,
+}
 
 struct NpmPackage {
     name: &'static str,
@@ -40,10 +62,14 @@ struct NpmPackage {
 
 /// Where the clients were installed.
 pub(crate) struct Clients {
-    /// A Python interpreter that can import `elasticsearch`.
+    /// A Python interpreter that can import `elasticsearch` and `yaml`.
     pub(crate) python: PathBuf,
     /// A `node_modules` folder that holds `@elastic/elasticsearch`.
     pub(crate) node_modules: PathBuf,
+    /// The archive of the YAML tests.
+    pub(crate) yaml_tests: PathBuf,
+    /// The archive of the API definitions that their requests are built from.
+    pub(crate) api_definitions: PathBuf,
 }
 
 /// Where the third-party tools were installed: a program each.
@@ -105,11 +131,34 @@ fn check_sha256(file: &Path, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// Installs both official clients unless they are there.
+/// Fetches an artifact with Maven unless it is there, and returns the archive.
+fn maven_artifact(root: &Path, artifact: &MavenArtifact) -> Result<PathBuf> {
+    let home = folder(root).join("maven");
+    let archive = home.join(artifact.archive);
+    if !archive.exists() {
+        println!("fetching {} with Maven", artifact.coordinates);
+        let mut copy = Command::new("mvn");
+        copy.args(["--quiet", "--batch-mode", "dependency:copy"]);
+        copy.arg(format!(
+            "-Dmaven.repo.local={}",
+            home.join("repository").display()
+        ));
+        copy.arg(format!("-Dartifact={}", artifact.coordinates));
+        copy.arg(format!("-DoutputDirectory={}", home.display()));
+        cargo::run(copy).context("the YAML tests come from Maven: is `maven` installed?")?;
+    }
+    // Each time, since an interrupted copy leaves a part of the archive.
+    check_sha256(&archive, artifact.sha256)?;
+    Ok(archive)
+}
+
+/// Installs both official clients, and fetches the YAML tests, unless they are there.
 pub(crate) fn clients(root: &Path) -> Result<Clients> {
     Ok(Clients {
-        python: from_pypi(root, PYTHON_CLIENT)?.join("bin/python"),
+        python: from_pypi(root, &[PYTHON_CLIENT, YAML_READER])?.join("bin/python"),
         node_modules: from_npm(root, JAVASCRIPT_CLIENT)?.join("node_modules"),
+        yaml_tests: maven_artifact(root, &YAML_TESTS)?,
+        api_definitions: maven_artifact(root, &API_DEFINITIONS)?,
     })
 }
 
@@ -117,21 +166,22 @@ pub(crate) fn clients(root: &Path) -> Result<Clients> {
 pub(crate) fn tools(root: &Path) -> Result<Tools> {
     Ok(Tools {
         elasticdump: from_npm(root, ELASTICDUMP)?.join("node_modules/.bin/elasticdump"),
-        curator: from_pypi(root, CURATOR)?.join("bin/curator"),
-        esrally: from_pypi(root, RALLY)?.join("bin/esrally"),
+        curator: from_pypi(root, &[CURATOR])?.join("bin/curator"),
+        esrally: from_pypi(root, &[RALLY])?.join("bin/esrally"),
     })
 }
 
-/// Installs a package of PyPI in a virtual environment of its own, and returns the environment's folder.
-fn from_pypi(root: &Path, package: &str) -> Result<PathBuf> {
-    install(root, package, |home| {
-        println!("installing {package} from PyPI");
+/// Installs packages of PyPI in a virtual environment of their own, and returns the environment's folder.
+fn from_pypi(root: &Path, packages: &[&str]) -> Result<PathBuf> {
+    let name = packages.join("-");
+    install(root, &name, |home| {
+        println!("installing {} from PyPI", packages.join(" and "));
         let mut venv = Command::new("python3");
         venv.args(["-m", "venv", "--clear"]).arg(home);
         cargo::run(venv).context("cannot make a virtual environment: is `python3-venv` installed?")?;
         let mut pip = Command::new(home.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        pip.arg(package);
+        pip.args(packages);
         cargo::run(pip)
     })
 }

@@ -6,15 +6,19 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// The official clients, where they were installed.
+/// The official clients and the YAML tests, where they were installed.
 #[derive(Debug, Clone)]
 pub(crate) struct Clients {
-    /// A Python interpreter that can import `elasticsearch`.
+    /// A Python interpreter that can import `elasticsearch` and `yaml`.
     pub(crate) python: PathBuf,
     /// A `node_modules` folder with `@elastic/elasticsearch`.
     pub(crate) node_modules: PathBuf,
     /// The folder of the scripts to run.
     pub(crate) scripts: PathBuf,
+    /// The archive of the YAML tests.
+    pub(crate) yaml_tests: PathBuf,
+    /// The archive of the API definitions.
+    pub(crate) api_definitions: PathBuf,
 }
 
 /// The third-party tools, where they were installed.

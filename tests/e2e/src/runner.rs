@@ -38,7 +38,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     seed: Option<u64>,
     /// A Python interpreter with the official client.
-    #[arg(long, requires_all = ["node_modules", "client_scripts"])]
+    #[arg(long, requires_all = ["node_modules", "client_scripts", "yaml_tests", "api_definitions"])]
     python: Option<PathBuf>,
     /// A `node_modules` folder with the official client.
     #[arg(long)]
@@ -55,6 +55,12 @@ pub(crate) struct RunArgs {
     /// The folder of the scripts for the official clients and, below it, for the tools.
     #[arg(long)]
     client_scripts: Option<PathBuf>,
+    /// The archive of Elasticsearch's YAML tests.
+    #[arg(long)]
+    yaml_tests: Option<PathBuf>,
+    /// The archive of the API definitions that the YAML tests' requests are built from.
+    #[arg(long)]
+    api_definitions: Option<PathBuf>,
     /// Keep the folders of passed scenarios too.
     #[arg(long)]
     keep: bool,
@@ -69,6 +75,8 @@ impl RunArgs {
             python: self.python.clone()?,
             node_modules: self.node_modules.clone()?,
             scripts: self.client_scripts.clone()?,
+            yaml_tests: self.yaml_tests.clone()?,
+            api_definitions: self.api_definitions.clone()?,
         })
     }
 

@@ -20,6 +20,7 @@ mod startup_refusals;
 mod tools;
 mod unfollow;
 mod updates_and_deletes;
+mod yaml_tests;
 
 use crate::context::Context;
 use anyhow::Result;
@@ -186,5 +187,11 @@ pub(crate) const ALL: &[Scenario] = &[
         Tools,
         "tool-rally",
         "Rally races against a leader and records the statistics of its follower"
+    ),
+    scenario!(
+        yaml_tests::run,
+        Clients,
+        "yaml-tests",
+        "of Elasticsearch's public YAML tests pass those that docs/yaml-tests.md says do"
     ),
 ];

@@ -1,4 +1,5 @@
-//! The samples of the documentation, and the clients' own helpers, run by the official Python and JavaScript clients as their users write them.
+//! The samples of the documentation, the clients' own helpers, and scenarios of Elasticsearch's tests, run by the official Python and JavaScript
+//! clients as their users write them.
 
 use crate::context::Context;
 use crate::pair::Connection;
@@ -6,11 +7,21 @@ use crate::script;
 use anyhow::Result;
 use std::path::Path;
 
+/// Scripts of `tests/e2e/clients`; each leaves both clusters as it found them.
+const SCRIPTS: &[&str] = &[
+    "ccr.py",
+    "ccr.mjs",
+    "search.py",
+    "search.mjs",
+    "one_cluster.py",
+    "followers.py",
+];
+
 /// See the module.
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     let clients = context.clients()?;
     let pair = context.pair(Connection::Direct).await?;
-    for name in ["ccr.py", "ccr.mjs", "search.py", "search.mjs"] {
+    for name in SCRIPTS {
         let interpreter = if name.ends_with(".py") {
             clients.python.as_path()
         } else {
