@@ -26,6 +26,7 @@ mod config;
 mod disk_monitor;
 mod follower;
 mod get;
+mod inner_hits;
 mod life_cycle;
 mod local;
 mod maintenance;
@@ -50,9 +51,9 @@ pub use index_meta::matches_wildcard;
 pub use reader_context::ContinuedSearch;
 pub use request::{
     BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
-    DocumentResponse, DocumentResult, GetOptions, GetResponse, IndexStats, MultiGetItem, NewFollowerIndex,
-    RefreshPolicy, ResolveOptions, SearchHit, SearchOptions, SearchResponse, ShardCounts, ShardFailure,
-    ShardState, ShardStatus, ShardSummary, ShardsAcknowledged, UpdateRequest,
+    DocumentResponse, DocumentResult, GetOptions, GetResponse, IndexStats, InnerHits, MultiGetItem,
+    NewFollowerIndex, RefreshPolicy, ResolveOptions, SearchHit, SearchOptions, SearchResponse, ShardCounts,
+    ShardFailure, ShardState, ShardStatus, ShardSummary, ShardsAcknowledged, UpdateRequest,
 };
 pub use resolve_index::ResolvedNames;
 pub use rollover::{RolloverCondition, RolloverOutcome, RolloverRequest};

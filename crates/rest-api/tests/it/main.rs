@@ -22,6 +22,7 @@ mod indices;
 mod replication;
 mod rollover;
 mod search_contexts;
+mod search_hits;
 mod server;
 mod settings;
 mod templates;

@@ -1,13 +1,14 @@
 //! The criteria of a sort, resolved by a shard's mapping.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use es_exception::{Exception, ExceptionKind};
-use index_meta::{FieldType, Mapping, QueryContext, QueryValue, parse_query_value};
+use index_meta::{DateFormat, FieldMapping, FieldType, Mapping, QueryContext, QueryValue, parse_query_value};
 use serde_json::Value;
 
 use crate::search::hits::SortValue;
-use crate::search::sort::{SHARD_DOC, SortClause, SortMissing, SortOrder};
+use crate::search::sort::{NumericType, SHARD_DOC, SortClause, SortMissing, SortMode, SortOrder};
 use crate::view::{ViewSchema, ip_of_term, ip_term};
 
 /// Where the values of a criterion come from.
@@ -23,6 +24,7 @@ pub(super) enum Origin {
     Column {
         name: String,
         field_type: FieldType,
+        cast: Option<NumericType>,
     },
     /// An unmapped field that has an `unmapped_type`.
     Nowhere,
@@ -42,11 +44,13 @@ pub(super) enum Fixed {
 pub(super) struct Criterion {
     pub(super) origin: Origin,
     pub(super) descending: bool,
-    pub(super) takes_max: bool,
+    pub(super) mode: SortMode,
     pub(super) missing_first: bool,
     /// Stands in for a missing value.
     pub(super) missing_value: Option<Fixed>,
     pub(super) after: Option<Fixed>,
+    /// How a date is shown.
+    format: Option<Arc<DateFormat>>,
 }
 
 /// A criterion's value of one document, ordered as the hits are.
@@ -74,12 +78,30 @@ impl Criterion {
         let after = after.map(fixed).transpose()?;
         Ok(Self {
             descending: clause.order == SortOrder::Descending,
-            takes_max: clause.takes_max(),
+            mode: clause.mode(),
+            format: parse_format(clause, &origin)?,
             missing_first: clause.missing == SortMissing::First,
             missing_value,
             after,
             origin,
         })
+    }
+
+    /// The smallest value of a field.
+    pub(super) fn of_field(field: &FieldMapping) -> Self {
+        Self {
+            origin: Origin::Column {
+                name: ViewSchema::exact_column(field.path()),
+                field_type: field.field_type(),
+                cast: None,
+            },
+            descending: false,
+            mode: SortMode::Min,
+            missing_first: false,
+            missing_value: None,
+            after: None,
+            format: None,
+        }
     }
 
     pub(super) fn key(&self, bits: Option<u64>) -> Key {
@@ -127,10 +149,60 @@ pub(super) fn resolve(clause: &SortClause, mapping: &Mapping, position: u32) -> 
             field.field_type().name()
         )));
     }
+    let is_number = is_number(field.field_type());
+    if matches!(
+        clause.mode,
+        Some(SortMode::Sum | SortMode::Average | SortMode::Median)
+    ) && !is_number
+    {
+        return Err(Exception::new(
+            ExceptionKind::QueryShard,
+            "we only support AVG, MEDIAN and SUM on number based fields",
+        ));
+    }
+    if clause.numeric_type.is_some() && !is_number {
+        return Err(Exception::new(
+            ExceptionKind::QueryShard,
+            format!(
+                "[numeric_type] option cannot be set on a non-numeric field, got {}",
+                field.field_type().name()
+            ),
+        ));
+    }
     Ok(Origin::Column {
         name: ViewSchema::exact_column(field.path()),
         field_type: field.field_type(),
+        cast: clause.numeric_type,
     })
+}
+
+/// Source: dates and booleans are numbers, too.
+fn is_number(field_type: FieldType) -> bool {
+    field_type.is_numeric() || matches!(field_type, FieldType::Date | FieldType::Boolean)
+}
+
+fn parse_format(clause: &SortClause, origin: &Origin) -> Result<Option<Arc<DateFormat>>, Exception> {
+    let (Some(format), Origin::Column { field_type, .. }) = (&clause.format, origin) else {
+        return Ok(None);
+    };
+    match field_type {
+        FieldType::Date => match DateFormat::parse(format) {
+            Ok(format) => Ok(Some(Arc::new(format))),
+            Err(problem) => Err(Exception::illegal_argument(problem)),
+        },
+        numeric if numeric.is_numeric() => Err(Exception::new(
+            ExceptionKind::Unsupported,
+            format!(
+                "[format] of numbers is not supported in a sort here: [{format}] of field [{}]",
+                clause.field
+            ),
+        )),
+        other => Err(Exception::illegal_argument(format!(
+            "Field [{}] of type [{}] does not support custom formats",
+            clause.field,
+            other.name()
+        ))),
+    }
 }
 
 /// Reads a value of the request for the criterion.
@@ -164,6 +236,14 @@ fn fix(
             .as_str()
             .map(|text| Fixed::Text(text.to_owned()))
             .ok_or_else(bad),
+        Origin::Column {
+            cast: Some(NumericType::Double),
+            ..
+        } if value.is_number() => value.as_f64().map(Fixed::Double).ok_or_else(bad),
+        Origin::Column {
+            cast: Some(NumericType::Long),
+            ..
+        } if value.is_i64() => value.as_i64().map(Fixed::Long).ok_or_else(bad),
         Origin::Column { field_type, .. } => {
             // Sort values of booleans and dates are numbers, whatever the field's format is.
             if let (FieldType::Boolean | FieldType::Date, Some(number)) = (field_type, value.as_i64()) {
@@ -172,6 +252,13 @@ fn fix(
             let Some(field) = mapping.field(&clause.field) else {
                 return Ok(Fixed::Null);
             };
+            // Source: a sort value that is shown in a format is given back in it.
+            if let (FieldType::Date, Some(format), Some(text)) = (field_type, &clause.format, value.as_str())
+                && let Ok(format) = DateFormat::parse(format)
+                && let Some(millis) = format.parse_millis(text)
+            {
+                return Ok(Fixed::Long(millis));
+            }
             let parsed = parse_query_value(field, value, &QueryContext::at(now_millis))
                 .map_err(|error| error.to_exception())?;
             match parsed {
@@ -199,10 +286,23 @@ impl Criterion {
         );
         match fixed {
             Fixed::Null => SortValue::Null,
-            Fixed::Long(number) => SortValue::Long(*number),
+            Fixed::Long(number) => self.shown_long(*number),
             Fixed::Double(number) => SortValue::Double(*number),
             Fixed::Text(text) if is_ip => ip_of_term(text).map_or(SortValue::Null, SortValue::Ip),
             Fixed::Text(text) => SortValue::Text(text.clone()),
+        }
+    }
+}
+
+impl Criterion {
+    /// A whole number, or a date in the format that the clause asks for.
+    pub(super) fn shown_long(&self, number: i64) -> SortValue {
+        match &self.format {
+            Some(format) => SortValue::Formatted {
+                number,
+                text: format.format_millis(number),
+            },
+            None => SortValue::Long(number),
         }
     }
 }

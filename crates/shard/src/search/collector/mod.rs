@@ -4,10 +4,13 @@
 //! hits that are kept. Hits that are equal in all criteria are ordered by sequence number, so that a page never depends on segments.
 
 mod criterion;
+mod kept;
+mod terminate;
 mod values;
 
+pub(super) use terminate::UpTo;
+
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
 use es_exception::Exception;
 use index_meta::Mapping;
@@ -21,6 +24,7 @@ use super::request::SearchRequest;
 use super::sort::SortClause;
 use crate::view::{SEQ_NO, ViewSchema};
 use criterion::{Criterion, Fixed, Key, resolve};
+use kept::{Entry, Kept};
 use values::Values;
 
 /// See the module.
@@ -33,6 +37,8 @@ pub(super) struct TopHits {
     has_after: bool,
     returns_sort: bool,
     returns_score: bool,
+    /// What hits are grouped by.
+    group: Option<Criterion>,
 }
 
 /// What a segment, or a shard, found.
@@ -41,6 +47,8 @@ pub(super) struct Found {
     pub(super) count: u64,
     pub(super) max_score: Option<f32>,
     pub(super) hits: Vec<ShardHit>,
+    /// Whether a document has several values of what hits are grouped by.
+    pub(super) has_several_groups: bool,
 }
 
 impl TopHits {
@@ -72,28 +80,11 @@ impl TopHits {
             has_after: request.search_after.is_some(),
             returns_sort: !request.sort.is_empty(),
             returns_score: request.returns_scores(),
+            group: match &request.collapse {
+                Some(collapse) => Some(Criterion::of_field(collapse.resolve(mapping)?)),
+                None => None,
+            },
         })
-    }
-}
-
-/// A kept hit; the worst is the greatest.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    keys: Vec<Key>,
-    seq_no: u64,
-    doc: DocId,
-    score_bits: u32,
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.keys.cmp(&other.keys).then(self.seq_no.cmp(&other.seq_no))
     }
 }
 
@@ -113,7 +104,10 @@ pub(super) struct SegmentTopHits {
     returns_score: bool,
     count: u64,
     max_score: Option<f32>,
-    heap: BinaryHeap<Entry>,
+    /// What hits are grouped by, and its values.
+    group: Option<(Criterion, Values)>,
+    has_several_groups: bool,
+    kept: Kept,
     scratch: Vec<Key>,
 }
 
@@ -171,7 +165,12 @@ impl Collector for TopHits {
             returns_score: self.returns_score,
             count: 0,
             max_score: None,
-            heap: BinaryHeap::new(),
+            group: match &self.group {
+                Some(group) => Some((group.clone(), Values::open(group, reader, schema)?)),
+                None => None,
+            },
+            has_several_groups: false,
+            kept: Kept::new(self.group.is_some()),
             scratch: Vec::with_capacity(self.criteria.len()),
         })
     }
@@ -189,6 +188,7 @@ impl Collector for TopHits {
                 (left, right) => left.or(right),
             };
             merged.hits.extend(segment.hits);
+            merged.has_several_groups |= segment.has_several_groups;
         }
         Ok(merged)
     }
@@ -210,7 +210,7 @@ impl SegmentCollector for SegmentTopHits {
         }
         self.scratch.clear();
         for ((criterion, values), missing) in self.criteria.iter().zip(&self.values).zip(&self.missing) {
-            let key = match values.bits(doc, score, criterion.takes_max) {
+            let key = match values.bits(doc, score, criterion.mode) {
                 Some(bits) => criterion.key(Some(bits)),
                 None => *missing,
             };
@@ -220,31 +220,31 @@ impl SegmentCollector for SegmentTopHits {
             return;
         }
         let seq_no = self.seq_no.first(doc).unwrap_or(u64::MAX);
-        if self.heap.len() >= self.keep
-            && let Some(worst) = self.heap.peek()
-        {
-            if (&self.scratch, seq_no) >= (&worst.keys, worst.seq_no) {
-                return;
-            }
-            self.heap.pop();
-        }
-        self.heap.push(Entry {
-            keys: self.scratch.clone(),
-            seq_no,
-            doc,
-            score_bits: score.to_bits(),
+        let group = self.group.as_ref().and_then(|(group, values)| {
+            self.has_several_groups |= values.has_several(doc);
+            values.bits(doc, score, group.mode)
         });
+        if self.kept.wants(&self.scratch, seq_no, group, self.keep) {
+            let entry = Entry {
+                keys: self.scratch.clone(),
+                seq_no,
+                doc,
+                score_bits: score.to_bits(),
+            };
+            self.kept.add(entry, group, self.keep);
+        }
     }
 
     fn harvest(self) -> Found {
         let ids = self.ids_by_doc();
-        let mut hits = Vec::with_capacity(self.heap.len());
-        for entry in &self.heap {
+        let entries = self.kept.entries();
+        let mut hits = Vec::with_capacity(entries.len());
+        for entry in entries {
             let score = Score::from_bits(entry.score_bits);
             let mut sort = Vec::new();
             if self.returns_sort {
                 for (criterion, values) in self.criteria.iter().zip(&self.values) {
-                    let bits = values.bits(entry.doc, score, criterion.takes_max);
+                    let bits = values.bits(entry.doc, score, criterion.mode);
                     sort.push(values.value(criterion, bits, || ids.get(&entry.doc).cloned()));
                 }
             }
@@ -252,12 +252,17 @@ impl SegmentCollector for SegmentTopHits {
                 score: self.returns_score.then_some(score),
                 sort,
                 seq_no: SeqNo::new(entry.seq_no),
+                group: self.group.as_ref().map(|(group, values)| {
+                    let bits = values.bits(entry.doc, score, group.mode);
+                    values.value(group, bits, || None)
+                }),
             });
         }
         Found {
             count: self.count,
             max_score: self.max_score,
             hits,
+            has_several_groups: self.has_several_groups,
         }
     }
 }
@@ -273,7 +278,7 @@ impl SegmentTopHits {
         let Ok(inverted) = self.reader.inverted_index(self.schema.id) else {
             return found;
         };
-        for entry in &self.heap {
+        for entry in self.kept.entries() {
             let mut bytes = Vec::new();
             let ordinal = u64::from(ordinals[entry.doc as usize]);
             if inverted.terms().ord_to_term(ordinal, &mut bytes).unwrap_or(false) {
