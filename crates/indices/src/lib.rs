@@ -42,6 +42,7 @@ mod routing;
 mod search;
 mod service;
 mod settings;
+mod validate;
 
 pub use by_query::{ByQueryAction, ByQueryRequest, ByQueryResponse};
 pub use cluster::Origin;
@@ -60,3 +61,4 @@ pub use rollover::{RolloverCondition, RolloverOutcome, RolloverRequest};
 pub use routing::{routing_hash, shard_number};
 pub use service::{IndicesService, StartError};
 pub use settings::{DiskSettings, IndicesSettings, Watermark, check_cluster_settings, parse_rate};
+pub use validate::{SearchedShard, ValidatedQuery};

@@ -16,6 +16,7 @@ use crate::request::{CountResponse, SearchHit, SearchOptions, SearchResponse, Sh
 use crate::resolve::{NamedBy, resolve_names};
 use crate::routing::shard_number;
 use crate::service::IndicesService;
+use crate::validate::SearchedShard;
 
 /// Shards of one search that are asked at the same time. Source: `max_concurrent_shard_requests`, 5 per node by default.
 const CONCURRENT_SHARDS: usize = 5;
@@ -28,6 +29,8 @@ pub(crate) struct Target {
     index: Arc<IndexMetadata>,
     shard_id: ShardId,
     filter: Option<Query>,
+    /// The filter as its aliases have it.
+    filter_json: Option<serde_json::Value>,
     /// What it is searched as of; as of now without one.
     as_of: Option<AsOf>,
 }
@@ -42,6 +45,18 @@ struct AsOf {
 impl Target {
     pub(crate) fn index(&self) -> &IndexMetadata {
         &self.index
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.shard_id.shard.get()
+    }
+
+    pub(crate) fn searched(&self) -> SearchedShard {
+        SearchedShard {
+            index: Arc::clone(&self.index),
+            shard: self.number(),
+            filter: self.filter_json.clone(),
+        }
     }
 
     /// Whether the shard that was opened is gone: its index was closed or deleted, or its copy made anew.
@@ -246,6 +261,7 @@ impl IndicesService {
                     index: Arc::clone(index),
                     shard_id,
                     filter: filter.clone(),
+                    filter_json: filter_json.clone(),
                     as_of: None,
                 });
             }

@@ -41,6 +41,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         templates::TEMPLATES,
         DOCUMENTS,
         searches::SEARCHES,
+        searches::NOT_OFFERED,
         TABLES,
         replication::REPLICATION,
         replication::AUTO_FOLLOW,

@@ -21,6 +21,7 @@ mod http;
 mod indices;
 mod replication;
 mod rollover;
+mod search_apis;
 mod search_contexts;
 mod search_hits;
 mod server;

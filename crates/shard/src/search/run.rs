@@ -162,6 +162,17 @@ impl Shard {
         found.map_err(|error| self.failed(&error))?
     }
 
+    /// How this copy would run the query, for people.
+    ///
+    /// # Errors
+    /// What is wrong with the query for this shard's mapping and settings.
+    pub fn explain_query(&self, query: &Query) -> Result<String, Exception> {
+        let (mapping, now_millis) = self.start_search()?;
+        let settings = self.metadata.settings();
+        let built = query.build(&self.build_context(&mapping, &settings, now_millis))?;
+        Ok(format!("{built:?}"))
+    }
+
     /// How many live documents match.
     ///
     /// # Errors
