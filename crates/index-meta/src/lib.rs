@@ -45,7 +45,7 @@ pub use analysis::{
     NormalizerChain, PatternFlags, ShingleFilter, StopWords, SynonymRule, Synonyms, TokenChars,
     TokenFilterDefinition, TokenizerDefinition,
 };
-pub use date::DateFormat;
+pub use date::{DateFormat, resolve_date_math_name};
 pub use document::{DocumentCheck, DocumentRules, FieldSink, FieldValue, MappingUpdate};
 pub use error::{DocumentError, MappingError, QueryValueError, SettingsError, ValueError};
 pub use mapping::{Dynamic, FieldMapping, FieldType, Mapping, MappingLimits};

@@ -17,6 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
 
 use crate::call::Call;
+use crate::date_math_names::resolve_names;
 use crate::layers::with_layers;
 use crate::media_type::{self, Accepted, BodyType};
 use crate::params::Params;
@@ -133,11 +134,27 @@ async fn admit(
     Rendering::new(&parts.headers, accepted, &params)?;
     params.check(parts.uri.path(), route.params)?;
     params.flag("human", false)?;
-    let body_type = media_type::body_type(&parts.headers)?;
+    let segments = resolve_segments(state, segments)?;
+    let body_type = media_type::body_type(&parts.headers);
     refuse_encoding(&parts.headers)?;
     let body = read_body(state, body).await?;
+    // Some clients name a type for the body that they do not send.
+    let body_type = if body.is_empty() { None } else { body_type? };
     check_body(route.body, body_type, &body, &parts.method, &parts.uri)?;
     Ok(Call::new(state.clone(), verb, segments, params, body, accepted))
+}
+
+/// The segments of the path, those that name indices with their dates put in.
+fn resolve_segments(
+    state: &RestState,
+    mut segments: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Exception> {
+    for name in ["index", "new_index"] {
+        if let Some(expression) = segments.get_mut(name) {
+            *expression = resolve_names(state, std::mem::take(expression))?;
+        }
+    }
+    Ok(segments)
 }
 
 async fn perform(state: &RestState, route: &Route, call: Call) -> Result<Reply, Exception> {

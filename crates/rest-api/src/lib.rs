@@ -25,6 +25,7 @@
 mod bulk_body;
 mod call;
 mod config;
+mod date_math_names;
 mod dispatch;
 mod error_body;
 mod filter_path;
@@ -32,6 +33,7 @@ mod handlers;
 mod json_body;
 mod layers;
 mod media_type;
+mod openapi;
 mod params;
 mod render;
 mod reply;

@@ -53,6 +53,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
 
 const CLUSTER: &[Route] = &[
     Route::new(&[Get, Head], "/", &[], to!(root::info)),
+    Route::new(&[Get], "/_openapi.json", &[], to!(root::openapi)),
     Route::new(
         &[Get],
         "/_cluster/health",

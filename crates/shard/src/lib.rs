@@ -37,6 +37,7 @@ mod heal;
 mod maintenance;
 mod primary;
 mod query;
+mod relevance;
 mod scrub;
 mod search;
 mod shard;

@@ -13,6 +13,7 @@ use oplog::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::failure::{Health, check_marker};
+use crate::relevance::StatisticsCache;
 use crate::scrub::ScrubPass;
 use crate::tail::{Tail, TailOperation};
 use crate::view::{Metadata, RefreshTicket, STEP_LIMITS, ViewCore, ViewParts, ViewPool, next_of, read_held};
@@ -50,6 +51,8 @@ pub struct Shard {
     /// The one writer: whoever appends to the log holds it, so that the log, the tail and version planning agree.
     pub(crate) writer: Mutex<()>,
     pub(crate) counters: Counters,
+    /// What relevance counted in the segments of the view.
+    pub(crate) statistics: Arc<StatisticsCache>,
     /// The pass over the copy's files that is under way.
     pub(crate) scrub: Mutex<Option<ScrubPass>>,
     /// The operations that a delta heal under way has fetched.
@@ -204,6 +207,7 @@ impl Shard {
             role: RwLock::new(config.role),
             writer: Mutex::new(()),
             counters: Counters::default(),
+            statistics: Arc::default(),
             scrub: Mutex::new(None),
             heal: Mutex::new(None),
             closed: AtomicBool::new(false),

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::index_metadata::aliases;
 use super::targets;
 use crate::call::Call;
+use crate::date_math_names::resolve_names;
 use crate::json_body::{kind_of, refuse_rest, take_bool, take_object, take_string, wrong};
 use crate::params::split_list;
 use crate::reply::Reply;
@@ -121,7 +122,7 @@ fn action_changes(call: &Call, action: Value) -> Result<Vec<AliasChange>, Except
             "the alias action [{verb}] needs [index] or [indices]"
         )));
     }
-    let expression = indices.join(",");
+    let expression = resolve_names(&call.state, indices.join(","))?;
     if verb == "remove_index" {
         refuse_rest(&fields, "remove_index")?;
         let indices = call

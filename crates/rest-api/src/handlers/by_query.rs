@@ -8,7 +8,9 @@ use shard::SearchRequest;
 
 use super::targets;
 use crate::call::Call;
+use crate::date_math_names::resolve_names;
 use crate::error_body::error_object;
+use crate::handlers::search::query_parameter;
 use crate::json_body::{refuse_rest, take_object, take_string, take_strings};
 use crate::reply::Reply;
 
@@ -36,7 +38,6 @@ pub(crate) const FOUND: &[&str] = &[
     "terminate_after",
     "version",
     "sort",
-    "q",
 ];
 
 /// Documents of a batch. Source: Elasticsearch's default.
@@ -45,7 +46,7 @@ const BATCH_SIZE: usize = 1000;
 /// `POST /{index}/_delete_by_query`.
 pub(crate) async fn delete_by_query(call: Call) -> Result<Reply, Exception> {
     let mut body = call.object()?.unwrap_or_default();
-    if !body.contains_key("query") {
+    if !body.contains_key("query") && call.params.text("q").is_none() {
         return Err(Exception::new(
             ExceptionKind::ActionRequestValidation,
             "Validation Failed: 1: query is missing;",
@@ -77,7 +78,8 @@ pub(crate) async fn reindex(call: Call) -> Result<Reply, Exception> {
         ));
     }
     let expression = take_strings(&mut source, "index")?.unwrap_or_default().join(",");
-    let index = take_string(&mut dest, "index")?.unwrap_or_default();
+    let expression = resolve_names(&call.state, expression)?;
+    let index = resolve_names(&call.state, take_string(&mut dest, "index")?.unwrap_or_default())?;
     let mut problems = Vec::new();
     for (name, value) in [("source", &expression), ("dest", &index)] {
         if value.is_empty() {
@@ -145,14 +147,14 @@ fn found(
     action: ByQueryAction,
 ) -> Result<ByQueryRequest, Exception> {
     let params = &call.params;
-    for refused in ["q", "sort", "terminate_after"] {
+    for refused in ["sort", "terminate_after"] {
         if params.text(refused).is_some() {
             return Err(unsupported(&format!(
                 "the parameter [{refused}] is not supported here"
             )));
         }
     }
-    let query = body.remove("query");
+    let query = query_parameter(params)?.or(body.remove("query"));
     let search = match query {
         Some(query) => SearchRequest::from_json(&json!({ "query": query }))?,
         None => SearchRequest::default(),

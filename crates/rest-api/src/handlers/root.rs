@@ -22,6 +22,11 @@ pub(crate) async fn info(call: Call) -> Result<Reply, Exception> {
     }))
 }
 
+/// `GET /_openapi.json`: what this server offers, for programs.
+pub(crate) async fn openapi(call: Call) -> Result<Reply, Exception> {
+    Reply::ok(&crate::openapi::document(call.state.config()))
+}
+
 /// The version object, which is that of the Elasticsearch that this server behaves like.
 pub(crate) fn version(config: &RestConfig) -> Value {
     let major: u32 = config

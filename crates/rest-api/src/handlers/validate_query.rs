@@ -1,11 +1,11 @@
 //! `_validate/query`: whether a query can be run.
 
-use es_exception::{Exception, ExceptionKind};
+use es_exception::Exception;
 use indices::{ResolveOptions, SearchOptions};
 use serde_json::{Map, Value, json};
 use shard::Query;
 
-use super::search::shards;
+use super::search::{query_parameter, shards};
 use super::targets;
 use crate::call::Call;
 use crate::json_body::refuse_rest;
@@ -13,12 +13,6 @@ use crate::reply::Reply;
 
 /// `GET|POST /_validate/query` and `/{index}/_validate/query`.
 pub(crate) async fn validate(call: Call) -> Result<Reply, Exception> {
-    if call.params.text("q").is_some() {
-        return Err(Exception::new(
-            ExceptionKind::Unsupported,
-            "the parameter [q] is not supported here: send a [query] in the body",
-        ));
-    }
     let all_shards = call.params.flag("all_shards", false)?;
     let explains = call.params.flag("explain", false)? || call.params.flag("rewrite", false)?;
     let options = SearchOptions {
@@ -58,7 +52,7 @@ pub(crate) async fn validate(call: Call) -> Result<Reply, Exception> {
 
 fn read_query(call: &Call) -> Result<Query, Exception> {
     let mut body = call.object()?.unwrap_or_default();
-    let query = match body.remove("query") {
+    let query = match query_parameter(&call.params)?.or(body.remove("query")) {
         None => Query::match_all(),
         Some(query) => Query::from_json(&query)?,
     };

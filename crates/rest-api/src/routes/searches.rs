@@ -1,7 +1,7 @@
 //! The routes of searches, and of writes to what a search finds.
 
 use crate::handlers::document::SOURCE;
-use crate::handlers::search::{SEARCH, SEARCH_HINTS};
+use crate::handlers::search::{QUERY_PARAMETERS, SEARCH, SEARCH_HINTS};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{by_query, field_caps, not_offered, search, search_shards, validate_query};
 use crate::route::Route;
@@ -224,7 +224,7 @@ const FIELD_CAPS: &[&[&str]] = &[
         "include_empty_fields",
     ],
 ];
-const VALIDATE: &[&[&str]] = &[TARGET, QUERY_STRING, &["explain", "rewrite", "all_shards"]];
+const VALIDATE: &[&[&str]] = &[TARGET, QUERY_PARAMETERS, &["explain", "rewrite", "all_shards"]];
 const SEARCH_SHARDS: &[&[&str]] = &[TARGET, &["routing", "preference", "local", "master_timeout"]];
 const RANK_EVAL: &[&[&str]] = &[TARGET, &["search_type"]];
 const TERM_VECTORS: &[&[&str]] = &[&[
@@ -241,30 +241,17 @@ const TERM_VECTORS: &[&[&str]] = &[&[
     "version",
     "version_type",
 ]];
-const EXPLAIN: &[&[&str]] = &[SOURCE, QUERY_STRING, &["preference", "routing"]];
+const EXPLAIN: &[&[&str]] = &[SOURCE, QUERY_PARAMETERS, &["preference", "routing"]];
 const TARGET_ONLY: &[&[&str]] = &[TARGET];
 const KNN: &[&[&str]] = &[&["routing"]];
-const QUERY_STRING: &[&str] = &[
-    "q",
-    "analyzer",
-    "analyze_wildcard",
-    "default_operator",
-    "df",
-    "lenient",
-];
 
-const SEARCH_ALL: &[&[&str]] = &[SEARCH, SEARCH_HINTS, SOURCE, TARGET];
+const SEARCH_ALL: &[&[&str]] = &[SEARCH, SEARCH_HINTS, QUERY_PARAMETERS, SOURCE, TARGET];
 const COUNT: &[&[&str]] = &[
     TARGET,
-    &[
-        "q",
-        "routing",
-        "preference",
-        "terminate_after",
-        "ignore_throttled",
-    ],
+    QUERY_PARAMETERS,
+    &["routing", "preference", "terminate_after", "ignore_throttled"],
 ];
-const CHANGE_FOUND: &[&[&str]] = &[TARGET, by_query::BY_QUERY, by_query::FOUND];
+const CHANGE_FOUND: &[&[&str]] = &[TARGET, QUERY_PARAMETERS, by_query::BY_QUERY, by_query::FOUND];
 const REINDEX: &[&[&str]] = &[by_query::BY_QUERY, &["require_alias"]];
 const SCROLL: &[&[&str]] = &[&["scroll", "scroll_id", "rest_total_hits_as_int"]];
 const OPEN_PIT: &[&[&str]] = &[

@@ -143,3 +143,47 @@ async fn a_body_that_is_too_large_is_refused() {
     assert_eq!(node.get("/").await.expect(200)["version"]["number"], "8.19.3");
     assert_eq!(node.head("/i").await, 404);
 }
+
+#[tokio::test]
+async fn a_type_of_no_body_is_not_looked_at() {
+    let node = Node::start().await;
+    let octets = [("content-type", "application/octet-stream")];
+    let answer = node.call_with(Method::POST, "/_refresh", &octets, "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    node.call_with(Method::PUT, "/i", &octets, "{}")
+        .await
+        .refused(406, "media_type_header_exception");
+}
+
+#[tokio::test]
+async fn names_of_indices_may_hold_dates() {
+    let node = Node::start().await;
+    let created = node.put("/%3Clogs-%7Bnow%2Fd%7D%3E", "{}").await.expect(200);
+    let name = created["index"].as_str().expect("a name").to_owned();
+    assert!(
+        name.starts_with("logs-2") && name.len() == "logs-2024.01.01".len(),
+        "{name}"
+    );
+    assert_eq!(node.head(&format!("/{name}")).await, 200);
+    let bulk = "{\"index\":{\"_index\":\"<logs-{now/d}>\",\"_id\":\"1\"}}\n{\"n\":1}\n";
+    let answer = node.post("/_bulk?refresh=true", bulk).await.expect(200);
+    assert_eq!(answer["items"][0]["index"]["_index"], name);
+    let got = node
+        .post(
+            "/_mget",
+            r#"{"docs": [{"_index": "<logs-{now/d}>", "_id": "1"}]}"#,
+        )
+        .await;
+    assert_eq!(got.expect(200)["docs"][0]["found"], true);
+    let found = node.get("/l*,-%3Cother-%7Bnow%7D%3E/_count").await;
+    assert_eq!(found.expect(200)["count"], 1);
+    let action = r#"{"actions": [{"add": {"index": "<logs-{now/d}>", "alias": "logs"}}]}"#;
+    node.post("/_aliases", action).await.expect(200);
+    let copy = r#"{"source": {"index": "logs"}, "dest": {"index": "<copy-{now/d}>"}}"#;
+    assert_eq!(node.post("/_reindex", copy).await.expect(200)["created"], 1);
+    let reason = node
+        .get("/%3Clogs-%7Bnow%3E")
+        .await
+        .refused(400, "parse_exception");
+    assert!(reason.contains("open ended"), "{reason}");
+}

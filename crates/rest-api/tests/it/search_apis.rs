@@ -91,6 +91,8 @@ async fn queries_are_checked_without_being_run() {
             "{explanation}"
         );
     }
+    let answer = node.get("/new/_validate/query?q=n:x").await.expect(200);
+    assert_eq!(answer["valid"], false);
     let malformed = r#"{"query": {"nope": {}}}"#;
     assert_eq!(
         node.post("/old/_validate/query", malformed).await.expect(200),

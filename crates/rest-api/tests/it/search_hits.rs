@@ -162,6 +162,10 @@ async fn what_was_found_is_highlighted() {
     assert_eq!(hits[0]["highlight"], json!({"tag": ["<b>dog</b>"]}));
     let title = json!(["The <b>quick</b> fox. It jumps over a dog. <b>Quick</b> foxes are &lt;rare&gt;."]);
     assert_eq!(hits[1]["highlight"], json!({"title": title}));
+    let body = json!({"highlight": {"fields": {"title": {"number_of_fragments": 0}}}});
+    let hit = first_hit(&node, "/books/_search?q=title:qui*", &body).await;
+    let title = json!(["The <em>quick</em> fox. It jumps over a dog. <em>Quick</em> foxes are <rare>."]);
+    assert_eq!(hit["highlight"]["title"], title);
     // Nothing is highlighted where the query finds nothing, or is about another field.
     let hit = first_hit(
         &node,

@@ -9,8 +9,8 @@ use index_meta::{
 use serde_json::Value;
 use tantivy::tokenizer::{TextAnalyzer, Token};
 
+use super::analyzed_text::POSITION_INCREMENT_GAP;
 use super::chain::build;
-use super::dispatcher::POSITION_INCREMENT_GAP;
 use super::standard::word_type;
 use super::{Analyzers, SYNONYM};
 

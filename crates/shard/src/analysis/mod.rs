@@ -3,14 +3,14 @@
 //! What they are is defined in `index-meta`; here each chain becomes tantivy's tokenizer and filters, and own ones where tantivy has none. The table
 //! of an index ([`Analyzers`]) is made when a shard is opened and stays as it is: `index.analysis` changes on a closed index only.
 //!
-//! Tantivy's tokens have no type. Those that a synonym filter added are told by their position length ([`SYNONYM`]), which nothing else uses; the
-//! dispatcher of the view takes the mark off.
+//! Tantivy's tokens have no type. Those that a synonym filter added are told by their position length ([`SYNONYM`]), which nothing else uses and
+//! no index gets to see.
 
 mod analyze;
+mod analyzed_text;
 mod chain;
 mod char_class;
 mod char_filter;
-mod dispatcher;
 mod explain;
 mod grams;
 mod html_entities;
@@ -30,7 +30,7 @@ mod unique;
 mod tests;
 
 pub use analyze::{AnalyzeRequest, AnalyzeWith, AnalyzedToken, analyze};
-pub(crate) use dispatcher::{Dispatcher, push_header};
+pub(crate) use analyzed_text::{AnalyzedTokenizer, IndexAnalyzers};
 pub use explain::{AnalysisExplanation, ExplainedTexts, ExplainedTokens, explain_analysis};
 pub(crate) use table::Analyzers;
 pub use table::check_analysis;

@@ -132,13 +132,9 @@ impl Analyzers {
     }
 
     /// The table of an index that defines nothing.
+    #[cfg(test)]
     pub(crate) fn plain() -> Arc<Self> {
         Arc::clone(&PLAIN)
-    }
-
-    /// Whether this is the table of the indices that define nothing.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.analyzers.is_empty() && self.normalizers.is_empty()
     }
 
     /// As [`of`](Self::of), without a word in the log.

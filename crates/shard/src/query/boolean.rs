@@ -12,11 +12,11 @@ use super::{Node, Query};
 /// `bool`
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct BoolQuery {
-    must: Vec<Query>,
-    filter: Vec<Query>,
-    should: Vec<Query>,
-    must_not: Vec<Query>,
-    minimum_should_match: Option<MinimumShouldMatch>,
+    pub(super) must: Vec<Query>,
+    pub(super) filter: Vec<Query>,
+    pub(super) should: Vec<Query>,
+    pub(super) must_not: Vec<Query>,
+    pub(super) minimum_should_match: Option<MinimumShouldMatch>,
 }
 
 impl BoolQuery {

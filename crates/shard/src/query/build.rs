@@ -1,23 +1,29 @@
 //! What queries are built against: the mapping, the view's schema, the time.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use es_exception::Exception;
 use index_meta::{FieldMapping, FieldType, Mapping, QueryContext, QueryValue};
 use tantivy::Term;
 use tantivy::columnar::NumericalValue;
-use tantivy::query::{BooleanQuery, ConstScoreQuery, EmptyQuery, ExistsQuery, Query, RangeQuery, TermQuery};
+use tantivy::query::{
+    BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, ExistsQuery, Query,
+    RangeQuery, TermQuery,
+};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::tokenizer::TextAnalyzer;
 
 use super::shard_failure;
 use crate::analysis::Analyzers;
+use crate::relevance::{FieldOf, ScoredPhrase, ScoredTerm, StatisticsCache};
 use crate::view::{ViewSchema, ip_term};
 
 /// See the module.
 pub(crate) struct BuildContext<'a> {
     pub(crate) mapping: &'a Mapping,
-    pub(crate) schema: &'a ViewSchema,
+    pub(crate) schema: &'a Arc<ViewSchema>,
+    pub(crate) statistics: &'a Arc<StatisticsCache>,
     pub(crate) analyzers: &'a Analyzers,
     pub(crate) now_millis: i64,
     pub(crate) max_terms_count: u64,
@@ -119,19 +125,53 @@ impl BuildContext<'_> {
         match target {
             Target::Nothing => Box::new(EmptyQuery),
             Target::Range(first, last) => range_query(Bound::Included(first), Bound::Included(last)),
-            Target::Term(term) => {
-                let option = match mapping.field_type() {
-                    FieldType::Text => IndexRecordOption::WithFreqs,
-                    _ => IndexRecordOption::Basic,
-                };
-                let query = TermQuery::new(term, option);
-                match mapping.field_type() {
-                    FieldType::Text | FieldType::Keyword => Box::new(query),
-                    // Numbers, dates and addresses are points in Lucene: they match or not, without relevance.
-                    _ => Box::new(ConstScoreQuery::new(Box::new(query), 1.0)),
+            Target::Term(term) => match mapping.field_type() {
+                FieldType::Text | FieldType::Keyword => self.scored_term(mapping, term),
+                // Numbers, dates and addresses are points in Lucene: they match or not, without relevance.
+                _ => {
+                    let query = TermQuery::new(term, IndexRecordOption::Basic);
+                    Box::new(ConstScoreQuery::new(Box::new(query), 1.0))
                 }
-            }
+            },
         }
+    }
+
+    /// Documents with the term, by relevance.
+    pub(super) fn scored_term(&self, mapping: &FieldMapping, term: Term) -> Box<dyn Query> {
+        Box::new(ScoredTerm {
+            term,
+            field: scored_field(mapping),
+            schema: Arc::clone(self.schema),
+            statistics: Arc::clone(self.statistics),
+        })
+    }
+
+    /// Documents with the phrase of two or more terms, each with its place in it, by relevance.
+    pub(super) fn scored_phrase(
+        &self,
+        mapping: &FieldMapping,
+        terms: Vec<(usize, Term)>,
+        slop: u32,
+    ) -> Box<dyn Query> {
+        Box::new(ScoredPhrase {
+            terms,
+            slop,
+            field: scored_field(mapping),
+            schema: Arc::clone(self.schema),
+            statistics: Arc::clone(self.statistics),
+        })
+    }
+
+    /// A pattern in lower case, if the words of the text field are. Source: Elasticsearch gives to patterns what an analyzer does to single
+    /// characters; case is the part of that which people see.
+    pub(super) fn as_words_are(&self, mapping: &FieldMapping, pattern: &str) -> Result<String, Exception> {
+        let mut analyzer = self.analyzer("query_string", mapping, None, false)?;
+        let mut stream = analyzer.token_stream("Q");
+        let lowers = stream.advance() && stream.token().text == "q";
+        Ok(match lowers {
+            true => pattern.to_lowercase(),
+            false => pattern.to_owned(),
+        })
     }
 
     /// Documents that have a value of the mapped field.
@@ -163,6 +203,32 @@ impl BuildContext<'_> {
                 Some(problem) => format!("[{query}] analyzer [{name}] cannot be used: {problem}"),
             })
         })
+    }
+}
+
+pub(super) fn scored_field(mapping: &FieldMapping) -> FieldOf {
+    let path = mapping.path().to_owned();
+    match (mapping.field_type(), mapping.has_norms()) {
+        (FieldType::Text, true) => FieldOf::Text(path),
+        (FieldType::Text, false) => FieldOf::TextWithoutNorms(path),
+        _ => FieldOf::Exact(path),
+    }
+}
+
+/// What any of the queries matches; the relevance is that of the best.
+pub(super) fn best_of(mut queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
+    match queries.len() {
+        1 => queries.remove(0),
+        _ => Box::new(DisjunctionMaxQuery::new(queries)),
+    }
+}
+
+/// The query with its relevance multiplied.
+pub(super) fn boosted(query: Box<dyn Query>, boost: f32) -> Box<dyn Query> {
+    if (boost - 1.0).abs() < f32::EPSILON {
+        query
+    } else {
+        Box::new(BoostQuery::new(query, boost))
     }
 }
 

@@ -1,19 +1,25 @@
 //! The query DSL: parsed once without a mapping, built for each shard with it. One file per family of queries.
 
 mod boolean;
+mod boosting;
 mod build;
 mod full_text;
 mod minimum_should_match;
+mod nested;
 mod parse;
 mod pattern;
+mod query_string;
 mod range;
 mod term;
 mod term_scan;
+mod terms_set;
 
 use es_exception::{Exception, ExceptionKind};
 use serde_json::Value;
 
 pub(crate) use build::BuildContext;
+use build::boosted;
+pub(crate) use query_string::written_parts;
 
 /// A query.
 ///
@@ -37,6 +43,9 @@ enum Node {
     Match(full_text::MatchQuery),
     Phrase(full_text::PhraseQuery),
     MultiMatch(full_text::MultiMatchQuery),
+    OverFields(full_text::OverFields),
+    TermsSet(terms_set::TermsSetQuery),
+    Boosting(boosting::BoostingQuery),
     Bool(boolean::BoolQuery),
     ConstantScore(Box<Query>),
     DisMax(boolean::DisMaxQuery),
@@ -44,6 +53,43 @@ enum Node {
 
 /// Deepest nesting of queries. Source: `indices.query.bool.max_nested_depth`.
 const MAX_DEPTH: usize = 30;
+
+/// Queries of Elasticsearch that this server does not have.
+const NOT_OFFERED: [&str; 33] = [
+    "combined_fields",
+    "distance_feature",
+    "function_score",
+    "geo_bounding_box",
+    "geo_distance",
+    "geo_grid",
+    "geo_polygon",
+    "geo_shape",
+    "has_child",
+    "has_parent",
+    "intervals",
+    "knn",
+    "more_like_this",
+    "parent_id",
+    "percolate",
+    "pinned",
+    "rank_feature",
+    "rule",
+    "script",
+    "script_score",
+    "semantic",
+    "shape",
+    "span_containing",
+    "span_field_masking",
+    "span_first",
+    "span_multi",
+    "span_near",
+    "span_not",
+    "span_or",
+    "span_term",
+    "span_within",
+    "sparse_vector",
+    "wrapper",
+];
 
 impl Query {
     fn of(node: Node) -> Self {
@@ -109,11 +155,21 @@ impl Query {
             "range" => range::parse_range(body),
             "prefix" | "wildcard" | "regexp" | "fuzzy" => pattern::parse_pattern(name, body),
             "match" => full_text::parse_match(body),
+            "match_bool_prefix" => full_text::parse_match_bool_prefix(body),
             "match_phrase" => full_text::parse_match_phrase(body),
+            "match_phrase_prefix" => full_text::parse_match_phrase_prefix(body),
             "multi_match" => full_text::parse_multi_match(body),
+            "query_string" => query_string::parse_query_string(body),
+            "simple_query_string" => query_string::parse_simple_query_string(body),
+            "terms_set" => terms_set::parse_terms_set(body),
+            "nested" => nested::parse_nested(body, depth),
+            "boosting" => boosting::parse_boosting(body, depth),
             "bool" => boolean::parse_bool(body, depth),
             "constant_score" => boolean::parse_constant_score(body, depth),
             "dis_max" => boolean::parse_dis_max(body, depth),
+            _ if NOT_OFFERED.contains(&name.as_str()) => {
+                Err(parse::malformed(format!("query [{name}] is not supported here")))
+            }
             _ => Err(parse::malformed(format!("unknown query [{name}]"))),
         }
     }
@@ -152,7 +208,7 @@ impl Query {
         &self,
         context: &BuildContext<'_>,
     ) -> Result<Box<dyn tantivy::query::Query>, Exception> {
-        use tantivy::query::{AllQuery, BoostQuery, ConstScoreQuery, EmptyQuery};
+        use tantivy::query::{AllQuery, ConstScoreQuery, EmptyQuery};
         let built: Box<dyn tantivy::query::Query> = match &self.node {
             // As a clause of a larger query tantivy would drop a bare `AllQuery`, and its score with it.
             Node::MatchAll => Box::new(ConstScoreQuery::new(Box::new(AllQuery), 1.0)),
@@ -166,15 +222,14 @@ impl Query {
             Node::Match(query) => query.build(context)?,
             Node::Phrase(query) => query.build(context)?,
             Node::MultiMatch(query) => query.build(context)?,
+            Node::OverFields(query) => query.build(context)?,
+            Node::TermsSet(query) => query.build(context)?,
+            Node::Boosting(query) => query.build(context)?,
             Node::Bool(query) => query.build(context)?,
             Node::ConstantScore(filter) => Box::new(ConstScoreQuery::new(filter.build(context)?, 1.0)),
             Node::DisMax(query) => query.build(context)?,
         };
-        Ok(if (self.boost - 1.0).abs() < f32::EPSILON {
-            built
-        } else {
-            Box::new(BoostQuery::new(built, self.boost))
-        })
+        Ok(boosted(built, self.boost))
     }
 }
 
@@ -200,7 +255,16 @@ mod tests {
             json!({"bool": {"most": []}}),
             json!({"range": {"a": {"above": 1}}}),
             json!({"match": {"a": {"query": "x", "operator": "xor"}}}),
-            json!({"multi_match": {"query": "x", "type": "cross_fields"}}),
+            json!({"multi_match": {"query": "x", "type": "crossed"}}),
+            json!({"multi_match": {"query": "x", "type": "phrase", "fuzziness": 1}}),
+            json!({"function_score": {}}),
+            json!({"boosting": {"positive": {"match_all": {}}}}),
+            json!({"nested": {"query": {"match_all": {}}}}),
+            json!({"nested": {"path": "a", "query": {"match_all": {}}, "inner_hits": {}}}),
+            json!({"terms_set": {"a": {"terms": ["x"]}}}),
+            json!({"query_string": {"query": "(a"}}),
+            json!({"query_string": {"query": "a", "nope": 1}}),
+            json!({"simple_query_string": {"fields": ["a"]}}),
             json!({"term": {"a": 1}, "range": {}}),
         ] {
             let error = Query::from_json(&bad).expect_err(&bad.to_string());

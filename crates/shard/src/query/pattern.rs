@@ -84,17 +84,55 @@ pub(super) struct PatternQuery {
     pattern: String,
     kind: Kind,
     case_insensitive: bool,
+    /// Whether the pattern is for words as people write them, and takes the case that the field's analyzer gives to its words.
+    as_written: bool,
 }
 
 impl PatternQuery {
-    /// The whole term, whatever its case.
-    pub(super) fn whole(field: &str, pattern: &str) -> Self {
+    fn new(field: &str, pattern: &str, kind: Kind) -> Self {
         Self {
             field: field.into(),
             pattern: pattern.into(),
-            kind: Kind::Whole,
-            case_insensitive: true,
+            kind,
+            case_insensitive: false,
+            as_written: false,
         }
+    }
+
+    /// The whole term, whatever its case.
+    pub(super) fn whole(field: &str, pattern: &str) -> Self {
+        Self {
+            case_insensitive: true,
+            ..Self::new(field, pattern, Kind::Whole)
+        }
+    }
+
+    /// Terms that begin so.
+    pub(super) fn prefix(field: &str, prefix: &str) -> Self {
+        Self::new(field, prefix, Kind::Prefix)
+    }
+
+    /// Terms that match a pattern with `*` and `?`.
+    pub(super) fn wildcard(field: &str, pattern: &str) -> Self {
+        Self::new(field, pattern, Kind::Wildcard)
+    }
+
+    /// Terms that match a regular expression.
+    pub(super) fn regexp(field: &str, pattern: &str) -> Self {
+        Self::new(field, pattern, Kind::Regexp)
+    }
+
+    /// The same, for words as people write them.
+    pub(super) fn for_written_words(self) -> Self {
+        Self {
+            as_written: true,
+            ..self
+        }
+    }
+
+    /// The same on another field.
+    pub(super) fn on(self, field: String) -> Self {
+        Self { field, ..self }
     }
 
     /// A word with typing errors.
@@ -104,12 +142,7 @@ impl PatternQuery {
             prefix_length,
             transpositions: true,
         };
-        Self {
-            field: field.into(),
-            pattern: word.into(),
-            kind,
-            case_insensitive: false,
-        }
+        Self::new(field, word, kind)
     }
 
     pub(super) fn build(
@@ -126,7 +159,10 @@ impl PatternQuery {
                 mapping.field_type().name()
             )));
         }
-        let pattern = context.analyzers.normalize(mapping, &self.pattern);
+        let pattern = match self.as_written && mapping.field_type() == FieldType::Text {
+            true => context.as_words_are(mapping, &self.pattern)?,
+            false => context.analyzers.normalize(mapping, &self.pattern).into_owned(),
+        };
         let head = context.text_term(mapping, "");
         let literal = if self.case_insensitive {
             String::new()
@@ -289,10 +325,8 @@ pub(super) fn parse_pattern(name: &str, body: &Value) -> Result<Query, Exception
     };
     let pattern = pattern.ok_or_else(|| malformed(format!("[{name}] query requires a value")))?;
     query.node = Node::Pattern(PatternQuery {
-        field: field.into(),
-        pattern,
-        kind,
         case_insensitive,
+        ..PatternQuery::new(field, &pattern, kind)
     });
     Ok(query)
 }

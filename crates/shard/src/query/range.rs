@@ -28,6 +28,27 @@ pub(super) struct RangeQuery {
 }
 
 impl RangeQuery {
+    /// Values between two texts, either of which may be missing.
+    pub(super) fn between(
+        lower: Option<(RangeEdge, String)>,
+        upper: Option<(RangeEdge, String)>,
+        time_zone: Option<String>,
+    ) -> Self {
+        let value = |(edge, text)| (edge, Value::String(text));
+        Self {
+            field: String::new(),
+            lower: lower.map(value),
+            upper: upper.map(value),
+            format: None,
+            time_zone,
+        }
+    }
+
+    /// The same on another field.
+    pub(super) fn on(self, field: String) -> Self {
+        Self { field, ..self }
+    }
+
     pub(super) fn build(&self, context: &BuildContext<'_>) -> Result<Built, Exception> {
         if self.field == "_seq_no" {
             return self.build_seq_no(context);

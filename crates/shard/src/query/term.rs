@@ -29,6 +29,14 @@ pub(super) struct TermsQuery {
 }
 
 impl TermQuery {
+    pub(super) fn of(field: &str, value: &Value) -> Self {
+        Self {
+            field: field.into(),
+            value: value.clone(),
+            case_insensitive: false,
+        }
+    }
+
     pub(super) fn build(&self, context: &BuildContext<'_>) -> Result<Built, Exception> {
         if let Some(query) = metadata_terms(context, &self.field, std::slice::from_ref(&self.value))? {
             return Ok(query);

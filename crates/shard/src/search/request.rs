@@ -201,16 +201,14 @@ impl SearchRequest {
     /// `illegal_argument_exception`.
     pub fn check(&self) -> Result<(), Exception> {
         if self.stored_fields == Some(StoredFields::None) {
-            let problem = match () {
-                () if !self.source.is_disabled() => {
-                    "[stored_fields] cannot be disabled if [_source] is requested"
-                }
-                () if !self.fields.is_empty() => {
-                    "[stored_fields] cannot be disabled when using the [fields] option"
-                }
-                () => "",
+            let problem = if !self.source.is_disabled() {
+                Some("[stored_fields] cannot be disabled if [_source] is requested")
+            } else if !self.fields.is_empty() {
+                Some("[stored_fields] cannot be disabled when using the [fields] option")
+            } else {
+                None
             };
-            if !problem.is_empty() {
+            if let Some(problem) = problem {
                 return Err(Exception::illegal_argument(problem));
             }
         }

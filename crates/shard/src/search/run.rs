@@ -225,6 +225,7 @@ impl Shard {
         BuildContext {
             mapping,
             schema: self.view.schema(),
+            statistics: &self.statistics,
             analyzers: self.view.analyzers(),
             now_millis,
             max_terms_count: settings.max_terms_count(),

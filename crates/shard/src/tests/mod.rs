@@ -11,6 +11,7 @@ mod heal;
 mod idle;
 mod model;
 mod query;
+mod relevance;
 mod scrub;
 mod small_segments;
 mod snapshot;

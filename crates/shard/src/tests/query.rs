@@ -177,9 +177,114 @@ fn text_queries() {
             &["1"],
         ),
         (json!({"multi_match": {"query": "ada"}}), &["2"]),
+        (
+            json!({"multi_match": {"query": "red fox", "type": "cross_fields", "operator": "and", "fields": ["title", "title.raw", "tag"]}}),
+            &[],
+        ),
+        (
+            json!({"multi_match": {"query": "jump quick", "type": "cross_fields", "operator": "and", "fields": ["title", "tag"]}}),
+            &["2"],
+        ),
+        (
+            json!({"multi_match": {"query": "quick bro", "type": "phrase_prefix", "fields": ["title"]}}),
+            &["0"],
+        ),
+        (
+            json!({"multi_match": {"query": "dogs qu", "type": "bool_prefix", "operator": "and", "fields": ["title"]}}),
+            &["2"],
+        ),
+        (json!({"match_phrase_prefix": {"title": "quick bro"}}), &["0"]),
+        (json!({"match_phrase_prefix": {"title": "quick d"}}), &["2"]),
+        (json!({"match_phrase_prefix": {"title": "brown quick"}}), &[]),
+        (json!({"match_phrase_prefix": {"title": "do"}}), &["1", "2"]),
+        (
+            json!({"match_phrase_prefix": {"title": {"query": "do", "max_expansions": 1}}}),
+            &["1"],
+        ),
+        (
+            json!({"match_phrase_prefix": {"title": {"query": "the fo", "slop": 2}}}),
+            &["0"],
+        ),
+        (json!({"match_phrase_prefix": {"tag": "gre"}}), &["2"]),
+        (
+            json!({"match_bool_prefix": {"title": "fox la"}}),
+            &["0", "1", "3"],
+        ),
+        (
+            json!({"match_bool_prefix": {"title": {"query": "dog la", "operator": "and"}}}),
+            &["1"],
+        ),
+        (
+            json!({"nested": {"path": "user", "query": {"term": {"user.name": "eve"}}}}),
+            &["3"],
+        ),
     ] {
         check(&fixture, query, expected);
     }
+}
+
+#[test]
+fn queries_of_one_line() {
+    let fixture = fixture();
+    for (line, expected) in [
+        ("title:fox", &["0", "3"][..]),
+        ("fox", &["0", "3"]),
+        ("title:(quick AND fox)", &["0"]),
+        ("title:quick -title:fox", &["2"]),
+        ("title:quick NOT title:fox", &["2"]),
+        ("NOT title:fox", &["1", "2", "4"]),
+        ("title:\"brown fox\"", &["0"]),
+        ("title:\"quick fox\"~1", &["0"]),
+        ("title:QUI*", &["0", "2"]),
+        ("tag:QUI*", &[]),
+        ("title:f?x", &["0", "3"]),
+        ("title:foz~", &["0", "3"]),
+        ("title:/do.+/", &["1", "2"]),
+        ("n:[1 TO 2}", &["0"]),
+        ("n:>=2", &["1", "3"]),
+        ("n:2 OR tag:green", &["1", "2"]),
+        ("at:[2024-01-01 TO 2024-01-02]", &["0", "1"]),
+        ("ip:\"10.0.0.1\"", &["0"]),
+        ("ip:10.0.0.1", &["0"]),
+        ("_exists_:user.name", &["2", "3"]),
+        ("user.\\*:bob", &["3"]),
+        ("*:*", &["0", "1", "2", "3", "4"]),
+        ("tag:*", &["0", "1", "2"]),
+        ("red^2 blue", &["0", "1"]),
+        ("title:lazy tag:(red green)", &["0", "1", "2"]),
+        ("", &[]),
+        ("1.5", &["0"]),
+        ("_id:2", &["2"]),
+    ] {
+        check(&fixture, json!({"query_string": {"query": line}}), expected);
+    }
+    let body =
+        json!({"query_string": {"query": "quick dogs", "default_field": "title", "default_operator": "AND"}});
+    check(&fixture, body, &["2"]);
+    for (line, expected) in [
+        ("fox | lazy", &["0", "1", "3"][..]),
+        ("brown + quick", &["0"]),
+        ("brown + -quick", &["1"]),
+        ("\"brown dog\"", &["1"]),
+        ("do* + jump", &["2"]),
+        ("quikc~1", &["0", "2"]),
+        ("(lazy | jump) + dog*", &["1", "2"]),
+        ("fox )(", &["0", "3"]),
+    ] {
+        let query = json!({"simple_query_string": {"query": line, "fields": ["title"]}});
+        check(&fixture, query, expected);
+    }
+    check(&fixture, json!({"simple_query_string": {"query": "ada"}}), &["2"]);
+    let query = json!({"simple_query_string": {"query": "quick fox", "default_operator": "and"}});
+    check(&fixture, query, &["0"]);
+    // A number that is no date is an error where its field is named, and none where every field is searched.
+    let named = json!({"query": {"query_string": {"query": "at:fox"}}});
+    assert!(
+        fixture
+            .shard
+            .search(&SearchRequest::from_json(&named).unwrap())
+            .is_err()
+    );
 }
 
 #[test]

@@ -503,12 +503,14 @@ impl ViewCore {
     }
 
     fn index_some(&self, work: &mut Work, goal: u64) -> Result<(), ShardError> {
-        let Some(writer) = &work.writer else { return Ok(()) };
+        let Some(writer) = &mut work.writer else {
+            return Ok(());
+        };
         let (frames, next) = read_held(&self.log, work.indexed, goal - 1, STEP_LIMITS)?;
         let mapping = self.metadata.mapping();
         let rules = self.metadata.settings().document_rules();
         for frame in &frames {
-            writer.apply(&self.schema, &self.analyzers, &mapping, rules, frame)?;
+            writer.apply(&self.schema, &mapping, rules, frame)?;
         }
         work.indexed = next;
         if let Some(frame) = frames.last() {
@@ -648,7 +650,7 @@ impl ViewCore {
         }
         if work.writer.is_none() {
             self.pool.reserve_writer();
-            work.writer = match ViewWriter::open(&self.index, self.pool.config()) {
+            work.writer = match ViewWriter::open(&self.index, &self.analyzers, self.pool.config()) {
                 Ok(writer) => {
                     writer.pause_merges(work.merges_paused);
                     Some(writer)

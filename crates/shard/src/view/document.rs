@@ -1,7 +1,7 @@
 //! One document on its way into the search view.
 //!
-//! Tantivy's own document keeps every key and text in an allocation of its own. This one keeps all of them in one buffer, and counts the
-//! bytes in flight, because tantivy's queue is bounded in documents only.
+//! Tantivy's own document keeps every key and text in an allocation of its own. This one keeps all of them in one buffer, texts analysed, and counts
+//! the bytes in flight, because tantivy's queue is bounded in documents only.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf, Value};
 
 use super::inflight::{Inflight, InflightGuard};
 use super::schema::ViewSchema;
-use crate::analysis::{Analyzers, push_header};
+use crate::analysis::{Analyzers, IndexAnalyzers};
 
 /// A value that holds its text in the document's buffer.
 #[derive(Debug, Clone)]
@@ -30,31 +30,41 @@ enum Leaf {
 #[derive(Debug)]
 pub(crate) struct ViewDocument {
     schema: Arc<ViewSchema>,
-    analyzers: Arc<Analyzers>,
     frame: Frame,
     buffer: String,
     exact: Vec<(Range<usize>, Leaf)>,
+    /// Values of text fields, as lists of tokens.
     text: Vec<(Range<usize>, Range<usize>)>,
-    _inflight: InflightGuard,
+    /// How many tokens the values of each text field have together.
+    lengths: Vec<(Range<usize>, u32)>,
+    inflight: InflightGuard,
 }
 
 impl ViewDocument {
     /// An empty document for the operation; waits while too many bytes are in flight.
-    pub(crate) fn new(
-        schema: &Arc<ViewSchema>,
-        analyzers: &Arc<Analyzers>,
-        frame: &Frame,
-        inflight: &Arc<Inflight>,
-    ) -> Self {
+    pub(crate) fn new(schema: &Arc<ViewSchema>, frame: &Frame, inflight: &Arc<Inflight>) -> Self {
         Self {
             schema: Arc::clone(schema),
-            analyzers: Arc::clone(analyzers),
             frame: frame.clone(),
             buffer: String::with_capacity(frame.source().len()),
             exact: Vec::new(),
             text: Vec::new(),
-            _inflight: Inflight::acquire(inflight, frame.len()),
+            lengths: Vec::new(),
+            inflight: Inflight::acquire(inflight, frame.len()),
         }
+    }
+
+    /// Fills the document with what a mapping finds in its source.
+    pub(crate) fn filler<'a>(&'a mut self, analyzers: &'a mut IndexAnalyzers) -> DocumentFiller<'a> {
+        DocumentFiller {
+            document: self,
+            analyzers,
+        }
+    }
+
+    /// To be called when it is complete: analysis may have made more of its texts than its frame has bytes.
+    pub(crate) fn count_bytes(&mut self) {
+        self.inflight.grow_to(self.buffer.len());
     }
 
     fn push(&mut self, text: &str) -> Range<usize> {
@@ -73,34 +83,62 @@ impl ViewDocument {
     }
 }
 
-impl FieldSink for ViewDocument {
+/// Takes the values of a document; see [`ViewDocument::filler`].
+pub(crate) struct DocumentFiller<'a> {
+    document: &'a mut ViewDocument,
+    analyzers: &'a mut IndexAnalyzers,
+}
+
+impl DocumentFiller<'_> {
+    fn text(&mut self, path: &str, mapping: &FieldMapping, text: &str) {
+        let document = &mut *self.document;
+        let path = document.push(path);
+        let start = document.buffer.len();
+        let analyzer = Analyzers::index_analyzer(mapping);
+        let length = self.analyzers.append(analyzer, text, &mut document.buffer);
+        document.text.push((path.clone(), start..document.buffer.len()));
+        if mapping.has_norms() && length > 0 {
+            document.add_length(path, length);
+        }
+    }
+}
+
+impl ViewDocument {
+    /// Values of one field mostly come one after the other; the objects of an array take turns with theirs.
+    fn add_length(&mut self, path: Range<usize>, length: u32) {
+        let buffer = &self.buffer;
+        let same = |(other, _): &&mut (Range<usize>, u32)| buffer[other.clone()] == buffer[path.clone()];
+        match self.lengths.iter_mut().rev().find(same) {
+            Some((_, sum)) => *sum = sum.saturating_add(length),
+            None => self.lengths.push((path, length)),
+        }
+    }
+}
+
+impl FieldSink for DocumentFiller<'_> {
     fn field(&mut self, path: &str, mapping: &FieldMapping, value: FieldValue<'_>) {
         if let FieldValue::Text(text) = value {
             if mapping.is_indexed() {
-                let path = self.push(path);
-                let start = self.buffer.len();
-                push_header(&mut self.buffer, Analyzers::index_analyzer(mapping));
-                self.buffer.push_str(text);
-                self.text.push((path, start..self.buffer.len()));
+                self.text(path, mapping, text);
             }
             return;
         }
         if !mapping.is_indexed() && !mapping.has_doc_values() {
             return;
         }
-        let path = self.push(path);
+        let document = &mut *self.document;
+        let path = document.push(path);
         let leaf = match value {
-            FieldValue::Text(text) => Leaf::Text(self.push(text)),
+            FieldValue::Text(text) => Leaf::Text(document.push(text)),
             FieldValue::Keyword(text) => {
-                let analyzers = Arc::clone(&self.analyzers);
-                Leaf::Text(self.push(&analyzers.normalize(mapping, text)))
+                Leaf::Text(document.push(&self.analyzers.table().normalize(mapping, text)))
             }
             FieldValue::Long(number) | FieldValue::Date(number) => Leaf::Long(number),
             FieldValue::Double(number) => Leaf::Double(number),
             FieldValue::Boolean(flag) => Leaf::Boolean(flag),
-            FieldValue::Ip(address) => Leaf::Text(self.push(&ip_term(address))),
+            FieldValue::Ip(address) => Leaf::Text(document.push(&ip_term(address))),
         };
-        self.exact.push((path, leaf));
+        document.exact.push((path, leaf));
     }
 }
 
@@ -131,12 +169,22 @@ pub(crate) enum ViewValue<'a> {
     Exact(&'a ViewDocument),
     /// All texts.
     Texts(&'a ViewDocument),
+    /// The lengths of all text fields.
+    Lengths(&'a ViewDocument),
 }
 
-/// The values of one of a document's two JSON fields.
+/// Which of the document's JSON fields.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Exact,
+    Texts,
+    Lengths,
+}
+
+/// The values of one of a document's JSON fields.
 pub(crate) struct Entries<'a> {
     document: &'a ViewDocument,
-    exact: bool,
+    part: Part,
     position: usize,
 }
 
@@ -147,16 +195,21 @@ impl<'a> Iterator for Entries<'a> {
         let document = self.document;
         let position = self.position;
         self.position += 1;
-        if self.exact {
-            let (path, leaf) = document.exact.get(position)?;
-            Some((&document.buffer[path.clone()], document.leaf(leaf)))
-        } else {
-            let (path, text) = document.text.get(position)?;
-            Some((
-                &document.buffer[path.clone()],
-                ViewValue::Text(&document.buffer[text.clone()]),
-            ))
-        }
+        let (path, value) = match self.part {
+            Part::Exact => {
+                let (path, leaf) = document.exact.get(position)?;
+                (path, document.leaf(leaf))
+            }
+            Part::Texts => {
+                let (path, text) = document.text.get(position)?;
+                (path, ViewValue::Text(&document.buffer[text.clone()]))
+            }
+            Part::Lengths => {
+                let (path, length) = document.lengths.get(position)?;
+                (path, ViewValue::Long(i64::from(*length)))
+            }
+        };
+        Some((&document.buffer[path.clone()], value))
     }
 }
 
@@ -165,26 +218,22 @@ impl<'a> Value<'a> for ViewValue<'a> {
     type ObjectIter = Entries<'a>;
 
     fn as_value(&self) -> ReferenceValue<'a, Self> {
+        let object = |document, part| {
+            ReferenceValue::Object(Entries {
+                document,
+                part,
+                position: 0,
+            })
+        };
         let leaf = match *self {
             Self::Text(text) => ReferenceValueLeaf::Str(text),
             Self::Unsigned(number) => ReferenceValueLeaf::U64(number),
             Self::Long(number) => ReferenceValueLeaf::I64(number),
             Self::Double(number) => ReferenceValueLeaf::F64(number),
             Self::Boolean(flag) => ReferenceValueLeaf::Bool(flag),
-            Self::Exact(document) => {
-                return ReferenceValue::Object(Entries {
-                    document,
-                    exact: true,
-                    position: 0,
-                });
-            }
-            Self::Texts(document) => {
-                return ReferenceValue::Object(Entries {
-                    document,
-                    exact: false,
-                    position: 0,
-                });
-            }
+            Self::Exact(document) => return object(document, Part::Exact),
+            Self::Texts(document) => return object(document, Part::Texts),
+            Self::Lengths(document) => return object(document, Part::Lengths),
         };
         ReferenceValue::Leaf(leaf)
     }
@@ -202,6 +251,7 @@ impl Document for ViewDocument {
             (schema.version, ViewValue::Unsigned(self.frame.version().get())),
             (schema.exact, ViewValue::Exact(self)),
             (schema.text, ViewValue::Texts(self)),
+            (schema.lengths, ViewValue::Lengths(self)),
         ];
         let routing = self
             .frame

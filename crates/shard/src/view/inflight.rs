@@ -50,6 +50,15 @@ impl Inflight {
     }
 }
 
+impl InflightGuard {
+    /// Takes what is missing up to `bytes`, without a wait: what is there already takes the memory anyway, and the next one waits for it.
+    pub(crate) fn grow_to(&mut self, bytes: usize) {
+        let more = bytes.saturating_sub(self.bytes);
+        *self.owner.bytes.lock() += more;
+        self.bytes += more;
+    }
+}
+
 impl Drop for InflightGuard {
     fn drop(&mut self) {
         let mut held = self.owner.bytes.lock();

@@ -34,7 +34,7 @@ pub(super) fn open_index(
     log: &Log,
 ) -> Result<(Index, u64, ViewSummary), ShardError> {
     let log_next = next_of(log.max_seq_no());
-    match open_guarded(dir, schema, analyzers) {
+    match open_guarded(dir, schema) {
         Ok(Some((_, payload, _))) if payload.next_seq_no > log_next => {
             let next = payload.next_seq_no;
             tracing::warn!(dir = %dir.display(), next, log_next, "search view is ahead of its log, rebuilding it");
@@ -53,16 +53,12 @@ pub(super) fn open_index(
             tracing::warn!(dir = %dir.display(), %error, "search view cannot be opened, rebuilding it");
         }
     }
-    Ok((create(dir, schema, analyzers)?, 0, ViewSummary::default()))
+    Ok((create(dir, schema)?, 0, ViewSummary::default()))
 }
 
 /// Tantivy panics on some kinds of damage, such as a file that is too short for its own footer.
-fn open_guarded(
-    dir: &Path,
-    schema: &ViewSchema,
-    analyzers: &Arc<Analyzers>,
-) -> Result<Option<Opened>, ShardError> {
-    guarded(|| open_existing(dir, schema, analyzers)).unwrap_or_else(|panic| {
+fn open_guarded(dir: &Path, schema: &ViewSchema) -> Result<Option<Opened>, ShardError> {
+    guarded(|| open_existing(dir, schema)).unwrap_or_else(|panic| {
         Err(ShardError::View {
             reason: format!("opening the index panicked: {panic}"),
         })
@@ -77,15 +73,11 @@ fn is_of(payload: &CommitPayload, log: &Log) -> Result<bool, ShardError> {
     Ok(frame.is_none_or(|frame| frame.checksum() == last.checksum))
 }
 
-fn open_existing(
-    dir: &Path,
-    schema: &ViewSchema,
-    analyzers: &Arc<Analyzers>,
-) -> Result<Option<Opened>, ShardError> {
+fn open_existing(dir: &Path, schema: &ViewSchema) -> Result<Option<Opened>, ShardError> {
     let Some((mut index, metas)) = open_commit(dir, schema)? else {
         return Ok(None);
     };
-    set_tokenizers(&mut index, analyzers);
+    set_tokenizers(&mut index);
     let payload = payload_of(&metas)?;
     verify_index(dir, &index)?;
     // Opens every segment, so that what is wrong with it shows here and not at the first search.
@@ -135,7 +127,7 @@ pub(super) fn payload_of(metas: &IndexMeta) -> Result<CommitPayload, ShardError>
 
 /// Lays out an empty index, without syncing anything: that takes five syncs by tantivy's own hand, half of what a new shard waits for. If a crash
 /// takes the file, or its content, the view is started anew, and holds as much as before.
-fn create(dir: &Path, schema: &ViewSchema, analyzers: &Arc<Analyzers>) -> Result<Index, ShardError> {
+fn create(dir: &Path, schema: &ViewSchema) -> Result<Index, ShardError> {
     if dir.exists() {
         std::fs::remove_dir_all(dir)?;
     }
@@ -154,12 +146,12 @@ fn create(dir: &Path, schema: &ViewSchema, analyzers: &Arc<Analyzers>) -> Result
         .map_err(tantivy::TantivyError::from)?;
     std::fs::write(dir.join(META_FILE), sealed(META_FILE, &meta))?;
     let mut index = Index::open(SealedDirectory::open(dir)?)?;
-    set_tokenizers(&mut index, analyzers);
+    set_tokenizers(&mut index);
     Ok(index)
 }
 
-fn set_tokenizers(index: &mut Index, analyzers: &Arc<Analyzers>) {
-    let tokenizers = ViewSchema::tokenizers(analyzers);
+fn set_tokenizers(index: &mut Index) {
+    let tokenizers = ViewSchema::tokenizers();
     index.set_tokenizers(tokenizers.clone());
     index.set_fast_field_tokenizers(tokenizers);
 }

@@ -2,11 +2,11 @@
 //!
 //! Mappings grow, a tantivy schema cannot. So every shard has the same fields, and the mapping decides which of them a value goes to:
 //! `exact` takes keywords, numbers, booleans, dates (as epoch milliseconds) and ip addresses (as 32 hexadecimal digits of their IPv6 form, whose
-//! order is that of the addresses); `text` takes analysed text of every analyzer. Within each, the field's full path is the JSON path.
-//! `_field_names` lists the text fields that a document has, for `exists`.
+//! order is that of the addresses); `text` takes analysed text of every analyzer; `lengths` says how many tokens a text field has, for relevance.
+//! Within each, the field's full path is the JSON path. `_field_names` lists the text fields that a document has, for `exists`.
 //!
-//! What analyzers there are is different from index to index, and the schema is not: the one tokenizer of `text` is told with each value which
-//! analyzer it is for.
+//! What analyzers there are is different from index to index, and the schema is not: texts are analysed before, and the one tokenizer of `text` reads
+//! their tokens.
 
 use std::sync::{Arc, LazyLock};
 
@@ -16,10 +16,12 @@ use tantivy::schema::{
 };
 use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
 
-use crate::analysis::{Analyzers, Dispatcher};
+use crate::analysis::AnalyzedTokenizer;
 
 /// Name of the tokenizer of texts.
-const TEXT_TOKENIZER: &str = "analyzers";
+const TEXT_TOKENIZER: &str = "analyzed";
+/// Name of the field of lengths, as in paths of columns.
+const LENGTHS: &str = "lengths";
 /// Name of the exact field, as in paths of columns.
 pub(crate) const EXACT: &str = "exact";
 /// Name of the seq_no field, as in paths of columns.
@@ -38,12 +40,12 @@ pub(crate) struct ViewSchema {
     pub(crate) field_names: Field,
     pub(crate) exact: Field,
     pub(crate) text: Field,
+    pub(crate) lengths: Field,
 }
 
 static SCHEMA: LazyLock<Arc<ViewSchema>> = LazyLock::new(|| Arc::new(ViewSchema::build()));
-/// Tokenizers of the views of indices that define no analyzer: a set for each would take memory in every shard.
-static PLAIN_TOKENIZERS: LazyLock<TokenizerManager> =
-    LazyLock::new(|| ViewSchema::build_tokenizers(Analyzers::plain()));
+/// A set for each view would take memory in every shard.
+static TOKENIZERS: LazyLock<TokenizerManager> = LazyLock::new(ViewSchema::build_tokenizers);
 
 impl ViewSchema {
     /// The schema of all views.
@@ -80,6 +82,12 @@ impl ViewSchema {
                 .set_indexing_options(indexing)
                 .set_expand_dots_enabled(),
         );
+        let lengths = builder.add_json_field(
+            LENGTHS,
+            JsonObjectOptions::default()
+                .set_fast("raw")
+                .set_expand_dots_enabled(),
+        );
         Self {
             schema: builder.build(),
             id,
@@ -89,23 +97,25 @@ impl ViewSchema {
             field_names,
             exact,
             text,
+            lengths,
         }
     }
 
-    /// The tokenizers that the schema names, for an index with these analyzers.
-    pub(crate) fn tokenizers(analyzers: &Arc<Analyzers>) -> TokenizerManager {
-        if analyzers.is_plain() {
-            PLAIN_TOKENIZERS.clone()
-        } else {
-            Self::build_tokenizers(Arc::clone(analyzers))
-        }
+    /// The tokenizers that the schema names.
+    pub(crate) fn tokenizers() -> TokenizerManager {
+        TOKENIZERS.clone()
     }
 
-    fn build_tokenizers(analyzers: Arc<Analyzers>) -> TokenizerManager {
+    fn build_tokenizers() -> TokenizerManager {
         // Tantivy asks for its own names too, even for fields that are not text.
         let manager = TokenizerManager::default();
-        manager.register(TEXT_TOKENIZER, TextAnalyzer::from(Dispatcher::new(analyzers)));
+        manager.register(TEXT_TOKENIZER, TextAnalyzer::from(AnalyzedTokenizer));
         manager
+    }
+
+    /// Name of the column that holds the lengths of a text field.
+    pub(crate) fn length_column(path: &str) -> String {
+        format!("{LENGTHS}.{path}")
     }
 
     /// Name of the column that holds `path` of the exact field.

@@ -13,7 +13,7 @@ use tantivy::{FutureResult, Index, IndexWriter, SegmentMeta, Term};
 use super::document::ViewDocument;
 use super::inflight::Inflight;
 use super::schema::ViewSchema;
-use crate::analysis::Analyzers;
+use crate::analysis::{Analyzers, IndexAnalyzers};
 use crate::{ShardError, ViewPoolConfig};
 
 /// Share of dead documents above which a segment is rewritten.
@@ -24,7 +24,7 @@ const MAX_DOCS_BEFORE_MERGE: usize = 5_000_000;
 /// What a commit says about itself. Tantivy forgets the payload at a commit that does not set it, so every commit does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommitPayload {
-    /// Version of this format: 3.
+    /// Version of this format: 4.
     pub(crate) format: u32,
     /// The first operation that the commit does not hold.
     pub(crate) next_seq_no: u64,
@@ -45,7 +45,7 @@ pub(crate) struct LastOperation {
 }
 
 impl CommitPayload {
-    pub(crate) const FORMAT: u32 = 3;
+    pub(crate) const FORMAT: u32 = 4;
     /// What a view without a commit holds.
     pub(crate) const EMPTY: Self = Self {
         format: Self::FORMAT,
@@ -59,6 +59,7 @@ impl CommitPayload {
 /// See the module.
 pub(super) struct ViewWriter {
     writer: IndexWriter<ViewDocument>,
+    analyzers: IndexAnalyzers,
     inflight: Arc<Inflight>,
 }
 
@@ -77,7 +78,11 @@ fn merge_policy() -> Box<dyn MergePolicy> {
 
 impl ViewWriter {
     /// Opens the one writer of the index: one indexing thread, one merge thread.
-    pub(super) fn open(index: &Index, config: &ViewPoolConfig) -> Result<Self, ShardError> {
+    pub(super) fn open(
+        index: &Index,
+        analyzers: &Arc<Analyzers>,
+        config: &ViewPoolConfig,
+    ) -> Result<Self, ShardError> {
         let options = IndexWriterOptions::builder()
             .num_worker_threads(1)
             .num_merge_threads(1)
@@ -87,6 +92,7 @@ impl ViewWriter {
         writer.set_merge_policy(merge_policy());
         Ok(Self {
             writer,
+            analyzers: IndexAnalyzers::new(Arc::clone(analyzers)),
             inflight: Inflight::new(config.inflight_bytes),
         })
     }
@@ -104,9 +110,8 @@ impl ViewWriter {
     /// Applies one operation. Deletes go by the `_seq_no` of the superseded operation: that term has one document at most, and an
     /// append-only shard, where nothing is superseded, never looks a term up.
     pub(super) fn apply(
-        &self,
+        &mut self,
         schema: &Arc<ViewSchema>,
-        analyzers: &Arc<Analyzers>,
         mapping: &Mapping,
         rules: DocumentRules,
         frame: &Frame,
@@ -117,11 +122,13 @@ impl ViewWriter {
         if frame.kind() != OperationKind::Index {
             return Ok(());
         }
-        let mut document = ViewDocument::new(schema, analyzers, frame, &self.inflight);
-        if let Err(error) = mapping.visit_document(frame.source(), rules, &mut document) {
+        let mut document = ViewDocument::new(schema, frame, &self.inflight);
+        let mut filler = document.filler(&mut self.analyzers);
+        if let Err(error) = mapping.visit_document(frame.source(), rules, &mut filler) {
             // The primary accepted the document, so it stays reachable by its id and metadata whatever its source is.
             tracing::warn!(seq_no = frame.seq_no().get(), %error, "document cannot be read by the mapping, its fields are not searchable");
         }
+        document.count_bytes();
         self.writer.add_document(document)?;
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::write_params::{
 };
 use crate::bulk_body::{self, ActionMeta, BulkAction, BulkVerb};
 use crate::call::Call;
+use crate::date_math_names::resolve_names;
 use crate::reply::Reply;
 
 /// `PUT|POST /_bulk` and `/{index}/_bulk`.
@@ -41,7 +42,10 @@ pub(crate) async fn bulk(call: Call) -> Result<Reply, Exception> {
     let (mut items, mut filters) = (Vec::new(), Vec::new());
     // One per action: the answer of one that is refused by itself, `None` of one that is carried out.
     let mut answers = Vec::new();
-    for action in bulk_body::parse(&call.body)? {
+    for mut action in bulk_body::parse(&call.body)? {
+        if let Some(index) = action.meta.index.take() {
+            action.meta.index = Some(resolve_names(&call.state, index)?);
+        }
         match defaults.item(action) {
             Ok((item, filter)) => {
                 items.push(item);

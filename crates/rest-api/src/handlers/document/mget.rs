@@ -9,6 +9,7 @@ use shard::SourceFilter;
 use super::get::{Found, source_filter};
 use super::write_params::invalid;
 use crate::call::Call;
+use crate::date_math_names::resolve_names;
 use crate::error_body::error_body;
 use crate::json_body::{kind_of, refuse_rest, take_string, wrong};
 use crate::reply::Reply;
@@ -88,7 +89,9 @@ fn doc_item(
             kind_of(&doc)
         )));
     };
-    let index = take_string(&mut doc, "_index")?;
+    let index = take_string(&mut doc, "_index")?
+        .map(|index| resolve_names(&call.state, index))
+        .transpose()?;
     let id = doc
         .remove("_id")
         .as_ref()

@@ -3,11 +3,13 @@
 mod answer;
 mod multi;
 mod point_in_time;
+mod query_parameter;
 mod scroll;
 
 pub(crate) use answer::shards;
 pub(crate) use multi::multi_search;
 pub(crate) use point_in_time::{close_point_in_time, open_point_in_time};
+pub(crate) use query_parameter::{QUERY_PARAMETERS, query_parameter};
 pub(crate) use scroll::{clear_scroll, scroll};
 
 use std::num::NonZeroU64;
@@ -31,7 +33,6 @@ pub(crate) const SEARCH: &[&str] = &[
     "from",
     "size",
     "sort",
-    "q",
     "version",
     "seq_no_primary_term",
     "track_total_hits",
@@ -138,7 +139,7 @@ fn parse_keep_alive(name: &str, text: &str) -> Result<Duration, Exception> {
 pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
     refuse_unsupported(&call.params)?;
     let mut body = call.object()?.unwrap_or_default();
-    let query = match body.remove("query") {
+    let query = match query_parameter(&call.params)?.or(body.remove("query")) {
         None => Query::match_all(),
         Some(query) => Query::from_json(&query)?,
     };
@@ -164,9 +165,6 @@ pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
 
 fn refuse_unsupported(params: &Params) -> Result<(), Exception> {
     let refused = |reason: &str| Err(Exception::new(ExceptionKind::Unsupported, reason));
-    if params.text("q").is_some() {
-        return refused("the parameter [q] is not supported here: send a [query] in the body");
-    }
     if params.flag("explain", false)? {
         return refused("[explain] is not supported here");
     }
@@ -180,6 +178,9 @@ fn refuse_unsupported(params: &Params) -> Result<(), Exception> {
 
 /// Lays the parameters over the body. Source: a parameter wins over the same field of the body.
 fn overlay(params: &Params, body: &mut Map<String, Value>) -> Result<(), Exception> {
+    if let Some(query) = query_parameter(params)? {
+        body.insert("query".to_owned(), query);
+    }
     for name in ["from", "size"] {
         if let Some(text) = params.text(name) {
             let number: i64 = text.parse().map_err(|_| {
@@ -252,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused() {
-        for query in ["q=a:b", "explain=true", "search_type=scan"] {
+        for query in ["explain=true", "search_type=scan"] {
             let params = Params::parse(query).expect("valid");
             assert_eq!(refuse_unsupported(&params).expect_err(query).status(), 400);
         }

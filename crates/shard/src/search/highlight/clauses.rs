@@ -86,6 +86,15 @@ impl Clause {
                 values: options.as_array()?.iter().filter_map(plain_text).collect(),
                 case_insensitive: false,
             },
+            "terms_set" => Sought::Terms {
+                values: options
+                    .get("terms")?
+                    .as_array()?
+                    .iter()
+                    .filter_map(plain_text)
+                    .collect(),
+                case_insensitive: false,
+            },
             "prefix" => pattern(PatternKind::Prefix, "prefix")?,
             "wildcard" => pattern(PatternKind::Wildcard, "wildcard")?,
             "regexp" => pattern(PatternKind::Regexp, "regexp")?,

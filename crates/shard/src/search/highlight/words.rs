@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::clauses::{Clause, Target};
+use crate::query::written_parts;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,6 +38,7 @@ impl Words {
                 ("multi_match" | "combined_fields", Value::Object(body)) => {
                     self.clauses.extend(Clause::of_multi_match(body));
                 }
+                ("query_string" | "simple_query_string", body) => self.line(name, body),
                 (name, Value::Object(body)) => self.leaf(name, body),
                 _ => {}
             }
@@ -50,6 +52,20 @@ impl Words {
                 Some(query) => self.query(query),
                 None => {}
             }
+        }
+    }
+
+    /// A query that is written in one line.
+    fn line(&mut self, name: &str, body: &Value) {
+        for part in written_parts(name, body) {
+            let targets = match part.fields {
+                Some(fields) => fields.into_iter().map(Target::Pattern).collect(),
+                None => vec![Target::Defaults],
+            };
+            let clauses = targets
+                .into_iter()
+                .filter_map(|target| Clause::of_leaf(part.query, target, &part.options));
+            self.clauses.extend(clauses);
         }
     }
 
@@ -97,6 +113,19 @@ mod tests {
                 2,
             ),
             (json!({"multi_match": {"query": "x"}}), 1),
+            (
+                json!({"query_string": {"query": "a:x AND y -z", "fields": ["b", "c*"]}}),
+                3,
+            ),
+            (json!({"simple_query_string": {"query": "x \"y z\""}}), 2),
+            (
+                json!({"terms_set": {"a": {"terms": ["x"], "minimum_should_match": 1}}}),
+                1,
+            ),
+            (
+                json!({"boosting": {"positive": {"term": {"a": "x"}}, "negative": {"term": {"a": "y"}}, "negative_boost": 0.5}}),
+                1,
+            ),
             (json!({"range": {"a": {"gt": 1}}}), 0),
             (json!({"exists": {"field": "a"}}), 0),
             (json!({"ids": {"values": ["a"]}}), 0),
