@@ -125,7 +125,7 @@ impl IndicesService {
             let found = self.search_targets(&targets, page, false).await?;
             done.total = found.total.unwrap_or_default().min(most);
             let Some(last) = found.hits.last() else { break };
-            search.search_after = Some(last.hit.sort.iter().map(SortValue::to_json).collect());
+            search.search_after = Some(last.hit.sort.iter().map(SortValue::to_search_after).collect());
             search.size = next_size(&found.hits, largest);
             handled += found.hits.len() as u64;
             let items = found.hits.iter().map(|hit| item(&request.action, hit)).collect();

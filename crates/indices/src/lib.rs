@@ -27,6 +27,7 @@ mod data_streams;
 mod disk_monitor;
 mod follower;
 mod get;
+mod inner_hits;
 mod life_cycle;
 mod local;
 mod maintenance;
@@ -42,6 +43,7 @@ mod routing;
 mod search;
 mod service;
 mod settings;
+mod validate;
 
 pub use by_query::{ByQueryAction, ByQueryRequest, ByQueryResponse};
 pub use cluster::Origin;
@@ -52,12 +54,13 @@ pub use index_meta::matches_wildcard;
 pub use reader_context::ContinuedSearch;
 pub use request::{
     BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
-    DocumentResponse, DocumentResult, GetOptions, GetResponse, IndexStats, MultiGetItem, NewFollowerIndex,
-    RefreshPolicy, ResolveOptions, SearchHit, SearchOptions, SearchResponse, ShardCounts, ShardFailure,
-    ShardState, ShardStatus, ShardSummary, ShardsAcknowledged, UpdateRequest,
+    DocumentResponse, DocumentResult, GetOptions, GetResponse, IndexStats, InnerHits, MultiGetItem,
+    NewFollowerIndex, RefreshPolicy, ResolveOptions, SearchHit, SearchOptions, SearchResponse, ShardCounts,
+    ShardFailure, ShardState, ShardStatus, ShardSummary, ShardsAcknowledged, UpdateRequest,
 };
 pub use resolve_index::ResolvedNames;
 pub use rollover::{RolloverCondition, RolloverOutcome, RolloverRequest};
 pub use routing::{routing_hash, shard_number};
 pub use service::{IndicesService, StartError};
 pub use settings::{DiskSettings, IndicesSettings, Watermark, check_cluster_settings, parse_rate};
+pub use validate::{SearchedShard, ValidatedQuery};

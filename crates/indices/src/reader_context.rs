@@ -279,7 +279,12 @@ impl IndicesService {
         let mut response = self.search_targets(&context.targets, request, partial).await?;
         context.was_used(self.clock.monotonic());
         if let Some(last) = response.hits.last() {
-            let after = last.hit.sort.iter().map(shard::SortValue::to_json).collect();
+            let after = last
+                .hit
+                .sort
+                .iter()
+                .map(shard::SortValue::to_search_after)
+                .collect();
             *scroll.after.lock() = Some(after);
         }
         for hit in &mut response.hits {
@@ -311,6 +316,10 @@ fn check_scroll(request: &SearchRequest) -> Result<(), Exception> {
         (
             request.from > 0,
             "using [from] is not allowed in a scroll context",
+        ),
+        (
+            request.collapse.is_some(),
+            "cannot use `collapse` in a scroll context",
         ),
         (request.size == 0, "[size] cannot be [0] in a scroll context"),
         (

@@ -450,6 +450,21 @@ pub struct SearchHit {
     pub hit: ShardHit,
     /// The document.
     pub document: FetchedHit,
+    /// Hits of its group.
+    pub inner_hits: Vec<InnerHits>,
+}
+
+/// Hits of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InnerHits {
+    /// Under which they are returned.
+    pub name: String,
+    /// Whether they carry their version.
+    pub version: bool,
+    /// Whether they carry sequence number and primary term.
+    pub seq_no_primary_term: bool,
+    /// The hits.
+    pub response: SearchResponse,
 }
 
 /// The answer to a search.
@@ -465,6 +480,8 @@ pub struct SearchResponse {
     pub total_relation: TotalRelation,
     /// Highest relevance.
     pub max_score: Option<f32>,
+    /// Whether a shard ended its search before it had seen all matches; `None` if none was told to.
+    pub terminated_early: Option<bool>,
     /// The page of hits.
     pub hits: Vec<SearchHit>,
     /// The results of the aggregations by name, as they are shown.
@@ -476,6 +493,8 @@ pub struct SearchResponse {
 pub struct CountResponse {
     /// Matching documents.
     pub count: u64,
+    /// Whether a shard ended its count early; `None` if none was told to.
+    pub terminated_early: Option<bool>,
     /// How the shards fared.
     pub shards: ShardSummary,
 }

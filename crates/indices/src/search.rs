@@ -1,6 +1,7 @@
 //! Searching and counting over the shards of indices.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::sync::{Arc, Weak};
 
 use cluster::{BlockLevel, IndexMetadata, check_block};
@@ -15,6 +16,7 @@ use crate::request::{CountResponse, SearchHit, SearchOptions, SearchResponse, Sh
 use crate::resolve::{NamedBy, resolve_names};
 use crate::routing::shard_number;
 use crate::service::IndicesService;
+use crate::validate::SearchedShard;
 
 /// Shards of one search that are asked at the same time. Source: `max_concurrent_shard_requests`, 5 per node by default.
 const CONCURRENT_SHARDS: usize = 5;
@@ -27,6 +29,8 @@ pub(crate) struct Target {
     index: Arc<IndexMetadata>,
     shard_id: ShardId,
     filter: Option<Query>,
+    /// The filter as its aliases have it.
+    filter_json: Option<serde_json::Value>,
     /// What it is searched as of; as of now without one.
     as_of: Option<AsOf>,
 }
@@ -39,6 +43,22 @@ struct AsOf {
 }
 
 impl Target {
+    pub(crate) fn index(&self) -> &IndexMetadata {
+        &self.index
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.shard_id.shard.get()
+    }
+
+    pub(crate) fn searched(&self) -> SearchedShard {
+        SearchedShard {
+            index: Arc::clone(&self.index),
+            shard: self.number(),
+            filter: self.filter_json.clone(),
+        }
+    }
+
     /// Whether the shard that was opened is gone: its index was closed or deleted, or its copy made anew.
     pub(crate) fn is_gone(&self) -> bool {
         self.as_of
@@ -94,6 +114,9 @@ impl IndicesService {
             .fetch(targets, &answered, merged.hits, &request, &mut summary)
             .await?;
         drop(snapshots);
+        let hits = self
+            .with_inner_hits(targets, &request, hits, allow_partial_search_results)
+            .await?;
         check_failures(&mut summary, allow_partial_search_results)?;
         Ok(SearchResponse {
             took: self.clock.monotonic().saturating_sub(started),
@@ -101,6 +124,7 @@ impl IndicesService {
             total: merged.total,
             total_relation: merged.total_relation,
             max_score: merged.max_score,
+            terminated_early: merged.terminated_early,
             hits,
             aggregations,
         })
@@ -135,7 +159,7 @@ impl IndicesService {
         })
     }
 
-    /// Counts the documents that match `query` in the indices that `expression` names.
+    /// Counts the documents that match `query` in the indices that `expression` names, up to `terminate_after` of each shard.
     ///
     /// # Errors
     /// As [`search`](Self::search).
@@ -143,6 +167,7 @@ impl IndicesService {
         &self,
         expression: &str,
         query: Query,
+        terminate_after: Option<NonZeroU64>,
         options: &SearchOptions,
     ) -> Result<CountResponse, Exception> {
         let targets = self.targets(expression, options)?;
@@ -155,19 +180,19 @@ impl IndicesService {
                 Some(filter) => query.clone().filtered_by(filter.clone()),
                 None => query.clone(),
             };
-            async move {
-                (
-                    target,
-                    self.on_shard(target, move |shard| shard.count(&query)).await,
-                )
-            }
+            let count = move |shard: &Shard| match terminate_after {
+                None => Ok((shard.count(&query)?, false)),
+                Some(most) => shard.count_up_to(&query, most),
+            };
+            async move { (target, self.on_shard(target, count).await) }
         });
         let mut counts = stream::iter(counts.collect::<Vec<_>>()).buffered(CONCURRENT_SHARDS);
-        let mut count = 0;
+        let (mut count, mut is_over) = (0, false);
         while let Some((target, counted)) = counts.next().await {
             match counted {
-                Ok(matching) => {
+                Ok((matching, terminated)) => {
                     count += matching;
+                    is_over |= terminated;
                     summary.successful += 1;
                 }
                 Err(reason) => summary.failures.push(failure(target, reason)),
@@ -177,6 +202,7 @@ impl IndicesService {
         check_failures(&mut summary, options.allow_partial_search_results)?;
         Ok(CountResponse {
             count,
+            terminated_early: terminate_after.map(|_| is_over),
             shards: summary,
         })
     }
@@ -217,19 +243,25 @@ impl IndicesService {
         Ok((targets, summary))
     }
 
-    fn targets(&self, expression: &str, options: &SearchOptions) -> Result<Vec<Target>, Exception> {
+    pub(crate) fn targets(
+        &self,
+        expression: &str,
+        options: &SearchOptions,
+    ) -> Result<Vec<Target>, Exception> {
         let state = self.state();
         let mut targets = Vec::new();
         for (name, named_by) in resolve_names(&state, expression, options.resolve)? {
             let index = state.require_index(&name)?;
             check_block(index, BlockLevel::Read)?;
-            let filter = alias_filter(index, &named_by)?;
+            let filter_json = alias_filter(index, &named_by);
+            let filter = filter_json.as_ref().map(Query::from_json).transpose()?;
             for number in shard_numbers(index, &named_by, options.routing.as_deref()) {
                 let shard_id = ShardId::new(index.uuid.clone(), ShardNumber::new(number));
                 targets.push(Target {
                     index: Arc::clone(index),
                     shard_id,
                     filter: filter.clone(),
+                    filter_json: filter_json.clone(),
                     as_of: None,
                 });
             }
@@ -308,6 +340,7 @@ impl IndicesService {
                                 index: target.index.name.clone(),
                                 hit,
                                 document,
+                                inner_hits: Vec::new(),
                             },
                         ));
                     }
@@ -322,7 +355,7 @@ impl IndicesService {
         Ok(found.into_iter().map(|(_, hit)| hit).collect())
     }
 
-    async fn on_shard<T: Send + 'static>(
+    pub(crate) async fn on_shard<T: Send + 'static>(
         &self,
         target: &Target,
         work: impl FnOnce(&Shard) -> Result<T, Exception> + Send + 'static,
@@ -357,9 +390,9 @@ fn request_of(target: &Target, position: usize, request: &Arc<SearchRequest>) ->
 
 /// Documents must match any of the filters of the aliases by which the index was named. An index that was named by itself or by an alias without
 /// filter is not narrowed.
-fn alias_filter(index: &IndexMetadata, named_by: &NamedBy) -> Result<Option<Query>, Exception> {
+fn alias_filter(index: &IndexMetadata, named_by: &NamedBy) -> Option<serde_json::Value> {
     if named_by.itself {
-        return Ok(None);
+        return None;
     }
     let mut filters = Vec::new();
     for alias in named_by
@@ -369,13 +402,13 @@ fn alias_filter(index: &IndexMetadata, named_by: &NamedBy) -> Result<Option<Quer
     {
         match &alias.filter {
             Some(filter) => filters.push(filter.clone()),
-            None => return Ok(None),
+            None => return None,
         }
     }
     match filters.as_slice() {
-        [] => Ok(None),
-        [only] => Query::from_json(only).map(Some),
-        many => Query::from_json(&serde_json::json!({"bool": {"should": many}})).map(Some),
+        [] => None,
+        [only] => Some(only.clone()),
+        many => Some(serde_json::json!({"bool": {"should": many}})),
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         data_streams::DATA_STREAMS,
         DOCUMENTS,
         searches::SEARCHES,
+        searches::NOT_OFFERED,
         TABLES,
         replication::REPLICATION,
         replication::AUTO_FOLLOW,

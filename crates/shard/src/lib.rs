@@ -64,8 +64,9 @@ pub use maintenance::{ForceMergeRequest, Throttle, Unthrottled};
 pub use query::Query;
 pub use scrub::ScrubStep;
 pub use search::{
-    FetchedHit, MergedHit, MergedHits, SearchRequest, SearchSnapshot, ShardHit, ShardHits, SortClause,
-    SortMissing, SortOrder, SortValue, SourceFilter, TotalRelation, TrackTotalHits, merge_top_hits,
+    Collapse, FetchedHit, FieldSelector, HighlightRequest, InnerHitsRequest, MergedHit, MergedHits,
+    NumericType, SearchRequest, SearchSnapshot, ShardHit, ShardHits, SortClause, SortMissing, SortMode,
+    SortOrder, SortValue, SourceFilter, StoredFields, TotalRelation, TrackTotalHits, merge_top_hits,
 };
 pub use shard::Shard;
 pub use snapshot::{SNAPSHOT_PIECE_BYTES, ShardSnapshot, SnapshotFile};

@@ -269,7 +269,7 @@ impl<'m, 'de> Reader<'_, 'm, 'de> {
         let result = match item {
             Item::Object(_) => Err(Skipped::Error(ValueError::NotAValue("an object"))),
             Item::Scalar(scalar) => match &mut self.purpose {
-                Purpose::Visit { sink } if field.is_indexed() || field.has_doc_values() => {
+                Purpose::Visit { sink } if sink.wants(field) => {
                     read_scalar(field, scalar, coerces, |value| {
                         sink.field(field.path(), field, value)
                     })

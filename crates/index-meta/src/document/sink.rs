@@ -30,6 +30,11 @@ pub trait FieldSink {
     /// One value of the field at `path`, the full path including a multi-field's name. Called once per value of an array.
     fn field(&mut self, path: &str, mapping: &FieldMapping, value: FieldValue<'_>);
 
+    /// Whether values of the field are to be read; by default those that can be searched or sorted by.
+    fn wants(&self, mapping: &FieldMapping) -> bool {
+        mapping.is_indexed() || mapping.has_doc_values()
+    }
+
     /// A value of the field at `path` was skipped: malformed, or longer than `ignore_above`. What `_ignored` lists.
     fn ignored(&mut self, _path: &str) {}
 }

@@ -106,6 +106,15 @@ impl ObjectNode {
         }
     }
 
+    pub(crate) fn collect_objects<'a>(&'a self, objects: &mut Vec<(&'a str, bool)>) {
+        for (_, child) in &self.children {
+            if let Node::Object(object) = child {
+                objects.push((&object.path, object.nested.is_some()));
+                object.collect_objects(objects);
+            }
+        }
+    }
+
     /// The members of the object's JSON form.
     pub(crate) fn print_into(&self, json: &mut Map<String, Value>) {
         if let Some(nested) = self.nested {

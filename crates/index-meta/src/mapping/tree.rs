@@ -269,6 +269,14 @@ impl Mapping {
         fields
     }
 
+    /// Every object below the root, parents first: its path, and whether it is of type nested.
+    #[must_use]
+    pub fn objects(&self) -> Vec<(&str, bool)> {
+        let mut objects = Vec::new();
+        self.root.collect_objects(&mut objects);
+        objects
+    }
+
     /// Whether an object of it is of type nested.
     #[must_use]
     pub fn has_nested(&self) -> bool {

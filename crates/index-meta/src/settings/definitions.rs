@@ -215,21 +215,13 @@ pub(super) const DEFINITIONS: &[SettingDefinition] = &[
     // Search.
     own("index.max_result_window", "10000", at_least(1)),
     inert(own("index.max_rescore_window", "10000", at_least(1))),
-    inert(own("index.max_inner_result_window", "100", at_least(1))),
+    own("index.max_inner_result_window", "100", at_least(1)),
     inert(own("index.max_script_fields", "32", at_least(0))),
     own("index.max_regex_length", "1000", at_least(1)),
     own("index.max_terms_count", "65536", at_least(1)),
-    inert(own(
-        "index.highlight.max_analyzed_offset",
-        "1000000",
-        at_least(-1),
-    )),
-    inert(own(
-        "index.highlight.weight_matches_mode.enabled",
-        "true",
-        Boolean,
-    )),
-    inert(own("index.max_docvalue_fields_search", "100", at_least(0))),
+    own("index.highlight.max_analyzed_offset", "1000000", at_least(-1)),
+    own("index.highlight.weight_matches_mode.enabled", "true", Boolean),
+    own("index.max_docvalue_fields_search", "100", at_least(0)),
     own("index.analyze.max_token_count", "10000", at_least(1)),
     inert(own("index.max_slices_per_scroll", "1024", at_least(1))),
     own("index.query.default_field", "*", List),
@@ -482,6 +474,7 @@ mod tests {
         "index.write.wait_for_active_shards",
         "index.max_ngram_diff",
         "index.max_shingle_diff",
+        "index.max_inner_result_window",
         "index.analysis.*",
     ];
 

@@ -10,6 +10,8 @@ use crate::mapping::MappingLimits;
 use crate::settings::registry::setting_definition;
 use crate::settings::{Settings, units, validation};
 
+const DEFAULT_MAX_HIGHLIGHTED_OFFSET: u64 = 1_000_000;
+
 /// When a write is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TranslogDurability {
@@ -52,6 +54,9 @@ pub struct IndexSettings {
     pub(crate) max_result_window: u64,
     pub(crate) max_terms_count: u64,
     pub(crate) max_regex_length: u64,
+    pub(crate) max_docvalue_fields: u64,
+    pub(crate) max_highlighted_offset: u64,
+    pub(crate) highlights_matches: bool,
     pub(crate) max_analyze_tokens: u64,
     pub(crate) default_fields: Vec<String>,
     pub(crate) analysis: Arc<AnalysisDefinitions>,
@@ -104,6 +109,13 @@ impl IndexSettings {
             max_result_window: read.number("index.max_result_window")?,
             max_terms_count: read.number("index.max_terms_count")?,
             max_regex_length: read.number("index.max_regex_length")?,
+            max_docvalue_fields: read.number("index.max_docvalue_fields_search")?,
+            // Source: -1 is the default's other name.
+            max_highlighted_offset: read.read("index.highlight.max_analyzed_offset", |text| {
+                let limit: i64 = text.parse().ok()?;
+                Some(u64::try_from(limit).unwrap_or(DEFAULT_MAX_HIGHLIGHTED_OFFSET))
+            })?,
+            highlights_matches: read.flag("index.highlight.weight_matches_mode.enabled")?,
             max_analyze_tokens: read.number("index.analyze.max_token_count")?,
             default_fields: read.list("index.query.default_field")?,
             analysis: Arc::new(AnalysisDefinitions::from_settings(settings)),
@@ -207,6 +219,24 @@ impl IndexSettings {
     #[must_use]
     pub fn max_regex_length(&self) -> u64 {
         self.max_regex_length
+    }
+
+    /// `index.max_docvalue_fields_search`
+    #[must_use]
+    pub fn max_docvalue_fields(&self) -> u64 {
+        self.max_docvalue_fields
+    }
+
+    /// `index.highlight.max_analyzed_offset`, in UTF-16 units.
+    #[must_use]
+    pub fn max_highlighted_offset(&self) -> u64 {
+        self.max_highlighted_offset
+    }
+
+    /// `index.highlight.weight_matches_mode.enabled`: whether a phrase is highlighted as a whole.
+    #[must_use]
+    pub fn highlights_matches(&self) -> bool {
+        self.highlights_matches
     }
 
     /// `index.analyze.max_token_count`

@@ -66,7 +66,7 @@ async fn the_page_is_merged_over_shards_and_indices() {
     let query = Query::from_json(&json!({"range": {"n": {"gte": 10}}})).unwrap();
     let counted = node
         .indices
-        .count("*", query, &SearchOptions::default())
+        .count("*", query, None, &SearchOptions::default())
         .await
         .unwrap();
     assert_eq!(

@@ -111,6 +111,12 @@ const SEARCH_BODY: &[Field] = &[
     Field("_source", Kind::Any),
     Field("track_total_hits", Kind::Any),
     Field("min_score", Kind::Number),
+    Field("fields", Kind::Array),
+    Field("docvalue_fields", Kind::Array),
+    Field("stored_fields", Kind::Any),
+    Field("highlight", Kind::Object),
+    Field("collapse", Kind::Object),
+    Field("terminate_after", Kind::Count),
     Field("pit", Kind::Object),
 ];
 const INDEX_BODY: &[Field] = &[
@@ -118,6 +124,8 @@ const INDEX_BODY: &[Field] = &[
     Field("mappings", Kind::Object),
     Field("aliases", Kind::Object),
 ];
+/// Of what is not offered, but has a path that says so.
+const REFUSED: &str = "refused with the reason and what to do instead";
 const QUERY_BODY: &[Field] = &[Field("query", Kind::Object)];
 
 /// Every API of this server.
@@ -675,7 +683,7 @@ pub(super) const APIS: &[Api] = &[
         &["GET,POST /_search", "GET,POST /{index}/_search"],
         "Finds documents",
     )
-    .differs("see [aggregations.md](aggregations.md); no scripts, suggesters, `rescore`, `knn` or `profile`")
+    .differs("see [aggregations.md](aggregations.md) and [search-results.md](search-results.md); no scripts, suggesters, `rescore`, `knn` or `profile`")
     .body(SEARCH_BODY),
     Api::new(
         SEARCH,
@@ -717,6 +725,64 @@ pub(super) const APIS: &[Api] = &[
         "Ends a point in time",
     )
     .body(&[Field("id", Kind::Text)]),
+    Api::new(
+        SEARCH,
+        "field_caps",
+        &["GET,POST /_field_caps", "GET,POST /{index}/_field_caps"],
+        "Which fields indices have, and what can be done with them",
+    )
+    .differs("no `runtime_mappings`, no `include_empty_fields=false`")
+    .body(&[Field("fields", Kind::Any), Field("index_filter", Kind::Object)]),
+    Api::new(
+        SEARCH,
+        "indices.validate_query",
+        &["GET,POST /_validate/query", "GET,POST /{index}/_validate/query"],
+        "Whether a query can be run",
+    )
+    .differs("explanations are not those of Lucene")
+    .body(QUERY_BODY),
+    Api::new(
+        SEARCH,
+        "search_shards",
+        &["GET,POST /_search_shards", "GET,POST /{index}/_search_shards"],
+        "The shards that a search would ask",
+    ),
+    Api::new(
+        SEARCH,
+        "search_template",
+        &[
+            "GET,POST /_search/template",
+            "GET,POST /{index}/_search/template",
+            "GET,POST /_msearch/template",
+            "GET,POST /{index}/_msearch/template",
+            "GET,POST /_render/template",
+            "GET,POST /_render/template/{id}",
+        ],
+        "Nothing",
+    )
+    .differs(REFUSED),
+    Api::new(
+        SEARCH,
+        "rank_eval",
+        &["GET,POST /_rank_eval", "GET,POST /{index}/_rank_eval"],
+        "Nothing",
+    )
+    .differs(REFUSED),
+    Api::new(
+        SEARCH,
+        "termvectors",
+        &[
+            "GET,POST /{index}/_termvectors",
+            "GET,POST /{index}/_termvectors/{id}",
+            "GET,POST /_mtermvectors",
+            "GET,POST /{index}/_mtermvectors",
+        ],
+        "Nothing",
+    )
+    .differs(REFUSED),
+    Api::new(SEARCH, "explain", &["GET,POST /{index}/_explain/{id}"], "Nothing").differs(REFUSED),
+    Api::new(SEARCH, "terms_enum", &["GET,POST /{index}/_terms_enum"], "Nothing").differs(REFUSED),
+    Api::new(SEARCH, "knn_search", &["GET,POST /{index}/_knn_search"], "Nothing").differs(REFUSED),
     // Tables.
     Api::new(TABLES, "cat.aliases", &["GET /_cat/aliases", "GET /_cat/aliases/{name}"], "Aliases"),
     Api::new(TABLES, "cat.count", &["GET /_cat/count", "GET /_cat/count/{index}"], "Number of documents"),

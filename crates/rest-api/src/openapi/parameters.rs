@@ -89,6 +89,7 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     ),
     ("actions", Kind::List, "names of actions, with `*`"),
     ("active_only", Kind::Flag, "only recoveries that go on"),
+    ("all_shards", Kind::Flag, "whether every shard is asked"),
     (
         "allow_no_indices",
         Kind::Flag,
@@ -127,6 +128,11 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     ),
     ("detailed", Kind::Flag, "whether descriptions are shown"),
     ("df", Kind::Text, "the field of `q` where it names none"),
+    (
+        "docvalue_fields",
+        Kind::List,
+        "fields whose values are returned as they are sorted by",
+    ),
     ("dry_run", Kind::Flag, "only says what would happen"),
     (
         "error_trace",
@@ -144,9 +150,15 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
         Kind::List,
         "parts of the answer: `aliases`, `mappings`, `settings`",
     ),
+    ("field_statistics", Kind::Flag, "of what is not offered"),
     ("fielddata_fields", Kind::List, "taken without effect"),
     ("fields", Kind::List, "names of fields, with `*`"),
     ("filter_path", Kind::List, "the parts of the answer that are sent"),
+    (
+        "filters",
+        Kind::List,
+        "fields that are left out: `-metadata`, `-parent`, `-nested`, `-multifield`, or all but `+metadata`",
+    ),
     (
         "flat_settings",
         Kind::Flag,
@@ -177,6 +189,7 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     ),
     ("help", Kind::Flag, "lists the columns"),
     ("human", Kind::Flag, "times and sizes also with units"),
+    ("ids", Kind::List, "of what is not offered"),
     (
         "if_primary_term",
         Kind::Count,
@@ -194,10 +207,20 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
         "whether missing and closed indices are passed over",
     ),
     ("include_defaults", Kind::Flag, "whether defaults are shown"),
+    (
+        "include_empty_fields",
+        Kind::Flag,
+        "whether fields without values are shown; not `false`",
+    ),
     ("include_named_queries_score", Kind::Flag, "taken without effect"),
     ("include_segment_file_sizes", Kind::Flag, "taken without effect"),
     ("include_source_on_error", Kind::Flag, "taken without effect"),
     ("include_unloaded_segments", Kind::Flag, "taken without effect"),
+    (
+        "include_unmapped",
+        Kind::Flag,
+        "whether indices without a field are listed",
+    ),
     (
         "keep_alive",
         Kind::Time,
@@ -240,6 +263,7 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     ("min_score", Kind::Number, "the least relevance of a hit"),
     ("node_id", Kind::List, "ids or names of nodes"),
     ("nodes", Kind::List, "ids or names of nodes"),
+    ("offsets", Kind::Flag, "of what is not offered"),
     (
         "only_expunge_deletes",
         Kind::Flag,
@@ -252,7 +276,9 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     ),
     ("order", Kind::Number, "taken for old templates"),
     ("parent_task_id", Kind::Text, "only children of this task"),
+    ("payloads", Kind::Flag, "of what is not offered"),
     ("pipeline", Kind::Text, "`_none`: there are no pipelines"),
+    ("positions", Kind::Flag, "of what is not offered"),
     ("pre_filter_shard_size", Kind::Count, "taken without effect"),
     ("preference", Kind::Text, "taken without effect"),
     (
@@ -300,6 +326,7 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
         Kind::Count,
         "tries when the document has changed meanwhile",
     ),
+    ("rewrite", Kind::Flag, "as `explain`"),
     ("routing", Kind::Text, "what chooses the shard instead of the id"),
     ("s", Kind::List, "columns to sort by, with `:desc`"),
     (
@@ -329,6 +356,7 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
         Kind::List,
         "`_none_`, or names: no field is stored but the source",
     ),
+    ("term_statistics", Kind::Flag, "of what is not offered"),
     (
         "terminate_after",
         Kind::Count,
@@ -357,6 +385,7 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     ("ts", Kind::Flag, "whether the time is shown"),
     ("type", Kind::Text, "taken from old clients without effect"),
     ("typed_keys", Kind::Flag, "names of aggregations with their types"),
+    ("types", Kind::List, "types of fields that are shown"),
     ("v", Kind::Flag, "with the names of the columns"),
     ("verbose", Kind::Flag, "taken without effect"),
     (

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use oplog::{DocumentVersion, PrimaryTerm, SeqNo};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tantivy::Searcher;
 
 use crate::aggregation::ShardAggregations;
@@ -40,6 +40,13 @@ pub enum SortValue {
     Long(i64),
     /// Floating point numbers and scores.
     Double(f64),
+    /// A date in the format that the sort asks for.
+    Formatted {
+        /// Epoch milliseconds, which it is ordered by.
+        number: i64,
+        /// As it is shown.
+        text: String,
+    },
     /// Keywords and ids.
     Text(String),
     /// Addresses, which order as numbers and not as their text.
@@ -54,8 +61,26 @@ impl SortValue {
             Self::Null => Value::Null,
             Self::Long(number) => Value::from(*number),
             Self::Double(number) => Value::from(*number),
+            Self::Formatted { text, .. } => Value::from(text.clone()),
             Self::Text(text) => Value::from(text.clone()),
             Self::Ip(address) => Value::from(address.to_string()),
+        }
+    }
+
+    /// As a value of `search_after`: exact, whatever the format leaves out.
+    #[must_use]
+    pub fn to_search_after(&self) -> Value {
+        match self {
+            Self::Formatted { number, .. } => Value::from(*number),
+            other => other.to_json(),
+        }
+    }
+
+    /// The number of a date, in a format or not.
+    pub(crate) fn as_long(&self) -> Option<i64> {
+        match self {
+            Self::Long(number) | Self::Formatted { number, .. } => Some(*number),
+            _ => None,
         }
     }
 }
@@ -69,6 +94,8 @@ pub struct ShardHit {
     pub sort: Vec<SortValue>,
     /// The operation that holds the document.
     pub seq_no: SeqNo,
+    /// The value by which the hits are grouped, if they are.
+    pub group: Option<SortValue>,
 }
 
 /// The state of a shard's view that a search saw. While it is held, compaction removes no document that it shows.
@@ -117,6 +144,8 @@ pub struct ShardHits {
     pub max_score: Option<f32>,
     /// The hits.
     pub hits: Vec<ShardHit>,
+    /// Whether the search ended before it had seen all matches; `None` if it was not told to.
+    pub terminated_early: Option<bool>,
     /// What the search's aggregations found, if it has any.
     pub aggregations: Option<ShardAggregations>,
     /// What the search saw. Keeps the documents of the hits in the log until they are fetched, so it must be held until then.
@@ -138,6 +167,12 @@ pub struct FetchedHit {
     pub primary_term: PrimaryTerm,
     /// The source after source filtering; `None` when `_source` is false.
     pub source: Option<Bytes>,
+    /// Whether the hit shows its id and its routing.
+    pub shows_id: bool,
+    /// The values of the fields that the search asks for, by name.
+    pub fields: Map<String, Value>,
+    /// Fragments of texts with what was found in them, by field.
+    pub highlight: Map<String, Value>,
 }
 
 /// A hit of one of several shard copies.
@@ -158,6 +193,8 @@ pub struct MergedHits {
     pub total_relation: TotalRelation,
     /// Highest relevance, if the search computes it and there is a hit.
     pub max_score: Option<f32>,
+    /// Whether a shard ended its search before it had seen all matches; `None` if none was told to.
+    pub terminated_early: Option<bool>,
     /// At most `size` hits from `from` on, best first.
     pub hits: Vec<MergedHit>,
 }

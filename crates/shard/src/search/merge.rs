@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::search::collapse::firsts;
 use crate::search::hits::{MergedHit, MergedHits, ShardHit, ShardHits, SortValue, TotalRelation};
 use crate::search::request::{SearchRequest, TrackTotalHits};
 use crate::search::sort::{SortClause, SortMissing, SortOrder};
@@ -15,12 +16,14 @@ pub fn merge_top_hits(request: &SearchRequest, shards: Vec<ShardHits>) -> Merged
     let mut total = Some(0_u64);
     let mut total_relation = TotalRelation::Equal;
     let mut max_score: Option<f32> = None;
+    let mut terminated_early = None;
     let mut all = Vec::new();
     for (shard, hits) in shards.into_iter().enumerate() {
         total = total.zip(hits.total).map(|(sum, more)| sum + more);
         if hits.total_relation == TotalRelation::GreaterOrEqual {
             total_relation = TotalRelation::GreaterOrEqual;
         }
+        terminated_early = terminated_early.max(hits.terminated_early);
         max_score = match (max_score, hits.max_score) {
             (Some(left), Some(right)) => Some(left.max(right)),
             (left, right) => left.or(right),
@@ -37,11 +40,13 @@ pub fn merge_top_hits(request: &SearchRequest, shards: Vec<ShardHits>) -> Merged
             .then(left.shard.cmp(&right.shard))
             .then(left.hit.seq_no.cmp(&right.hit.seq_no))
     });
+    firsts(&mut all, |merged| &merged.hit);
     let hits = all.into_iter().skip(request.from).take(request.size).collect();
     MergedHits {
         total,
         total_relation,
         max_score,
+        terminated_early,
         hits,
     }
 }
@@ -63,6 +68,9 @@ pub(crate) fn compare_hits(sort: &[SortClause], left: &ShardHit, right: &ShardHi
 
 fn compare_values(clause: &SortClause, left: &SortValue, right: &SortValue) -> Ordering {
     let missing_first = clause.missing == SortMissing::First;
+    if let (Some(left), Some(right)) = (left.as_long(), right.as_long()) {
+        return in_order(clause, left.cmp(&right));
+    }
     let order = match (left, right) {
         (SortValue::Null, SortValue::Null) => return Ordering::Equal,
         (SortValue::Null, _) => {
@@ -79,18 +87,27 @@ fn compare_values(clause: &SortClause, left: &SortValue, right: &SortValue) -> O
                 Ordering::Less
             };
         }
-        (SortValue::Long(left), SortValue::Long(right)) => left.cmp(right),
         (SortValue::Double(left), SortValue::Double(right)) => left.total_cmp(right),
         (SortValue::Text(left), SortValue::Text(right)) => left.cmp(right),
         // One field may be an integer in one index and a floating point number in another.
-        (SortValue::Long(left), SortValue::Double(right)) => (*left as f64).total_cmp(right),
-        (SortValue::Double(left), SortValue::Long(right)) => left.total_cmp(&(*right as f64)),
+        (SortValue::Long(left) | SortValue::Formatted { number: left, .. }, SortValue::Double(right)) => {
+            (*left as f64).total_cmp(right)
+        }
+        (SortValue::Double(left), SortValue::Long(right) | SortValue::Formatted { number: right, .. }) => {
+            left.total_cmp(&(*right as f64))
+        }
         (SortValue::Ip(left), SortValue::Ip(right)) => ip_term(*left).cmp(&ip_term(*right)),
         (SortValue::Ip(_), _) => Ordering::Greater,
         (_, SortValue::Ip(_)) => Ordering::Less,
         (SortValue::Text(_), _) => Ordering::Greater,
         (_, SortValue::Text(_)) => Ordering::Less,
+        // Two whole numbers were compared before.
+        _ => Ordering::Equal,
     };
+    in_order(clause, order)
+}
+
+fn in_order(clause: &SortClause, order: Ordering) -> Ordering {
     match clause.order {
         SortOrder::Ascending => order,
         SortOrder::Descending => order.reverse(),
@@ -111,6 +128,7 @@ mod tests {
                 score: None,
                 sort: vec![value.map_or(SortValue::Null, SortValue::Long)],
                 seq_no: SeqNo::new(*seq_no),
+                group: None,
             })
             .collect();
         ShardHits {
@@ -119,6 +137,7 @@ mod tests {
             total_relation: TotalRelation::Equal,
             max_score: None,
             hits,
+            terminated_early: None,
             aggregations: None,
         }
     }

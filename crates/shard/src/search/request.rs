@@ -1,10 +1,15 @@
 //! The search request of one shard copy, parsed once for all shards.
 
+use std::num::NonZeroU64;
+
 use es_exception::{Exception, ExceptionKind};
 use serde_json::Value;
 
 use crate::Query;
 use crate::aggregation::AggregationRequest;
+use crate::search::collapse::Collapse;
+use crate::search::fetch::{FieldSelector, StoredFields, parse_selectors};
+use crate::search::highlight::HighlightRequest;
 use crate::search::sort::{SHARD_DOC, SortClause, parse_sort};
 use crate::search::source_filter::SourceFilter;
 
@@ -42,6 +47,14 @@ pub struct SearchRequest {
     pub search_after: Option<Vec<Value>>,
     /// Which parts of the source are returned.
     pub source: SourceFilter,
+    /// Fields whose values are returned, as the source has them.
+    pub fields: Vec<FieldSelector>,
+    /// Fields whose values are returned, as they are sorted by.
+    pub docvalue_fields: Vec<FieldSelector>,
+    /// What is highlighted in the hits' texts.
+    pub highlight: Option<HighlightRequest>,
+    /// Whether anything that is stored is returned at all.
+    pub stored_fields: Option<StoredFields>,
     /// Whether hits carry `_version`.
     pub version: bool,
     /// Whether hits carry `_seq_no` and `_primary_term`.
@@ -52,6 +65,10 @@ pub struct SearchRequest {
     pub track_total_hits: TrackTotalHits,
     /// Hits below this relevance do not count.
     pub min_score: Option<f32>,
+    /// Whether only the first hit of each group is returned.
+    pub collapse: Option<Collapse>,
+    /// Matching documents after which each shard ends its search.
+    pub terminate_after: Option<NonZeroU64>,
     /// The shard's place among those of the search: the upper part of its values of `_shard_doc`.
     pub shard_position: u32,
     /// What `now` is in dates, in milliseconds since the epoch, the same for all shards and pages; `None`: when each shard is searched.
@@ -70,11 +87,17 @@ impl Default for SearchRequest {
             size: 10,
             search_after: None,
             source: SourceFilter::all(),
+            fields: Vec::new(),
+            docvalue_fields: Vec::new(),
+            stored_fields: None,
+            highlight: None,
             version: false,
             seq_no_primary_term: false,
             track_scores: false,
             track_total_hits: TrackTotalHits::UpTo(10_000),
             min_score: None,
+            collapse: None,
+            terminate_after: None,
             shard_position: 0,
             now_millis: None,
         }
@@ -100,7 +123,8 @@ impl SearchRequest {
     pub fn from_json_at_point_in_time(body: &Value) -> Result<Self, Exception> {
         let mut request = Self::parse(body)?;
         let after = request.search_after.as_ref().map(Vec::len);
-        if !request.sort.is_empty() && after != Some(request.sort.len()) {
+        // A page of groups begins behind a value of their field alone.
+        if request.collapse.is_none() && !request.sort.is_empty() && after != Some(request.sort.len()) {
             request.break_ties();
         }
         request.check()?;
@@ -116,6 +140,21 @@ impl SearchRequest {
         };
         for (key, value) in object {
             request.parse_key(key, value)?;
+        }
+        if let Some(collapse) = object.get("collapse") {
+            request.collapse = Some(Collapse::from_json(collapse, object)?);
+        }
+        if let Some(highlight) = object.get("highlight") {
+            request.highlight = Some(HighlightRequest::from_json(highlight, object.get("query"))?);
+        }
+        // Source: who asks for stored fields and does not say `_source`, does not want it.
+        if !object.contains_key("_source")
+            && !matches!(
+                request.stored_fields,
+                None | Some(StoredFields::Named { source: true })
+            )
+        {
+            request.source = SourceFilter::none();
         }
         Ok(request)
     }
@@ -133,15 +172,19 @@ impl SearchRequest {
             "size" => self.size = count("size", value)?,
             "search_after" => self.search_after = Some(parse_search_after(value)?),
             "_source" => self.source = SourceFilter::from_json(value)?,
+            "fields" => self.fields = parse_selectors(key, value)?,
+            "docvalue_fields" => self.docvalue_fields = parse_selectors(key, value)?,
+            "stored_fields" => self.stored_fields = Some(StoredFields::from_json(value)?),
             "version" => self.version = flag("version", value)?,
             "seq_no_primary_term" => self.seq_no_primary_term = flag("seq_no_primary_term", value)?,
             "track_scores" => self.track_scores = flag("track_scores", value)?,
             "track_total_hits" => self.track_total_hits = parse_track_total_hits(value)?,
             "min_score" => self.min_score = Some(parse_min_score(value)?),
+            // They are read when all is, for they go with the query.
+            "highlight" | "collapse" => {}
             // Bounds on the work of a search; every search here ends by itself.
-            "timeout" | "terminate_after" | "stats" | "profile" | "explain" => {
-                parse_ignored(key, value)?;
-            }
+            "terminate_after" => self.terminate_after = NonZeroU64::new(count(key, value)? as u64),
+            "timeout" | "stats" | "profile" | "explain" => parse_ignored(key, value)?,
             _ => {
                 return Err(malformed(format!(
                     "Unknown key for a {} in [{key}].",
@@ -157,6 +200,21 @@ impl SearchRequest {
     /// # Errors
     /// `illegal_argument_exception`.
     pub fn check(&self) -> Result<(), Exception> {
+        if self.stored_fields == Some(StoredFields::None) {
+            let problem = if !self.source.is_disabled() {
+                Some("[stored_fields] cannot be disabled if [_source] is requested")
+            } else if !self.fields.is_empty() {
+                Some("[stored_fields] cannot be disabled when using the [fields] option")
+            } else {
+                None
+            };
+            if let Some(problem) = problem {
+                return Err(Exception::illegal_argument(problem));
+            }
+        }
+        if let Some(collapse) = &self.collapse {
+            collapse.check(self)?;
+        }
         if let Some(after) = &self.search_after {
             if self.sort.is_empty() {
                 return Err(Exception::illegal_argument(
@@ -221,11 +279,7 @@ fn parse_ignored(key: &str, value: &Value) -> Result<(), Exception> {
     match (key, value) {
         ("explain" | "profile", Value::Bool(true)) => Err(Exception::new(
             ExceptionKind::Unsupported,
-            format!("[{key}] is not supported"),
-        )),
-        ("terminate_after", value) if value.as_u64().is_some_and(|limit| limit > 0) => Err(Exception::new(
-            ExceptionKind::Unsupported,
-            "[terminate_after] is not supported",
+            format!("[{key}] is not supported here"),
         )),
         _ => Ok(()),
     }
@@ -330,7 +384,7 @@ mod tests {
     fn what_is_not_supported_is_refused_not_ignored() {
         for (body, kind) in [
             (json!({"aggs": {"a": {"nope": {}}}}), ExceptionKind::Parsing),
-            (json!({"highlight": {}}), ExceptionKind::Parsing),
+            (json!({"highlight": {"nope": 1}}), ExceptionKind::Parsing),
             (json!({"query": {"percolate": {}}}), ExceptionKind::Parsing),
             (json!({"from": -1}), ExceptionKind::IllegalArgument),
             (json!({"search_after": [1]}), ExceptionKind::IllegalArgument),

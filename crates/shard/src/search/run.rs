@@ -1,5 +1,6 @@
 //! Searching one shard copy.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -9,10 +10,12 @@ use tantivy::collector::{Collector, Count};
 use tantivy::query::Query as TantivyQuery;
 use tantivy::{Searcher, TantivyError};
 
-use super::collector::TopHits;
-use super::hits::{FetchedHit, SearchSnapshot, ShardHit, ShardHits, TotalRelation};
+use super::collapse::first_of_each;
+use super::collector::{TopHits, UpTo};
+use super::hits::{SearchSnapshot, ShardHits, TotalRelation};
 use super::merge::compare_hits;
 use super::request::{SearchRequest, TrackTotalHits};
+use super::sort::SortClause;
 use crate::aggregation::{AtLeast, collect, refused};
 use crate::query::BuildContext;
 use crate::{Query, Shard, ShardError};
@@ -69,6 +72,8 @@ impl Shard {
             .ok_or_else(|| Exception::new(ExceptionKind::IllegalState, "a search of nothing"))?;
         let settings = self.metadata.settings();
         let context = self.build_context(&mapping, &settings, now_millis);
+        // What cannot be fetched is refused by every shard, and not by those alone that have a hit.
+        self.fetch_plan(&mapping, &settings, request)?;
         let query = self.whole_query(request).build(&context)?;
         let hits = TopHits::new(request, &mapping, self.view.schema(), now_millis)?;
         let plan = request
@@ -76,8 +81,9 @@ impl Shard {
             .as_ref()
             .map(|aggregations| aggregations.plan(&context))
             .transpose()?;
-        let (mut found, aggregations) = match plan {
-            None => (self.collect(searcher, &*query, &hits)?, None),
+        let most = request.terminate_after;
+        let ((mut found, terminated_early), aggregations) = match plan {
+            None => (self.collect(searcher, &*query, &hits, most)?, None),
             Some(plan) => {
                 for segment in searcher.segment_readers() {
                     plan.check_memory(segment.max_doc())?;
@@ -87,11 +93,15 @@ impl Shard {
                     inner: collect(&plan),
                 };
                 let (found, aggregated) = match request.post_filter {
-                    None => self.collect(searcher, &*query, &(hits, aggregations))?,
+                    None => {
+                        let ((found, aggregated), terminated) =
+                            self.collect(searcher, &*query, &(hits, aggregations), most)?;
+                        ((found, terminated), aggregated)
+                    }
                     Some(_) => {
                         let all = request.query.build(&context)?;
-                        let found = self.collect(searcher, &*query, &hits)?;
-                        (found, self.collect(searcher, &*all, &aggregations)?)
+                        let found = self.collect(searcher, &*query, &hits, most)?;
+                        (found, self.collect(searcher, &*all, &aggregations, most)?.0)
                     }
                 };
                 (found, Some(plan.found(aggregated)))
@@ -100,6 +110,16 @@ impl Shard {
         found.hits.sort_by(|left, right| {
             compare_hits(&request.sort, left, right).then(left.seq_no.cmp(&right.seq_no))
         });
+        if found.has_several_groups {
+            let field = request.collapse.as_ref().map_or("", |collapse| &collapse.field);
+            return Err(Exception::new(
+                ExceptionKind::IllegalState,
+                format!(
+                    "failed to collapse on field [{field}]: a document has several values, and the field must be single valued"
+                ),
+            ));
+        }
+        first_of_each(&mut found.hits);
         found.hits.truncate(request.from.saturating_add(request.size));
         let (total, total_relation) = match request.track_total_hits {
             TrackTotalHits::No => (None, TotalRelation::GreaterOrEqual),
@@ -112,25 +132,45 @@ impl Shard {
             total,
             total_relation,
             max_score: found.max_score,
+            terminated_early,
             hits: found.hits,
             aggregations,
             snapshot: snapshot.clone(),
         })
     }
 
-    /// Runs a query. What it is refused for says nothing about the view.
+    /// Runs a query, up to `most` matches; whether there were more if that is given. What it is refused for says nothing about the view.
     fn collect<C: Collector>(
         &self,
         searcher: &Searcher,
         query: &dyn TantivyQuery,
         collector: &C,
-    ) -> Result<C::Fruit, Exception> {
-        let found = self.view.read(|| match searcher.search(query, collector) {
+        most: Option<NonZeroU64>,
+    ) -> Result<(C::Fruit, Option<bool>), Exception> {
+        let search = || match most {
+            None => searcher.search(query, collector).map(|found| (found, None)),
+            Some(most) => {
+                let (found, is_over) = searcher.search(query, &UpTo::new(collector, most.get()))?;
+                Ok((found, Some(is_over)))
+            }
+        };
+        let found = self.view.read(|| match search() {
             Err(TantivyError::AggregationError(error)) => Ok(Err(refused(&error))),
             Err(TantivyError::InvalidArgument(problem)) => Ok(Err(Exception::illegal_argument(problem))),
             other => other.map(Ok),
         });
         found.map_err(|error| self.failed(&error))?
+    }
+
+    /// How this copy would run the query, for people.
+    ///
+    /// # Errors
+    /// What is wrong with the query for this shard's mapping and settings.
+    pub fn explain_query(&self, query: &Query) -> Result<String, Exception> {
+        let (mapping, now_millis) = self.start_search()?;
+        let settings = self.metadata.settings();
+        let built = query.build(&self.build_context(&mapping, &settings, now_millis))?;
+        Ok(format!("{built:?}"))
     }
 
     /// How many live documents match.
@@ -149,32 +189,24 @@ impl Shard {
         Ok(count as u64)
     }
 
-    /// The documents of hits, in their order.
+    /// How many live documents match, up to `most`; whether there are more.
     ///
     /// # Errors
-    /// When an operation cannot be read from the log, or its source is not JSON although it must be filtered.
-    pub fn fetch(&self, hits: &[ShardHit], request: &SearchRequest) -> Result<Vec<FetchedHit>, Exception> {
-        self.check_open()?;
-        hits.iter().map(|hit| self.fetch_one(hit, request)).collect()
-    }
-
-    fn fetch_one(&self, hit: &ShardHit, request: &SearchRequest) -> Result<FetchedHit, Exception> {
-        let frame = self.note(self.log.get(hit.seq_no))?;
-        let frame = frame.ok_or_else(|| {
-            let reason = format!(
-                "operation [{}] of shard {} is not in the log any more",
-                hit.seq_no, self.id
-            );
-            Exception::new(ExceptionKind::ResourceNotFound, reason).with_index(&*self.index_name)
-        })?;
-        Ok(FetchedHit {
-            id: frame.id().to_owned(),
-            routing: frame.routing().map(str::to_owned),
-            version: frame.version(),
-            seq_no: frame.seq_no(),
-            primary_term: frame.primary_term(),
-            source: request.source.apply(&frame.source_bytes())?,
-        })
+    /// As [`search`](Self::search).
+    pub fn count_up_to(&self, query: &Query, most: NonZeroU64) -> Result<(u64, bool), Exception> {
+        let request = SearchRequest {
+            query: query.clone(),
+            size: 0,
+            sort: vec![SortClause::by("_doc")],
+            track_total_hits: TrackTotalHits::Exact,
+            terminate_after: Some(most),
+            ..SearchRequest::default()
+        };
+        let found = self.search(&request)?;
+        Ok((
+            found.total.unwrap_or_default(),
+            found.terminated_early == Some(true),
+        ))
     }
 
     fn start_search(&self) -> Result<(Arc<Mapping>, i64), Exception> {

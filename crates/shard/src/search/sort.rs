@@ -26,6 +26,30 @@ pub enum SortMissing {
     Value(Value),
 }
 
+/// Which of several values of a document it is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortMode {
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+    /// Their sum; numbers only.
+    Sum,
+    /// Their mean, rounded for whole numbers; numbers only.
+    Average,
+    /// The one in the middle; numbers only.
+    Median,
+}
+
+/// As what numbers are sorted, from `numeric_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumericType {
+    /// Whole numbers, and points in time in milliseconds.
+    Long,
+    /// Floating point numbers.
+    Double,
+}
+
 /// One criterion of a sort.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SortClause {
@@ -35,12 +59,14 @@ pub struct SortClause {
     pub order: SortOrder,
     /// Documents without a value.
     pub missing: SortMissing,
-    /// With more than one value, sort by the largest instead of the smallest; `None`: as the order implies.
-    pub use_max: Option<bool>,
+    /// With more than one value, what to sort by; `None`: the smallest or the largest, as the order implies.
+    pub mode: Option<SortMode>,
     /// Type to assume when the field is not mapped, from `unmapped_type`; `None`: an unmapped field is an error.
     pub unmapped_type: Option<String>,
-    /// Format of a date's sort value, kept for the caller.
+    /// Format of a date's sort value; milliseconds without one.
     pub format: Option<String>,
+    /// As what the numbers of a field are sorted that has another type in another index.
+    pub numeric_type: Option<NumericType>,
 }
 
 impl SortClause {
@@ -56,15 +82,19 @@ impl SortClause {
             field: field.into(),
             order,
             missing: SortMissing::Last,
-            use_max: None,
+            mode: None,
             unmapped_type: None,
             format: None,
+            numeric_type: None,
         }
     }
 
-    /// Whether the largest of several values counts.
-    pub(crate) fn takes_max(&self) -> bool {
-        self.use_max.unwrap_or(self.order == SortOrder::Descending)
+    /// What counts of several values.
+    pub(crate) fn mode(&self) -> SortMode {
+        self.mode.unwrap_or(match self.order {
+            SortOrder::Ascending => SortMode::Min,
+            SortOrder::Descending => SortMode::Max,
+        })
     }
 }
 
@@ -139,20 +169,38 @@ fn parse_option(clause: &mut SortClause, key: &str, value: &Value) -> Result<(),
         ("missing", Value::String(text)) if text == "_last" => clause.missing = SortMissing::Last,
         ("missing", Value::String(text)) if text == "_first" => clause.missing = SortMissing::First,
         ("missing", other) => clause.missing = SortMissing::Value(other.clone()),
-        ("mode", Value::String(mode)) if mode == "min" => clause.use_max = Some(false),
-        ("mode", Value::String(mode)) if mode == "max" => clause.use_max = Some(true),
-        ("mode", other) => {
-            return Err(Exception::new(
-                ExceptionKind::Unsupported,
-                format!("sort mode [{other}] is not supported"),
-            ));
-        }
+        ("mode", Value::String(mode)) => clause.mode = Some(parse_mode(mode)?),
         ("unmapped_type", Value::String(name)) => clause.unmapped_type = Some(name.clone()),
         ("format", Value::String(format)) => clause.format = Some(format.clone()),
-        ("numeric_type", _) => {}
+        ("numeric_type", Value::String(name)) => clause.numeric_type = Some(parse_numeric_type(name)?),
         _ => return Err(malformed(format!("[field_sort] unknown field [{key}]"))),
     }
     Ok(())
+}
+
+fn parse_mode(text: &str) -> Result<SortMode, Exception> {
+    match text.to_ascii_lowercase().as_str() {
+        "min" => Ok(SortMode::Min),
+        "max" => Ok(SortMode::Max),
+        "sum" => Ok(SortMode::Sum),
+        "avg" => Ok(SortMode::Average),
+        "median" => Ok(SortMode::Median),
+        _ => Err(Exception::illegal_argument(format!("Unknown SortMode [{text}]"))),
+    }
+}
+
+fn parse_numeric_type(text: &str) -> Result<NumericType, Exception> {
+    match text {
+        "long" | "date" => Ok(NumericType::Long),
+        "double" => Ok(NumericType::Double),
+        "date_nanos" => Err(Exception::new(
+            ExceptionKind::Unsupported,
+            "[numeric_type] [date_nanos] is not supported here: dates have milliseconds",
+        )),
+        _ => Err(Exception::illegal_argument(format!(
+            "invalid value for [numeric_type], must be [long, double, date, date_nanos], got {text}"
+        ))),
+    }
 }
 
 fn parse_order(text: &str) -> Result<SortOrder, Exception> {
@@ -205,6 +253,9 @@ mod tests {
             json!({"a": {"nope": 1}}),
             json!({"a": "sideways"}),
             json!({"_geo_distance": {}}),
+            json!({"a": {"mode": "mean"}}),
+            json!({"a": {"numeric_type": "int"}}),
+            json!({"a": {"numeric_type": "date_nanos"}}),
         ] {
             assert!(parse_sort(&bad).is_err(), "{bad}");
         }

@@ -81,7 +81,7 @@ fn options(call: &Call) -> Result<GetOptions, Exception> {
     })
 }
 
-/// The source filter that the parameters ask for, `None` when they do not say.
+/// The source filter of a read of documents, `None` when the parameters do not say.
 pub(crate) fn source_filter(params: &Params) -> Result<Option<SourceFilter>, Exception> {
     if params.text("stored_fields").is_some() {
         return Err(Exception::new(
@@ -89,6 +89,11 @@ pub(crate) fn source_filter(params: &Params) -> Result<Option<SourceFilter>, Exc
             "[stored_fields] is not supported here: use [_source]",
         ));
     }
+    Ok(source_parameters(params))
+}
+
+/// The source filter that the parameters ask for, `None` when they do not say.
+pub(crate) fn source_parameters(params: &Params) -> Option<SourceFilter> {
     let list = |one: &str, other: &str| -> Vec<String> {
         params
             .text(one)
@@ -102,12 +107,12 @@ pub(crate) fn source_filter(params: &Params) -> Result<Option<SourceFilter>, Exc
     let mut includes = list("_source_includes", "_source_include");
     let excludes = list("_source_excludes", "_source_exclude");
     match params.get("_source") {
-        Some("false") => return Ok(Some(SourceFilter::none())),
+        Some("false") => return Some(SourceFilter::none()),
         None | Some("" | "true") => {}
         Some(fields) => includes.extend(split_list(fields).into_iter().map(str::to_owned)),
     }
     let said = params.get("_source").is_some() || !includes.is_empty() || !excludes.is_empty();
-    Ok(said.then(|| SourceFilter::new(includes, excludes)))
+    said.then(|| SourceFilter::new(includes, excludes))
 }
 
 /// The answer to a get, found or not.

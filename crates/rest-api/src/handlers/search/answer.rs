@@ -1,6 +1,8 @@
 //! The answer of a search.
 
-use indices::{ContinuedSearch, SearchHit, SearchResponse, ShardSummary};
+use std::collections::BTreeMap;
+
+use indices::{ContinuedSearch, InnerHits, SearchHit, SearchResponse, ShardSummary};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -76,8 +78,15 @@ impl Serialize for SearchAnswer<'_> {
             &u64::try_from(self.response.took.as_millis()).unwrap_or(u64::MAX),
         )?;
         map.serialize_entry("timed_out", &false)?;
+        if let Some(early) = self.response.terminated_early {
+            map.serialize_entry("terminated_early", &early)?;
+        }
         map.serialize_entry("_shards", &shards(&self.response.shards, true))?;
-        map.serialize_entry("hits", &Hits(self))?;
+        let hits = Hits {
+            response: self.response,
+            shows: self.shows,
+        };
+        map.serialize_entry("hits", &hits)?;
         if let Some(aggregations) = &self.response.aggregations {
             map.serialize_entry("aggregations", aggregations)?;
         }
@@ -88,11 +97,14 @@ impl Serialize for SearchAnswer<'_> {
     }
 }
 
-struct Hits<'a>(&'a SearchAnswer<'a>);
+struct Hits<'a> {
+    response: &'a SearchResponse,
+    shows: Shown,
+}
 
 impl Serialize for Hits<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (response, shows) = (self.0.response, self.0.shows);
+        let Self { response, shows } = *self;
         let mut map = serializer.serialize_map(None)?;
         match (response.total, shows.as_int) {
             (None, false) => {}
@@ -121,10 +133,17 @@ struct Hit<'a> {
 
 impl Serialize for Hit<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let SearchHit { index, hit, document } = self.hit;
+        let SearchHit {
+            index,
+            hit,
+            document,
+            inner_hits,
+        } = self.hit;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("_index", index)?;
-        map.serialize_entry("_id", &document.id)?;
+        if document.shows_id {
+            map.serialize_entry("_id", &document.id)?;
+        }
         if self.shows.version {
             map.serialize_entry("_version", &document.version.get())?;
         }
@@ -133,17 +152,57 @@ impl Serialize for Hit<'_> {
             map.serialize_entry("_primary_term", &document.primary_term.get())?;
         }
         map.serialize_entry("_score", &hit.score)?;
-        if let Some(routing) = &document.routing {
+        if let (Some(routing), true) = (&document.routing, document.shows_id) {
             map.serialize_entry("_routing", routing)?;
         }
         if let Some(source) = &document.source {
             map.serialize_entry("_source", &Raw(source))?;
+        }
+        if !document.fields.is_empty() {
+            map.serialize_entry("fields", &document.fields)?;
+        }
+        if !document.highlight.is_empty() {
+            map.serialize_entry("highlight", &document.highlight)?;
         }
         if !hit.sort.is_empty() {
             map.serialize_entry(
                 "sort",
                 &hit.sort.iter().map(shard::SortValue::to_json).collect::<Vec<_>>(),
             )?;
+        }
+        if !inner_hits.is_empty() {
+            map.serialize_entry(
+                "inner_hits",
+                &InnerGroups {
+                    groups: inner_hits,
+                    as_int: self.shows.as_int,
+                },
+            )?;
+        }
+        map.end()
+    }
+}
+
+/// The hits of a hit's group, by name.
+struct InnerGroups<'a> {
+    groups: &'a [InnerHits],
+    as_int: bool,
+}
+
+impl Serialize for InnerGroups<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.groups.len()))?;
+        for group in self.groups {
+            let shows = Shown {
+                version: group.version,
+                seq_no: group.seq_no_primary_term,
+                as_int: self.as_int,
+            };
+            let hits = Hits {
+                response: &group.response,
+                shows,
+            };
+            map.serialize_entry(&group.name, &BTreeMap::from([("hits", hits)]))?;
         }
         map.end()
     }

@@ -12,6 +12,7 @@ pub(crate) use point_in_time::{close_point_in_time, open_point_in_time};
 pub(crate) use query_parameter::{QUERY_PARAMETERS, query_parameter};
 pub(crate) use scroll::{clear_scroll, scroll};
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
@@ -20,7 +21,7 @@ use serde_json::{Map, Value, json};
 use shard::{Query, SearchRequest};
 
 use crate::call::Call;
-use crate::handlers::document::source_filter;
+use crate::handlers::document::source_parameters;
 use crate::handlers::targets;
 use crate::params::Params;
 use crate::reply::Reply;
@@ -45,6 +46,7 @@ pub(crate) const SEARCH: &[&str] = &[
     "explain",
     "min_score",
     "typed_keys",
+    "docvalue_fields",
 ];
 
 /// Parameters of a search that only say how to run it, which has no meaning here.
@@ -73,8 +75,9 @@ pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
         Some(_) => SearchRequest::from_json_at_point_in_time(&body)?,
         None => SearchRequest::from_json(&body)?,
     };
-    if let Some(filter) = source_filter(&call.params)? {
+    if let Some(filter) = source_parameters(&call.params) {
         request.source = filter;
+        request.check()?;
     }
     request.typed_keys = call.params.flag("typed_keys", false)?;
     let shows = Shown::by(&request, call.params.flag("rest_total_hits_as_int", false)?);
@@ -146,20 +149,24 @@ pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
         routing: call.params.text("routing").map(str::to_owned),
         ..SearchOptions::default()
     };
-    let response = call.state.indices().count(call.index(), query, &options).await?;
-    Reply::ok(&json!({"count": response.count, "_shards": shards(&response.shards, true)}))
+    let terminate_after = call.params.number("terminate_after")?.and_then(NonZeroU64::new);
+    let indices = call.state.indices();
+    let response = indices
+        .count(call.index(), query, terminate_after, &options)
+        .await?;
+    let mut answer = Map::new();
+    answer.insert("count".to_owned(), response.count.into());
+    if let Some(early) = response.terminated_early {
+        answer.insert("terminated_early".to_owned(), early.into());
+    }
+    answer.insert("_shards".to_owned(), shards(&response.shards, true));
+    Reply::ok(&answer)
 }
 
 fn refuse_unsupported(params: &Params) -> Result<(), Exception> {
     let refused = |reason: &str| Err(Exception::new(ExceptionKind::Unsupported, reason));
     if params.flag("explain", false)? {
         return refused("[explain] is not supported here");
-    }
-    if params
-        .number::<u64>("terminate_after")?
-        .is_some_and(|limit| limit > 0)
-    {
-        return refused("[terminate_after] is not supported here");
     }
     match params.text("search_type") {
         None | Some("query_then_fetch" | "dfs_query_then_fetch") => Ok(()),
@@ -188,6 +195,14 @@ fn overlay(params: &Params, body: &mut Map<String, Value>) -> Result<(), Excepti
         if params.get(name).is_some() {
             body.insert(name.to_owned(), params.flag(name, false)?.into());
         }
+    }
+    for name in ["docvalue_fields", "stored_fields"] {
+        if params.text(name).is_some() {
+            body.insert(name.to_owned(), json!(params.list(name)));
+        }
+    }
+    if let Some(limit) = params.number::<u64>("terminate_after")? {
+        body.insert("terminate_after".to_owned(), limit.into());
     }
     if let Some(text) = params.text("min_score") {
         let score: f64 = text
@@ -238,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused() {
-        for query in ["explain=true", "terminate_after=5", "search_type=scan"] {
+        for query in ["explain=true", "search_type=scan"] {
             let params = Params::parse(query).expect("valid");
             assert_eq!(refuse_unsupported(&params).expect_err(query).status(), 400);
         }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use shard::SearchRequest;
 
 use super::answer::{SearchAnswer, Shown};
-use super::point_in_time::take_point_in_time;
+use super::point_in_time::{check_alone, take_point_in_time};
 use crate::call::Call;
 use crate::error_body::error_body;
 use crate::handlers::targets;
@@ -93,24 +93,33 @@ async fn run(call: &Call, header: &Bytes, body: &Bytes, as_int: bool) -> Result<
     };
     let (expression, options) = options(call, object(header)?)?;
     let mut body = object(body)?;
-    if take_point_in_time(&mut body)?.is_some() {
-        return Err(Exception::new(
-            ExceptionKind::Unsupported,
-            "[pit] is not supported in [_msearch] here: send the search by itself",
-        ));
-    }
-    let mut request = SearchRequest::from_json(&Value::Object(body))?;
+    let at = take_point_in_time(&mut body)?;
+    let body = Value::Object(body);
+    let mut request = match at {
+        Some(_) => SearchRequest::from_json_at_point_in_time(&body)?,
+        None => SearchRequest::from_json(&body)?,
+    };
     request.typed_keys = call.params.flag("typed_keys", false)?;
     let shows = Shown::by(&request, as_int);
-    let response = call
-        .state
-        .indices()
-        .search(&expression, request, &options)
-        .await?;
+    let indices = call.state.indices();
+    let (response, pit) = match at {
+        None => (indices.search(&expression, request, &options).await?, None),
+        Some(at) => {
+            check_alone(&[
+                (!expression.is_empty(), "[indices]"),
+                (options.routing.is_some(), "[routing]"),
+            ])?;
+            let partial = options.allow_partial_search_results;
+            let found = indices
+                .search_point_in_time(&at.id, at.keep_alive, request, partial)
+                .await?;
+            (found.response, Some(found.id))
+        }
+    };
     let answer = SearchAnswer {
         response: &response,
         shows,
-        continued: None,
+        continued: pit.as_deref().map(|id| ("pit_id", id)),
         status: Some(200),
     };
     serde_json::to_value(answer).map_err(|error| {

@@ -47,8 +47,19 @@ pub(crate) async fn close_point_in_time(call: Call) -> Result<Reply, Exception> 
 
 /// The point in time that a search names.
 pub(super) struct PointInTime {
-    id: String,
-    keep_alive: Option<Duration>,
+    pub(super) id: String,
+    pub(super) keep_alive: Option<Duration>,
+}
+
+/// Refuses what a point in time says itself.
+pub(super) fn check_alone(given: &[(bool, &str)]) -> Result<(), Exception> {
+    match given.iter().find(|(is_there, _)| *is_there) {
+        Some((_, what)) => Err(Exception::new(
+            ExceptionKind::ActionRequestValidation,
+            format!("Validation Failed: 1: {what} cannot be used with point in time;"),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Takes `pit` out of the body of a search.
@@ -73,18 +84,12 @@ pub(super) async fn search(
     shows: Shown,
     has_scroll: bool,
 ) -> Result<Reply, Exception> {
-    let refused = [
+    check_alone(&[
         (!call.index().is_empty(), "[indices]"),
         (call.params.text("routing").is_some(), "[routing]"),
         (call.params.text("preference").is_some(), "[preference]"),
         (has_scroll, "[scroll]"),
-    ];
-    if let Some((_, what)) = refused.iter().find(|(is_there, _)| *is_there) {
-        return Err(Exception::new(
-            ExceptionKind::ActionRequestValidation,
-            format!("Validation Failed: 1: {what} cannot be used with point in time;"),
-        ));
-    }
+    ])?;
     let partial = call.params.flag("allow_partial_search_results", true)?;
     let indices = call.state.indices();
     let search = indices

@@ -3,6 +3,9 @@
 mod expression;
 mod simple_syntax;
 mod syntax;
+mod written;
+
+pub(crate) use written::written_parts;
 
 use es_exception::Exception;
 use serde_json::Value;

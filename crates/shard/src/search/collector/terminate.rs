@@ -1,0 +1,95 @@
+//! Ends a search when it has seen enough documents.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::query::Weight;
+use tantivy::{DocSet as _, SegmentReader, TERMINATED};
+
+/// Collects the first documents of a shard that match, and tells whether there were more.
+pub(in crate::search) struct UpTo<'c, C> {
+    inner: &'c C,
+    left: AtomicU64,
+}
+
+impl<'c, C: Collector> UpTo<'c, C> {
+    pub(in crate::search) fn new(inner: &'c C, most: u64) -> Self {
+        Self {
+            inner,
+            left: AtomicU64::new(most),
+        }
+    }
+}
+
+/// What a segment found, and whether it was left early.
+pub(in crate::search) struct UpToSegment<S> {
+    inner: S,
+    is_over: bool,
+}
+
+impl<S: SegmentCollector> SegmentCollector for UpToSegment<S> {
+    type Fruit = (S::Fruit, bool);
+
+    fn collect(&mut self, doc: tantivy::DocId, score: tantivy::Score) {
+        self.inner.collect(doc, score);
+    }
+
+    fn harvest(self) -> Self::Fruit {
+        (self.inner.harvest(), self.is_over)
+    }
+}
+
+impl<C: Collector> Collector for UpTo<'_, C> {
+    type Fruit = (C::Fruit, bool);
+    type Child = UpToSegment<C::Child>;
+
+    fn for_segment(&self, ordinal: u32, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
+        Ok(UpToSegment {
+            inner: self.inner.for_segment(ordinal, reader)?,
+            is_over: false,
+        })
+    }
+
+    fn requires_scoring(&self) -> bool {
+        self.inner.requires_scoring()
+    }
+
+    fn merge_fruits(
+        &self,
+        segments: Vec<(<C::Child as SegmentCollector>::Fruit, bool)>,
+    ) -> tantivy::Result<Self::Fruit> {
+        let is_over = segments.iter().any(|(_, is_over)| *is_over);
+        let found = segments.into_iter().map(|(found, _)| found).collect();
+        Ok((self.inner.merge_fruits(found)?, is_over))
+    }
+
+    /// Walks the documents one by one, since tantivy's own loops cannot be left.
+    fn collect_segment(
+        &self,
+        weight: &dyn Weight,
+        ordinal: u32,
+        reader: &SegmentReader,
+    ) -> tantivy::Result<<Self::Child as SegmentCollector>::Fruit> {
+        let mut segment = self.for_segment(ordinal, reader)?;
+        let scoring = self.requires_scoring();
+        let mut scorer = weight.scorer(reader, 1.0)?;
+        let mut doc = scorer.doc();
+        while doc != TERMINATED {
+            if reader.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) {
+                let take = |left: u64| left.checked_sub(1);
+                if self
+                    .left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                    .is_err()
+                {
+                    segment.is_over = true;
+                    break;
+                }
+                let score = if scoring { scorer.score() } else { 0.0 };
+                segment.collect(doc, score);
+            }
+            doc = scorer.advance();
+        }
+        Ok(segment.harvest())
+    }
+}
