@@ -21,6 +21,7 @@ mod auto_id;
 mod background;
 mod bulk;
 mod by_query;
+mod by_query_control;
 mod closed_change;
 mod config;
 mod disk_monitor;
@@ -43,6 +44,7 @@ mod service;
 mod settings;
 
 pub use by_query::{ByQueryAction, ByQueryRequest, ByQueryResponse};
+pub use by_query_control::{ByQueryControl, ByQueryStatus};
 pub use cluster::Origin;
 pub use config::IndicesConfig;
 pub use disk_monitor::{DiskSpace, DiskUsage, FsDiskSpace, UnlimitedDiskSpace};

@@ -1,6 +1,7 @@
 //! One request as its handler sees it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use es_exception::{Exception, ExceptionKind};
@@ -11,6 +12,7 @@ use crate::media_type::Accepted;
 use crate::params::{Params, split_list};
 use crate::route::Verb;
 use crate::state::RestState;
+use crate::tasks::TaskHandle;
 
 /// A request that fits its route: parameters known, body read, path decoded.
 pub(crate) struct Call {
@@ -19,6 +21,10 @@ pub(crate) struct Call {
     pub(crate) params: Params,
     pub(crate) body: Bytes,
     pub(crate) accepted: Accepted,
+    /// The header by which the client knows its request.
+    pub(crate) opaque_id: Option<String>,
+    /// The task that the request is, if it is one that lasts.
+    pub(crate) task: Option<Arc<TaskHandle>>,
     segments: BTreeMap<String, String>,
 }
 
@@ -37,6 +43,8 @@ impl Call {
             params,
             body,
             accepted,
+            opaque_id: None,
+            task: None,
             segments,
         }
     }

@@ -20,11 +20,12 @@ use crate::call::Call;
 use crate::layers::with_layers;
 use crate::media_type::{self, Accepted, BodyType};
 use crate::params::Params;
-use crate::render::Rendering;
+use crate::render::{OPAQUE_ID, Rendering};
 use crate::reply::Reply;
 use crate::route::{BodyRule, Route, Verb};
 use crate::routes;
 use crate::state::RestState;
+use crate::tasks::Cancellation;
 
 /// The router over the whole route table.
 pub(crate) fn router(state: RestState) -> Router {
@@ -137,11 +138,26 @@ async fn admit(
     refuse_encoding(&parts.headers)?;
     let body = read_body(state, body).await?;
     check_body(route.body, body_type, &body, &parts.method, &parts.uri)?;
-    Ok(Call::new(state.clone(), verb, segments, params, body, accepted))
+    let opaque_id = parts.headers.get(OPAQUE_ID).and_then(|id| id.to_str().ok());
+    let mut call = Call::new(state.clone(), verb, segments, params, body, accepted);
+    call.opaque_id = opaque_id.map(str::to_owned);
+    Ok(call)
 }
 
-async fn perform(state: &RestState, route: &Route, call: Call) -> Result<Reply, Exception> {
+async fn perform(state: &RestState, route: &Route, mut call: Call) -> Result<Reply, Exception> {
+    let task = state.tasks().register(route, &call);
+    call.task.clone_from(&task);
     let work = (route.handler)(call);
+    let work = async move {
+        match &task {
+            Some(handle) if handle.task.cancellation == Cancellation::AtOnce => tokio::select! {
+                biased;
+                cancelled = handle.task.cancelled() => Err(cancelled),
+                outcome = work => outcome,
+            },
+            _ => work.await,
+        }
+    };
     if !route.carried_on {
         return work.await;
     }

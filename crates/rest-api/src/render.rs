@@ -16,7 +16,7 @@ use crate::reply::{Payload, Reply, status_of};
 /// The header without which the official clients refuse every answer.
 const PRODUCT: HeaderName = HeaderName::from_static("x-elastic-product");
 /// A header that clients send to recognize their requests, echoed as it came.
-const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
+pub(crate) const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
 
 /// How one request wants its answer.
 #[derive(Debug)]

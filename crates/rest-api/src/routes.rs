@@ -8,7 +8,7 @@ use crate::handlers::targets::TARGET;
 use crate::handlers::{
     aliases, analyze, cat, cluster_health, cluster_settings, cluster_state, data_streams, document,
     index_admin, index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover, root,
-    stats, tasks,
+    stats,
 };
 use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Head, Post, Put};
@@ -30,6 +30,7 @@ macro_rules! to {
 // After the macro, which it uses.
 mod replication;
 mod searches;
+mod tasks;
 mod templates;
 
 /// Every route.
@@ -42,6 +43,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         DOCUMENTS,
         searches::SEARCHES,
         TABLES,
+        tasks::TASKS,
         replication::REPLICATION,
         replication::AUTO_FOLLOW,
     ]
@@ -96,7 +98,6 @@ const CLUSTER: &[Route] = &[
     Route::new(&[Get], "/_nodes/http", &[FLAT, TIMEOUT], to!(nodes::nodes)),
     Route::new(&[Get], "/_nodes/_all", &[FLAT, TIMEOUT], to!(nodes::nodes)),
     Route::new(&[Get], "/_nodes/_all/http", &[FLAT, TIMEOUT], to!(nodes::nodes)),
-    Route::new(&[Get], "/_tasks", &[TASKS, TIMEOUT, MASTER], to!(tasks::tasks)),
 ];
 
 const HEALTH: &[&str] = &[
@@ -114,16 +115,6 @@ const STATE: &[&[&str]] = &[
     LOCAL,
     &["wait_for_metadata_version", "wait_for_timeout"],
 ];
-const TASKS: &[&str] = &[
-    "actions",
-    "detailed",
-    "group_by",
-    "nodes",
-    "node_id",
-    "parent_task_id",
-    "wait_for_completion",
-];
-
 const INDICES: &[Route] = &[
     Route::new(
         &[Put],

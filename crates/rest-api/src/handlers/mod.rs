@@ -12,6 +12,7 @@ pub(crate) mod data_streams;
 pub(crate) mod document;
 pub(crate) mod index_admin;
 pub(crate) mod index_metadata;
+pub(crate) mod node_filter;
 pub(crate) mod nodes;
 pub(crate) mod recovery;
 pub(crate) mod remote_info;

@@ -24,4 +24,5 @@ mod rollover;
 mod search_contexts;
 mod server;
 mod settings;
+mod tasks;
 mod templates;
