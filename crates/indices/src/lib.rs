@@ -26,6 +26,7 @@ mod closed_change;
 mod config;
 mod disk_monitor;
 mod follower;
+mod gauges;
 mod get;
 mod life_cycle;
 mod local;
@@ -40,6 +41,7 @@ mod resolve_index;
 mod rollover;
 mod routing;
 mod search;
+mod segments;
 mod service;
 mod settings;
 
@@ -49,6 +51,7 @@ pub use cluster::Origin;
 pub use config::IndicesConfig;
 pub use disk_monitor::{DiskSpace, DiskUsage, FsDiskSpace, UnlimitedDiskSpace};
 pub use index_meta::matches_wildcard;
+pub use pressure::WorkPool;
 pub use reader_context::ContinuedSearch;
 pub use request::{
     BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
@@ -59,5 +62,6 @@ pub use request::{
 pub use resolve_index::ResolvedNames;
 pub use rollover::{RolloverCondition, RolloverOutcome, RolloverRequest};
 pub use routing::{routing_hash, shard_number};
+pub use segments::IndexSegments;
 pub use service::{IndicesService, StartError};
 pub use settings::{DiskSettings, IndicesSettings, Watermark, check_cluster_settings, parse_rate};

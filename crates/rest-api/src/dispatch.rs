@@ -3,6 +3,7 @@
 //! Accept, method, parameters, content type and size of the body, then the handler. Nothing is changed before all of them passed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,6 +11,7 @@ use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
+use cluster::Patience;
 use es_exception::{Exception, ExceptionKind};
 use http::header::{ALLOW, CONTENT_ENCODING, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -26,6 +28,11 @@ use crate::route::{BodyRule, Route, Verb};
 use crate::routes;
 use crate::state::RestState;
 use crate::tasks::Cancellation;
+use crate::units::Timeout;
+
+/// Parameters that are times wherever they are taken: a malformed one is refused even where there is nothing to wait for.
+const TIMES: [&str; 4] = ["timeout", MASTER_TIMEOUT, "search_timeout", "wait_for_timeout"];
+const MASTER_TIMEOUT: &str = "master_timeout";
 
 /// The router over the whole route table.
 pub(crate) fn router(state: RestState) -> Router {
@@ -134,6 +141,9 @@ async fn admit(
     Rendering::new(&parts.headers, accepted, &params)?;
     params.check(parts.uri.path(), route.params)?;
     params.flag("human", false)?;
+    for name in TIMES {
+        params.timeout(name)?;
+    }
     let body_type = media_type::body_type(&parts.headers)?;
     refuse_encoding(&parts.headers)?;
     let body = read_body(state, body).await?;
@@ -141,13 +151,23 @@ async fn admit(
     let opaque_id = parts.headers.get(OPAQUE_ID).and_then(|id| id.to_str().ok());
     let mut call = Call::new(state.clone(), verb, segments, params, body, accepted);
     call.opaque_id = opaque_id.map(str::to_owned);
+    if route.takes(MASTER_TIMEOUT) {
+        let ack_timeout = call
+            .params
+            .text("timeout")
+            .map(|_| call.params.timeout("timeout"));
+        let ack_timeout = ack_timeout.transpose()?.map(Timeout::duration);
+        let master_timeout = call.params.timeout(MASTER_TIMEOUT)?.duration();
+        call.patience = Patience::new(Some(master_timeout), ack_timeout);
+    }
     Ok(call)
 }
 
 async fn perform(state: &RestState, route: &Route, mut call: Call) -> Result<Reply, Exception> {
     let task = state.tasks().register(route, &call);
     call.task.clone_from(&task);
-    let work = (route.handler)(call);
+    let patience = Arc::clone(&call.patience);
+    let work = patience.scope((route.handler)(call));
     let work = async move {
         match &task {
             Some(handle) if handle.task.cancellation == Cancellation::AtOnce => tokio::select! {

@@ -39,6 +39,7 @@ mod route;
 mod routes;
 mod server;
 mod state;
+mod system;
 mod tasks;
 mod units;
 mod wildcard;

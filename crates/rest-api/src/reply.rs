@@ -3,7 +3,6 @@
 use es_exception::{Exception, ExceptionKind};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::json;
 
 /// What the body of an answer is.
 #[derive(Debug)]
@@ -50,11 +49,6 @@ impl Reply {
             payload: Payload::Json(body),
             location: None,
         })
-    }
-
-    /// `{"acknowledged": true}`.
-    pub(crate) fn acknowledged() -> Result<Self, Exception> {
-        Self::ok(&json!({"acknowledged": true}))
     }
 
     /// Plain text with status 200.

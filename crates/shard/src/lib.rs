@@ -39,6 +39,7 @@ mod primary;
 mod query;
 mod scrub;
 mod search;
+mod segments;
 mod shard;
 mod snapshot;
 mod stats;
@@ -66,6 +67,7 @@ pub use search::{
     FetchedHit, MergedHit, MergedHits, SearchRequest, SearchSnapshot, ShardHit, ShardHits, SortClause,
     SortMissing, SortOrder, SortValue, SourceFilter, TotalRelation, TrackTotalHits, merge_top_hits,
 };
+pub use segments::SegmentInfo;
 pub use shard::Shard;
 pub use snapshot::{SNAPSHOT_PIECE_BYTES, ShardSnapshot, SnapshotFile};
 pub use stats::ShardStats;

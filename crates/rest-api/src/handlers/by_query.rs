@@ -11,13 +11,13 @@ use shard::SearchRequest;
 
 use super::recovery::millis;
 use super::targets;
-use super::tasks::{Listed, requests_per_second};
+use super::tasks::{in_background, requests_per_second};
 use crate::call::Call;
 use crate::error_body::error_object;
 use crate::json_body::{refuse_rest, take_object, take_string, take_strings};
 use crate::params::Params;
 use crate::reply::Reply;
-use crate::tasks::{Finished, Task, TaskId};
+use crate::tasks::Task;
 
 /// Parameters of all three.
 pub(crate) const BY_QUERY: &[&str] = &[
@@ -217,35 +217,11 @@ async fn run(
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         return Reply::json(status, &printed(&response, rate, &handle.task));
     }
-    let place = call.state.tasks().background_place()?;
-    let id = TaskId {
-        node: call.state.cluster().local_node_id().to_string(),
-        number: handle.task.number,
-    };
-    let state = call.state.clone();
-    call.state.work().spawn(async move {
-        let mut work = std::pin::pin!(work);
-        let outcome = tokio::select! {
-            outcome = &mut work => outcome,
-            () = state.tasks().stopped() => {
-                if let Err(error) = handle.task.cancel("the node is shutting down") {
-                    tracing::warn!(%error, "a task goes on while the node stops");
-                }
-                work.await
-            }
-        };
-        if let Err(error) = &outcome {
-            tracing::warn!(task = handle.task.number, action = handle.task.action, %error, "task failed");
-        }
-        let outcome = match outcome {
-            Ok((response, rate)) => Ok(printed(&response, rate, &handle.task)),
-            Err(error) => Err(error_object(&error)),
-        };
-        let task = Listed::request(&state, Arc::clone(&handle.task)).to_json(true, false);
-        handle.finish(Finished { task, outcome });
-        drop(place);
-    });
-    Reply::ok(&json!({"task": id.to_string()}))
+    let shown = Arc::clone(&handle.task);
+    in_background(call, async move {
+        let (response, rate) = work.await?;
+        Ok(printed(&response, rate, &shown))
+    })
 }
 
 /// A request is one piece of work here: splitting it would change its speed alone, so any number will do.

@@ -5,6 +5,7 @@
 mod mappings;
 mod node;
 
+mod administration;
 mod aggregations;
 mod analysis;
 mod auto_follow;
@@ -19,6 +20,7 @@ mod follow_stats;
 mod force_merge;
 mod http;
 mod indices;
+mod patience;
 mod replication;
 mod rollover;
 mod search_contexts;

@@ -112,7 +112,6 @@ async fn write(
     shown: &SourceFilter,
 ) -> Result<Reply, Exception> {
     let refresh = refresh_policy(&call.params)?;
-    call.params.timeout("timeout")?;
     check_active_shards(&call.params)?;
     if call.params.flag("require_data_stream", false)? {
         return Err(no_data_stream(call.index()));

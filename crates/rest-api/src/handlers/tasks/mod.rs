@@ -1,5 +1,6 @@
 //! The task management APIs: what runs on this node, how far it is, and ending it.
 
+mod background;
 mod listed;
 mod rethrottle;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 use es_exception::{Exception, ExceptionKind};
 use serde_json::{Map, Value, json};
 
+pub(crate) use background::in_background;
 pub(crate) use listed::{Listed, Selection, listed};
 pub(crate) use rethrottle::{requests_per_second, rethrottle};
 
