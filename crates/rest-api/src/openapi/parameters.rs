@@ -308,6 +308,11 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     ("pri", Kind::Flag, "only primary shards"),
     ("q", Kind::Text, "a query of one line, as of `query_string`"),
     (
+        "query",
+        Kind::Flag,
+        "taken without effect: there is no such cache",
+    ),
+    (
         "realtime",
         Kind::Flag,
         "whether a write that is not refreshed is seen",
