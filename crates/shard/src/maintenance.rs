@@ -1,5 +1,6 @@
 //! What a shard does when it has nothing else to do: gives up history that nobody needs, and makes its files small.
 
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -116,6 +117,18 @@ impl Shard {
     ) -> Result<CompactionReport, ShardError> {
         self.check_open()?;
         self.refresh().wait()?;
+        self.counters.merges_current.fetch_add(1, Ordering::Relaxed);
+        let merged = self.merge_and_compact(request, throttle);
+        self.counters.merges_current.fetch_sub(1, Ordering::Relaxed);
+        self.counters.merges_total.fetch_add(1, Ordering::Relaxed);
+        merged
+    }
+
+    fn merge_and_compact(
+        &self,
+        request: ForceMergeRequest,
+        throttle: &dyn Throttle,
+    ) -> Result<CompactionReport, ShardError> {
         let merged = if request.only_expunge_deletes {
             self.view.merge(MergeGoal::ExpungeDeletes)
         } else if let Some(most) = request.max_num_segments {

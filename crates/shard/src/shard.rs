@@ -34,6 +34,8 @@ pub(crate) struct Counters {
     pub(crate) deleted: AtomicU64,
     pub(crate) queries: AtomicU64,
     pub(crate) gets: AtomicU64,
+    pub(crate) merges_current: AtomicU64,
+    pub(crate) merges_total: AtomicU64,
 }
 
 /// One shard copy. All calls block; see the crate documentation.
@@ -532,6 +534,8 @@ impl Shard {
             tail_operations: self.tail.len(),
             tail_bytes: self.tail.bytes(),
             refresh_total: self.view.refreshes(),
+            merges_current: self.counters.merges_current.load(Ordering::Relaxed),
+            merges_total: self.counters.merges_total.load(Ordering::Relaxed),
             query_total: self.counters.queries.load(Ordering::Relaxed),
             index_total: self.counters.indexed.load(Ordering::Relaxed),
             delete_total: self.counters.deleted.load(Ordering::Relaxed),

@@ -41,6 +41,10 @@ pub struct ShardStats {
     pub tail_bytes: usize,
     /// Times the view became searchable.
     pub refresh_total: u64,
+    /// Forced merges under way.
+    pub merges_current: u64,
+    /// Forced merges since the shard was opened, those under way left out. What the view merges by itself is not counted.
+    pub merges_total: u64,
     /// Searches run.
     pub query_total: u64,
     /// Documents indexed since the shard was opened.

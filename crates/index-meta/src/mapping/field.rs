@@ -151,6 +151,8 @@ impl OwnedValue {
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldMapping {
     pub(crate) path: String,
+    /// As the mapping names it.
+    pub(crate) type_name: &'static str,
     pub(crate) field_type: FieldType,
     pub(crate) index: bool,
     pub(crate) doc_values: bool,
@@ -275,7 +277,7 @@ impl FieldMapping {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut json = Map::new();
-        json.insert("type".into(), self.field_type.name().into());
+        json.insert("type".into(), self.type_name.into());
         json.extend(self.parameters.clone());
         if !self.multi_fields.is_empty() {
             let fields = self

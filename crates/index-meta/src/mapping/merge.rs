@@ -65,12 +65,8 @@ pub(super) fn merge_nodes(base: &Node, update: &Node) -> Result<Node> {
             merge_objects(old, new).map(|object| Node::Object(Arc::new(object)))
         }
         (Node::Field(old), Node::Field(new)) => merge_fields(old, new).map(Node::Field),
-        (Node::Object(old), Node::Field(new)) => {
-            cannot_change(&new.path, object_type(old), new.field_type.name())
-        }
-        (Node::Field(old), Node::Object(new)) => {
-            cannot_change(&old.path, old.field_type.name(), object_type(new))
-        }
+        (Node::Object(old), Node::Field(new)) => cannot_change(&new.path, object_type(old), new.type_name),
+        (Node::Field(old), Node::Object(new)) => cannot_change(&old.path, old.type_name, object_type(new)),
     }
 }
 
@@ -120,8 +116,8 @@ fn merge_fields(old: &Arc<FieldMapping>, new: &Arc<FieldMapping>) -> Result<Arc<
     if old == new {
         return Ok(Arc::clone(old));
     }
-    if old.field_type != new.field_type {
-        return cannot_change(&old.path, old.field_type.name(), new.field_type.name());
+    if old.type_name != new.type_name {
+        return cannot_change(&old.path, old.type_name, new.type_name);
     }
     let mut conflicts = Vec::new();
     for parameter in parameters_of(old.field_type) {

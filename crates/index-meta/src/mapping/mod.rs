@@ -7,6 +7,7 @@ mod object;
 mod parameters;
 mod parse;
 mod tree;
+mod type_name;
 
 pub(crate) use dynamic_template::DetectedType;
 pub(crate) use field::OwnedValue;

@@ -9,6 +9,7 @@ use super::dynamic_template::{DynamicTemplate, MAX_TEMPLATES};
 use super::object::{MAX_DEPTH, Nested};
 use super::parameters::{ParameterKind, boolean, normalize, parameters_of};
 use super::tree::{RootOptions, TIMESTAMP_OPTION};
+use super::type_name::TypeName;
 use super::{Dynamic, FieldMapping, FieldType, Mapping, Node, ObjectNode, OwnedValue, split_name};
 use crate::date::DateFormat;
 use crate::document::{DocumentRules, Scalar, Skipped, read_scalar};
@@ -230,17 +231,13 @@ fn parse_node(path: String, definition: &Map<String, Value>, depth: usize) -> Re
         .all(|key| matches!(key.as_str(), "dynamic" | "enabled" | "properties"));
     match definition.get("type").map(|name| (name, name.as_str())) {
         Some((_, Some("object" | "nested"))) => parse_object(path, definition, depth),
-        Some((_, Some(name))) => match FieldType::from_name(name) {
-            Some(field_type) => {
-                parse_field(path, field_type, definition, true).map(|field| Node::Field(Arc::new(field)))
+        Some((_, Some(name))) => match TypeName::parse(name) {
+            Some(type_name) => {
+                parse_field(path, type_name, definition, true).map(|field| Node::Field(Arc::new(field)))
             }
             None => malformed(format!(
                 "no handler for type [{name}] declared on field [{path}]; this version has [object, nested, {}]",
-                FieldType::ALL
-                    .iter()
-                    .map(|field_type| field_type.name())
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                TypeName::all().collect::<Vec<_>>().join(", ")
             )),
         },
         Some((value, None)) => malformed(format!(
@@ -290,10 +287,11 @@ fn parse_object(path: String, definition: &Map<String, Value>, depth: usize) -> 
 
 fn parse_field(
     path: String,
-    field_type: FieldType,
+    type_name: TypeName,
     definition: &Map<String, Value>,
     may_have_fields: bool,
 ) -> Result<FieldMapping> {
+    let field_type = type_name.field_type;
     let mut given = BTreeMap::new();
     let mut multi_fields = BTreeMap::new();
     for (name, value) in definition {
@@ -316,7 +314,7 @@ fn parse_field(
                     .ok_or_else(|| {
                         MappingError::Malformed(format!(
                             "unknown parameter [{name}] on mapper [{path}] of type [{}]",
-                            field_type.name()
+                            type_name.name
                         ))
                     })?;
                 let value = normalize(parameter.kind, value).map_err(|problem| {
@@ -334,7 +332,7 @@ fn parse_field(
             parameters.insert(parameter.name.to_owned(), value);
         }
     }
-    build_field(path, field_type, parameters, multi_fields)
+    build_field(path, type_name, parameters, multi_fields)
 }
 
 fn parse_multi_fields(path: &str, fields: &Value) -> Result<BTreeMap<String, Arc<FieldMapping>>> {
@@ -352,12 +350,12 @@ fn parse_multi_fields(path: &str, fields: &Value) -> Result<BTreeMap<String, Arc
         let (Some(type_name), Value::Object(definition)) = (type_name, definition) else {
             return malformed(format!("no type specified for field [{path}.{name}]"));
         };
-        let Some(field_type) = FieldType::from_name(type_name) else {
+        let Some(type_name) = TypeName::parse(type_name) else {
             return malformed(format!(
                 "type [{type_name}] cannot be used in multi field [{path}.{name}]"
             ));
         };
-        let field = parse_field(format!("{path}.{name}"), field_type, definition, false)?;
+        let field = parse_field(format!("{path}.{name}"), type_name, definition, false)?;
         multi_fields.insert(name.clone(), Arc::new(field));
     }
     Ok(multi_fields)
@@ -365,10 +363,11 @@ fn parse_multi_fields(path: &str, fields: &Value) -> Result<BTreeMap<String, Arc
 
 fn build_field(
     path: String,
-    field_type: FieldType,
+    type_name: TypeName,
     parameters: Map<String, Value>,
     multi_fields: BTreeMap<String, Arc<FieldMapping>>,
 ) -> Result<FieldMapping> {
+    let field_type = type_name.field_type;
     let flag = |name: &str| match parameters.get(name) {
         Some(value) => value == &Value::Bool(true),
         None => parameters_of(field_type).any(|parameter| {
@@ -390,6 +389,7 @@ fn build_field(
             })?),
         };
     let mut field = FieldMapping {
+        type_name: type_name.name,
         field_type,
         index: flag("index"),
         doc_values: flag("doc_values"),

@@ -163,6 +163,13 @@ pub(crate) fn sections(shards: &[&ShardStats], wants: impl Fn(&str) -> bool, hum
             json!({"total": sum(|stats| stats.refresh_total)}),
         );
     }
+    // Source: what waits until merges are done asks for this; those that the view does by itself are never waited for.
+    if wants("merge") {
+        object.insert(
+            "merges".to_owned(),
+            json!({"current": sum(|stats| stats.merges_current), "total": sum(|stats| stats.merges_total)}),
+        );
+    }
     if wants("segments") {
         object.insert(
             "segments".to_owned(),

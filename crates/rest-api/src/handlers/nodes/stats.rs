@@ -145,6 +145,14 @@ async fn own(call: &Call, object: &mut Value, wants: impl Fn(&str) -> bool) -> R
         let section = [("total".to_owned(), sizes), ("data".to_owned(), json!([data]))];
         put("fs", section.into_iter().collect());
     }
+    // Source: tools read these keys without asking whether they are there. There is no virtual machine, and there are no pipelines.
+    if wants("jvm") {
+        object["jvm"] = json!({"gc": {"collectors": {}}, "mem": {"pools": {}}});
+    }
+    if wants("ingest") {
+        let none = json!({"count": 0, "time_in_millis": 0, "current": 0, "failed": 0});
+        object["ingest"] = json!({"total": none, "pipelines": {}});
+    }
     if wants("thread_pool") {
         let pools = call.state.indices().work_pools();
         let pools = pools.map(|pool| {
