@@ -127,6 +127,8 @@ mod tests {
             ("a b", 1, "b a", none.clone()),
             ("a b", 2, "b a", vec![vec![1, 0]]),
             ("a a", 0, "a b a a", vec![vec![2, 3]]),
+            // One word of the text is not two of the phrase.
+            ("a a", 1, "a b", none.clone()),
             ("a b*", 0, "a bcd", vec![vec![0, 1]]),
             ("a b", 0, "a", none),
         ] {
