@@ -1,5 +1,5 @@
-//! What the scenarios need from package registries: one data set and two official clients. All of it comes by name, version
-//! and checksum through the registries' ordinary clients and lands in `.cache/`, which git ignores.
+//! What the scenarios need from package registries: one data set, two official clients, third-party tools, and the public YAML tests.
+//! All of it comes by exact name and version through the registries' ordinary clients and lands in `.cache/`, which git ignores.
 
 use crate::cargo;
 use anyhow::{Context, Result, bail};
@@ -22,6 +22,37 @@ const PYTHON_CLIENT: &str = "elasticsearch==9.5.1";
 /// The official JavaScript client, from npm: the newest that runs on Node 20. Licence: Apache-2.0.
 const JAVASCRIPT_CLIENT: &str = "@elastic/elasticsearch@9.4.3";
 
+/// Copies indices, from npm. Licence: Apache-2.0.
+const ELASTICDUMP: &str = "elasticdump@6.125.1";
+
+/// Manages indices, from PyPI: the major version must be the one that the node tells. Licence: Apache-2.0.
+const CURATOR: &str = "elasticsearch-curator==9.0.0";
+
+/// The benchmark Rally, from PyPI. Licence: Apache-2.0.
+const RALLY: &str = "esrally==2.13.0";
+/// What the runner of the YAML tests reads them with, from PyPI. Licence: MIT.
+const YAML_READER: &str = "PyYAML==6.0.3";
+
+/// The public YAML tests of Elasticsearch's REST API. Later versions of the artifact hold no tests. Licence: Apache-2.0.
+const YAML_TESTS: MavenArtifact = MavenArtifact {
+    coordinates: "org.elasticsearch:rest-api-spec:7.10.2",
+    archive: "rest-api-spec-7.10.2.jar",
+    sha256: "142f3c90c1dba2e206476e7775bfbac387dce07e3edc822b2b2b82d2ee541249",
+};
+
+/// The API definitions of the version that the node says it is, in their newest patch. Licence: Apache-2.0.
+const API_DEFINITIONS: MavenArtifact = MavenArtifact {
+    coordinates: "org.elasticsearch:rest-api-spec:9.1.5",
+    archive: "rest-api-spec-9.1.5.jar",
+    sha256: "1b08999534606028774db80486cfbb15d41c554e6c9dbcdef5190c12ef2ce977",
+};
+
+struct MavenArtifact {
+    coordinates: &'static str,
+    archive: &'static str,
+    sha256: &'static str,
+}
+
 struct NpmPackage {
     name: &'static str,
     version: &'static str,
@@ -31,10 +62,24 @@ struct NpmPackage {
 
 /// Where the clients were installed.
 pub(crate) struct Clients {
-    /// A Python interpreter that can import `elasticsearch`.
+    /// A Python interpreter that can import `elasticsearch` and `yaml`.
     pub(crate) python: PathBuf,
     /// A `node_modules` folder that holds `@elastic/elasticsearch`.
     pub(crate) node_modules: PathBuf,
+    /// The archive of the YAML tests.
+    pub(crate) yaml_tests: PathBuf,
+    /// The archive of the API definitions that their requests are built from.
+    pub(crate) api_definitions: PathBuf,
+}
+
+/// Where the third-party tools were installed: a program each.
+pub(crate) struct Tools {
+    /// `elasticdump`.
+    pub(crate) elasticdump: PathBuf,
+    /// `curator`.
+    pub(crate) curator: PathBuf,
+    /// `esrally`.
+    pub(crate) esrally: PathBuf,
 }
 
 fn folder(root: &Path) -> PathBuf {
@@ -86,54 +131,82 @@ fn check_sha256(file: &Path, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// Installs both official clients unless they are there.
+/// Fetches an artifact with Maven unless it is there, and returns the archive.
+fn maven_artifact(root: &Path, artifact: &MavenArtifact) -> Result<PathBuf> {
+    let home = folder(root).join("maven");
+    let archive = home.join(artifact.archive);
+    if !archive.exists() {
+        println!("fetching {} with Maven", artifact.coordinates);
+        let mut copy = Command::new("mvn");
+        copy.args(["--quiet", "--batch-mode", "dependency:copy"]);
+        copy.arg(format!(
+            "-Dmaven.repo.local={}",
+            home.join("repository").display()
+        ));
+        copy.arg(format!("-Dartifact={}", artifact.coordinates));
+        copy.arg(format!("-DoutputDirectory={}", home.display()));
+        cargo::run(copy).context("the YAML tests come from Maven: is `maven` installed?")?;
+    }
+    // Each time, since an interrupted copy leaves a part of the archive.
+    check_sha256(&archive, artifact.sha256)?;
+    Ok(archive)
+}
+
+/// Installs both official clients, and fetches the YAML tests, unless they are there.
 pub(crate) fn clients(root: &Path) -> Result<Clients> {
     Ok(Clients {
-        python: python(root)?,
-        node_modules: node_modules(root)?,
+        python: from_pypi(root, &[PYTHON_CLIENT, YAML_READER])?.join("bin/python"),
+        node_modules: from_npm(root, JAVASCRIPT_CLIENT)?.join("node_modules"),
+        yaml_tests: maven_artifact(root, &YAML_TESTS)?,
+        api_definitions: maven_artifact(root, &API_DEFINITIONS)?,
     })
 }
 
-fn python(root: &Path) -> Result<PathBuf> {
-    let home = folder(root)
-        .join("clients")
-        .join(PYTHON_CLIENT.replace("==", "-"));
-    let interpreter = home.join("bin").join("python");
-    let complete = home.join("complete");
-    if !complete.exists() {
-        println!("installing {PYTHON_CLIENT} from PyPI");
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv", "--clear"]).arg(&home);
-        cargo::run(venv).context("cannot make a virtual environment: is `python3-venv` installed?")?;
-        let mut pip = Command::new(&interpreter);
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            PYTHON_CLIENT,
-        ]);
-        cargo::run(pip)?;
-        fs::write(&complete, "")?;
-    }
-    Ok(interpreter)
+/// Installs the third-party tools unless they are there.
+pub(crate) fn tools(root: &Path) -> Result<Tools> {
+    Ok(Tools {
+        elasticdump: from_npm(root, ELASTICDUMP)?.join("node_modules/.bin/elasticdump"),
+        curator: from_pypi(root, &[CURATOR])?.join("bin/curator"),
+        esrally: from_pypi(root, &[RALLY])?.join("bin/esrally"),
+    })
 }
 
-fn node_modules(root: &Path) -> Result<PathBuf> {
-    let home = folder(root)
-        .join("clients")
-        .join(JAVASCRIPT_CLIENT.replace(['@', '/'], "-").trim_matches('-'));
-    let complete = home.join("complete");
-    if !complete.exists() {
-        println!("installing {JAVASCRIPT_CLIENT} from npm");
-        fs::create_dir_all(&home)?;
+/// Installs packages of PyPI in a virtual environment of their own, and returns the environment's folder.
+fn from_pypi(root: &Path, packages: &[&str]) -> Result<PathBuf> {
+    let name = packages.join("-");
+    install(root, &name, |home| {
+        println!("installing {} from PyPI", packages.join(" and "));
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]).arg(home);
+        cargo::run(venv).context("cannot make a virtual environment: is `python3-venv` installed?")?;
+        let mut pip = Command::new(home.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        pip.args(packages);
+        cargo::run(pip)
+    })
+}
+
+/// Installs a package of npm in a folder of its own, and returns that folder.
+fn from_npm(root: &Path, package: &str) -> Result<PathBuf> {
+    install(root, package, |home| {
+        println!("installing {package} from npm");
+        fs::create_dir_all(home)?;
         let mut npm = Command::new("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
-            .arg(&home)
-            .arg(JAVASCRIPT_CLIENT);
-        cargo::run(npm).context("the JavaScript client comes from npm: is `npm` installed?")?;
+            .arg(home)
+            .arg(package);
+        cargo::run(npm).with_context(|| format!("{package} comes from npm: is `npm` installed?"))
+    })
+}
+
+/// The folder of one package, filled by `fill` unless that was done: a file in it tells that nothing is missing.
+fn install(root: &Path, package: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let name = package.replace("==", "-").replace(['@', '/'], "-");
+    let home = folder(root).join("clients").join(name.trim_matches('-'));
+    let complete = home.join("complete");
+    if !complete.exists() {
+        fill(&home)?;
         fs::write(&complete, "")?;
     }
-    Ok(home.join("node_modules"))
+    Ok(home)
 }

@@ -17,7 +17,7 @@ pub(crate) struct E2eArgs {
     /// List the scenarios and run none.
     #[arg(long)]
     list: bool,
-    /// Install the official clients and run their scenario too.
+    /// Install the official clients and the third-party tools, fetch the YAML tests, and run their scenarios too.
     #[arg(long)]
     clients: bool,
     /// Seed of the random loads; a random one, printed, when not given.
@@ -29,7 +29,7 @@ pub(crate) struct E2eArgs {
 }
 
 impl E2eArgs {
-    /// All scenarios, with the official clients.
+    /// All scenarios, with the official clients and the third-party tools.
     pub(crate) fn everything() -> E2eArgs {
         E2eArgs {
             clients: true,
@@ -79,14 +79,20 @@ pub(crate) fn run(root: &Path, args: &E2eArgs) -> Result<TestCounts> {
     runner.arg("--dataset").arg(cache::dataset(root)?);
     let counts_file = target.join("e2e/counts.json");
     runner.arg("--counts").arg(&counts_file);
-    if args.clients || args.scenario.iter().any(|name| name == "official-clients") {
+    runner.arg("--client-scripts").arg(root.join("tests/e2e/clients"));
+    let with_clients = |name: &String| name == "official-clients" || name == "yaml-tests";
+    if args.clients || args.scenario.iter().any(with_clients) {
         let clients = cache::clients(root)?;
-        runner
-            .arg("--python")
-            .arg(clients.python)
-            .arg("--node-modules")
-            .arg(clients.node_modules);
-        runner.arg("--client-scripts").arg(root.join("tests/e2e/clients"));
+        runner.arg("--python").arg(clients.python);
+        runner.arg("--node-modules").arg(clients.node_modules);
+        runner.arg("--yaml-tests").arg(clients.yaml_tests);
+        runner.arg("--api-definitions").arg(clients.api_definitions);
+    }
+    if args.clients || args.scenario.iter().any(|name| name.starts_with("tool-")) {
+        let tools = cache::tools(root)?;
+        runner.arg("--elasticdump").arg(tools.elasticdump);
+        runner.arg("--curator").arg(tools.curator);
+        runner.arg("--esrally").arg(tools.esrally);
     }
     for scenario in &args.scenario {
         runner.arg("--scenario").arg(scenario);

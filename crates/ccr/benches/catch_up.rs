@@ -202,6 +202,7 @@ fn document(number: u64) -> BulkItem {
         id: Some(number.to_string()),
         routing: None,
         require_alias: false,
+        require_data_stream: false,
         action: BulkAction::Index {
             source: Bytes::from(source.to_string()),
             precondition: WritePrecondition::None,

@@ -33,6 +33,7 @@
 mod block;
 pub mod change;
 mod check;
+mod data_stream_record;
 mod index_metadata;
 mod name;
 mod node;
@@ -49,7 +50,7 @@ pub use check::check_store;
 pub use index_metadata::{
     FOLLOWING_INDEX_SETTING, IndexMetadata, IndexState, default_number_of_routing_shards,
 };
-pub use name::{validate_alias_name, validate_index_name};
+pub use name::{validate_alias_name, validate_data_stream_name, validate_index_name};
 pub use node::{InvalidNodeId, LocalNode, NodeId, NodeMetadata};
 pub use origin::Origin;
 pub use record::RecordError;

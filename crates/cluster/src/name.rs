@@ -1,6 +1,7 @@
 //! Which names an index and an alias may have.
 
 use es_exception::{Exception, ExceptionKind};
+use index_meta::BACKING_INDEX_PREFIX;
 
 const MAX_NAME_BYTES: usize = 255;
 const FORBIDDEN: [char; 12] = ['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ',', '#', ':'];
@@ -32,6 +33,24 @@ pub fn validate_index_name(name: &str) -> Result<(), Exception> {
 /// `invalid_alias_name_exception` that says what is wrong with the name.
 pub fn validate_alias_name(alias: &str, index: &str) -> Result<(), Exception> {
     validate_template_alias(alias).map_err(|refused| refused.with_index(index))
+}
+
+/// Checks the name of a data stream to be created.
+///
+/// # Errors
+/// `illegal_argument_exception` that says what is wrong with the name.
+///
+/// Source: Elasticsearch's `MetadataCreateDataStreamService`.
+pub fn validate_data_stream_name(name: &str) -> Result<(), Exception> {
+    let invalid = |why: &str| Exception::illegal_argument(format!("data_stream [{name}] {why}"));
+    check(name).map_err(|why| invalid(&why))?;
+    if name.chars().any(char::is_uppercase) {
+        return Err(invalid("must be lowercase"));
+    }
+    if name.starts_with(BACKING_INDEX_PREFIX) {
+        return Err(invalid("must not start with '.ds-'"));
+    }
+    Ok(())
 }
 
 /// Checks the name of an alias in a template, for indices that nobody knows yet.
@@ -107,6 +126,26 @@ mod tests {
             assert_eq!(refused.kind(), ExceptionKind::InvalidIndexName, "{bad}");
         }
         assert!(validate_index_name(&"a".repeat(255)).is_ok());
+    }
+
+    #[test]
+    fn a_data_stream_is_no_backing_index() {
+        assert!(validate_data_stream_name("logs-app").is_ok());
+        for (bad, why) in [
+            (".ds-logs", "must not start with '.ds-'"),
+            ("Logs", "must be lowercase"),
+            ("_logs", "must not start with '_'"),
+            ("a b", "must not contain the following characters"),
+        ] {
+            let refused = validate_data_stream_name(bad).unwrap_err();
+            assert_eq!(refused.kind(), ExceptionKind::IllegalArgument, "{bad}");
+            assert!(
+                refused
+                    .reason()
+                    .starts_with(&format!("data_stream [{bad}] {why}")),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How cluster state lies in the store: one record per index, node, task, template and custom, and few for the rest.
+//! How cluster state lies in the store: one record per index, data stream, node, task, template and custom, and few for the rest.
 //!
 //! The header record is written by every commit, and every commit compares it: so commits are serialized by the store, whoever
 //! makes them. Values are JSON; a field that this version does not know is refused, since dropping it silently would lose what a newer
@@ -12,6 +12,7 @@ use oplog::{IndexUuid, PrimaryTerm, UnixMillis};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::data_stream_record::{data_stream_writes, read_data_stream};
 use crate::index_metadata::{IndexMetadata, IndexState};
 use crate::node::{NodeId, NodeMetadata};
 use crate::state::{ClusterState, IndexTombstone};
@@ -187,6 +188,11 @@ pub(crate) fn writes(old: Option<&ClusterState>, new: &ClusterState) -> Vec<Writ
         PartialEq::eq,
         put_value,
     );
+    data_stream_writes(
+        &mut writes,
+        old.map(|old| old.data_streams.as_ref()),
+        &new.data_streams,
+    );
     template_writes(&mut writes, old.map(|old| old.templates.as_ref()), &new.templates);
     writes
 }
@@ -240,7 +246,8 @@ pub(crate) fn read(records: &[(String, Record)]) -> Result<Option<ClusterState>,
     state.last_allocation_id = header.last_allocation_id;
     let mut templates = StoredTemplates::default();
     for (key, record) in records.iter().filter(|(key, _)| key != HEADER_KEY) {
-        if !templates.read(key, &record.value)? {
+        let streams = Arc::make_mut(&mut state.data_streams);
+        if !templates.read(key, &record.value)? && !read_data_stream(streams, key, &record.value)? {
             read_record(&mut state, key, &record.value)?;
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use es_exception::Exception;
-use index_meta::{Settings, Templates};
+use index_meta::{DataStream, Settings, Templates};
 use oplog::{IndexUuid, UnixMillis};
 use serde_json::Value;
 
@@ -43,6 +43,8 @@ pub struct ClusterState {
     pub nodes: BTreeMap<NodeId, NodeMetadata>,
     /// Indices by name.
     pub indices: BTreeMap<String, Arc<IndexMetadata>>,
+    /// Data streams by name. Each of their backing indices is in [`indices`](Self::indices), and backs no other stream.
+    pub data_streams: Arc<BTreeMap<String, Arc<DataStream>>>,
     /// Cluster settings that survive a full restart.
     pub persistent_settings: Settings,
     /// Cluster settings that are gone after a full restart; they win over the persistent ones.
@@ -71,6 +73,7 @@ impl ClusterState {
             master_node_id: None,
             nodes: BTreeMap::new(),
             indices: BTreeMap::new(),
+            data_streams: Arc::default(),
             persistent_settings: Settings::default(),
             transient_settings: Settings::default(),
             persistent_tasks: BTreeMap::new(),
@@ -108,6 +111,24 @@ impl ClusterState {
             .filter(move |index| index.aliases.contains_key(alias))
     }
 
+    /// The data stream that the index backs, with its name.
+    #[must_use]
+    pub fn data_stream_of(&self, index: &str) -> Option<(&str, &Arc<DataStream>)> {
+        let mut streams = self.data_streams.iter();
+        streams
+            .find(|(_, stream)| stream.contains(index))
+            .map(|(name, stream)| (name.as_str(), stream))
+    }
+
+    /// The name of the data stream of each backing index.
+    #[must_use]
+    pub fn data_streams_by_index(&self) -> BTreeMap<&str, &str> {
+        self.data_streams
+            .iter()
+            .flat_map(|(name, stream)| stream.indices().map(move |index| (index.as_str(), name.as_str())))
+            .collect()
+    }
+
     /// A cluster setting: the transient value, else the persistent one.
     #[must_use]
     pub fn setting(&self, key: &str) -> Option<&str> {
@@ -136,6 +157,16 @@ impl ClusterState {
         let mut index = IndexMetadata::clone(self.require_index(name)?);
         change(&mut index)?;
         Ok(self.with_index(index))
+    }
+
+    /// This state with the data stream `name` put there or replaced.
+    #[must_use]
+    pub(crate) fn with_data_stream(&self, name: &str, stream: DataStream) -> Self {
+        let mut next = self.clone();
+        if next.data_streams.get(name).is_none_or(|held| **held != stream) {
+            Arc::make_mut(&mut next.data_streams).insert(name.to_owned(), Arc::new(stream));
+        }
+        next
     }
 
     pub(crate) fn put_index(&mut self, index: IndexMetadata) {
@@ -188,6 +219,8 @@ impl ClusterState {
                 .values()
                 .zip(other.indices.values())
                 .all(|(left, right)| Arc::ptr_eq(left, right))
+            && (Arc::ptr_eq(&self.data_streams, &other.data_streams)
+                || self.data_streams == other.data_streams)
             && self.persistent_settings == other.persistent_settings
             && self.transient_settings == other.transient_settings
             && self.persistent_tasks == other.persistent_tasks

@@ -2,6 +2,8 @@
 
 use es_exception::{Exception, ExceptionKind};
 
+use crate::data_stream::TIMESTAMP_FIELD;
+
 /// Why a mapping cannot be read or merged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MappingError {
@@ -186,6 +188,12 @@ pub enum DocumentError {
         "field [{0}] is a metadata field and cannot be added inside a document; use the index API request parameters"
     )]
     MetadataField(String),
+    /// A document of a data stream has no timestamp, or several.
+    #[error("failed to parse: {}", no_timestamp(*.found))]
+    Timestamp {
+        /// How many timestamps it has.
+        found: u64,
+    },
     /// The document's own new fields do not form a mapping.
     #[error("failed to add the document's new fields: {0}")]
     Mapping(#[from] MappingError),
@@ -203,9 +211,22 @@ impl DocumentError {
         let exception = Exception::new(kind, self.to_string());
         match self {
             Self::Value { cause, .. } => exception.with_cause(cause.to_exception()),
+            Self::Timestamp { found } => {
+                exception.with_cause(Exception::illegal_argument(no_timestamp(*found)))
+            }
             _ => exception,
         }
     }
+}
+
+/// Source: Elasticsearch's words for a document without a timestamp, or with several.
+fn no_timestamp(found: u64) -> String {
+    let what = if found == 0 {
+        "is missing"
+    } else {
+        "encountered multiple values"
+    };
+    format!("data stream timestamp field [{TIMESTAMP_FIELD}] {what}")
 }
 
 impl From<&DocumentError> for Exception {

@@ -10,7 +10,7 @@
 //! It never reads a clock either: date math takes the time as an argument.
 //!
 //! Reading order: [`Mapping`], [`FieldMapping`], [`FieldSink`], [`Settings`], [`IndexSettings`], [`AnalysisDefinitions`], [`AliasMetadata`],
-//! [`Templates`].
+//! [`Templates`], [`DataStream`].
 //!
 //! Invariants:
 //! - Merging is idempotent, and never removes a field or changes its type.
@@ -31,6 +31,7 @@
 
 mod alias;
 mod analysis;
+mod data_stream;
 mod date;
 mod document;
 mod error;
@@ -45,6 +46,9 @@ pub use analysis::{
     NormalizerChain, PatternFlags, ShingleFilter, StopWords, SynonymRule, Synonyms, TokenChars,
     TokenFilterDefinition, TokenizerDefinition,
 };
+pub use data_stream::{
+    BACKING_INDEX_PREFIX, BackingIndexName, DataStream, TIMESTAMP_FIELD, backing_index_name,
+};
 pub use date::{DateFormat, resolve_date_math_name};
 pub use document::{DocumentCheck, DocumentRules, FieldSink, FieldValue, MappingUpdate};
 pub use error::{DocumentError, MappingError, QueryValueError, SettingsError, ValueError};
@@ -58,6 +62,6 @@ pub use settings::{
     settings_to_replicate, validate_cluster_update, validate_for_create, validate_update,
 };
 pub use template::{
-    ComponentTemplate, Composition, IndexTemplate, NewIndex, TemplateContent, TemplateError, TemplateKind,
-    Templates, matches_wildcard,
+    BackingIndexTemplate, ComponentTemplate, Composition, DataStreamTemplate, IndexTemplate, NewIndex,
+    TemplateContent, TemplateError, TemplateKind, Templates, matches_wildcard,
 };

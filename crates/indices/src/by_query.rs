@@ -32,7 +32,7 @@ pub enum ByQueryAction {
     Update,
     /// It is written to another index.
     Copy {
-        /// Name of the index, or of an alias with a write index.
+        /// Name of the index, of an alias with a write index, or of a data stream.
         index: String,
         /// Whether documents that are there already are left alone, as conflicts.
         create: bool,
@@ -215,6 +215,7 @@ fn item(action: &ByQueryAction, hit: &SearchHit) -> BulkItem {
         id: Some(document.id.clone()),
         routing: document.routing.clone(),
         require_alias: false,
+        require_data_stream: false,
         action: BulkAction::Delete { precondition },
     };
     match action {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cluster::IndexMetadata;
-use cluster::change::{self, CreateIndexChange};
+use cluster::change::{self, CreateIndexChange, ReplicatedStream};
+use cluster::{ClusterState, IndexMetadata};
 use es_exception::{Exception, ExceptionKind};
 use index_meta::Mapping;
 use oplog::{HistoryUuid, IndexUuid, SeqNo, ShardId};
@@ -14,19 +14,24 @@ use crate::request::NewFollowerIndex;
 use crate::service::IndicesService;
 
 impl IndicesService {
-    /// Commits the metadata of a new follower. Its shards do not exist until [`install_shard`](Self::install_shard).
+    /// Commits the metadata of a new follower, and in the same change its place in a data stream. Its shards do not exist until [`install_shard`](Self::install_shard).
     ///
     /// # Errors
-    /// `invalid_index_name_exception`, `resource_already_exists_exception`, and what is wrong with settings or mapping.
+    /// `invalid_index_name_exception`, `resource_already_exists_exception`, what is wrong with settings or mapping, and what
+    /// [`change::join_replicated_stream`] refuses.
     pub async fn create_follower_index(
         &self,
         new: NewFollowerIndex,
     ) -> Result<Arc<IndexMetadata>, Exception> {
+        let data_stream = new.data_stream.clone();
         let change = self.follower_change(new)?;
         self.disk.check(&change.name)?;
         let source = format!("create-follower-index [{}]", change.name);
         self.cluster
-            .update(&source, |state| Ok((change::create_index(state, &change)?, ())))
+            .update(&source, |state| {
+                let next = change::create_index(state, &change)?;
+                Ok((join(next, &change.name, data_stream.as_ref())?, ()))
+            })
             .await?;
         self.committed(&change.name)
     }
@@ -36,6 +41,7 @@ impl IndicesService {
     /// # Errors
     /// `index_not_found_exception`; `snapshot_restore_exception` if the index is open or has another number of shards.
     pub async fn reset_for_recovery(&self, new: NewFollowerIndex) -> Result<Arc<IndexMetadata>, Exception> {
+        let data_stream = new.data_stream.clone();
         let change = self.follower_change(new)?;
         self.disk.check(&change.name)?;
         let existing = Arc::clone(self.state().require_index(&change.name)?);
@@ -50,7 +56,8 @@ impl IndicesService {
         let source = format!("reset-follower-index [{}]", change.name);
         self.cluster
             .update(&source, |state| {
-                Ok((change::reset_follower_for_recovery(state, &change)?, ()))
+                let next = change::reset_follower_for_recovery(state, &change)?;
+                Ok((join(next, &change.name, data_stream.as_ref())?, ()))
             })
             .await?;
         // The data stays until the copy of each shard begins with an empty directory: to remove it here would race with that copy, which the commit
@@ -164,5 +171,16 @@ impl IndicesService {
 
     fn committed(&self, name: &str) -> Result<Arc<IndexMetadata>, Exception> {
         self.state().require_index(name).cloned()
+    }
+}
+
+fn join(
+    state: ClusterState,
+    index: &str,
+    data_stream: Option<&ReplicatedStream>,
+) -> Result<ClusterState, Exception> {
+    match data_stream {
+        Some(stream) => change::join_replicated_stream(&state, index, stream),
+        None => Ok(state),
     }
 }

@@ -49,6 +49,12 @@ impl IndicesService {
         self.acknowledge(&request.name, &change.uuid).await
     }
 
+    /// Whether a document that is written to `name`, which does not exist, begins a data stream.
+    pub(crate) fn begins_data_stream(state: &ClusterState, name: &str) -> bool {
+        let template = state.templates.find(name, false);
+        template.is_some_and(|(_, template)| template.data_stream.is_some())
+    }
+
     /// The change that `request` comes to, whatever templates will say.
     pub(crate) fn new_index(&self, request: &CreateIndex) -> Result<NewIndexChange, Exception> {
         let mappings = request.mappings.clone().filter(|mapping| !mapping.is_null());
@@ -69,8 +75,11 @@ impl IndicesService {
         })
     }
 
-    /// Creates the index `name` for a document that is written to it, if that is allowed. Somebody else may create it first.
+    /// Creates the index or data stream `name` for a document that is written to it, if that is allowed. Somebody else may create it first.
     pub(crate) async fn auto_create(&self, name: &str) -> Result<(), Exception> {
+        if Self::begins_data_stream(&self.state(), name) {
+            return self.auto_create_data_stream(name).await;
+        }
         let request = CreateIndex {
             name: name.to_owned(),
             ..CreateIndex::default()
@@ -88,7 +97,7 @@ impl IndicesService {
 
 /// Source: the template that matches decides if it says anything (`allow_auto_create`); else `action.auto_create_index`: true, false, or a list of
 /// patterns with `+` or `-` in front.
-fn check_auto_create(state: &ClusterState, name: &str) -> Result<(), Exception> {
+pub(crate) fn check_auto_create(state: &ClusterState, name: &str) -> Result<(), Exception> {
     const KEY: &str = "action.auto_create_index";
     let refuse = |why: String| {
         Err(Exception::new(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cluster::IndexMetadata;
+use cluster::change::ReplicatedStream;
 use es_exception::Exception;
 use index_meta::{AliasMetadata, Settings};
 use oplog::{DocumentVersion, PrimaryTerm, SeqNo, ShardId};
@@ -40,6 +41,8 @@ pub struct NewFollowerIndex {
     pub mapping: Value,
     /// Metadata of replication.
     pub custom: BTreeMap<String, BTreeMap<String, String>>,
+    /// The data stream that it joins, or begins.
+    pub data_stream: Option<ReplicatedStream>,
 }
 
 /// What came of creating or opening an index.
@@ -66,7 +69,7 @@ pub enum RefreshPolicy {
 /// One item of a bulk request.
 #[derive(Debug, Clone)]
 pub struct BulkItem {
-    /// Name of an index, or of an alias with a write index.
+    /// Name of an index, of an alias with a write index, or of a data stream.
     pub index: String,
     /// The document's id; `None` generates one, for index and create.
     pub id: Option<String>,
@@ -74,6 +77,8 @@ pub struct BulkItem {
     pub routing: Option<String>,
     /// Refuse anything but an alias as `index`.
     pub require_alias: bool,
+    /// Refuse anything but a data stream as `index`.
+    pub require_data_stream: bool,
     /// What to do.
     pub action: BulkAction,
 }
@@ -351,7 +356,7 @@ pub struct ResolveOptions {
     pub expand_hidden: bool,
     /// Whether a closed index that is named fails with `index_closed_exception`.
     pub forbid_closed: bool,
-    /// Whether names may be aliases.
+    /// Whether names may be those of aliases and data streams.
     pub allow_aliases: bool,
 }
 
@@ -386,7 +391,7 @@ impl ResolveOptions {
         ..Self::OPEN
     };
 
-    /// For deletion: as metadata, but aliases are refused.
+    /// For deletion: as metadata, but aliases and data streams are refused.
     pub const DELETE: Self = Self {
         allow_aliases: false,
         ..Self::METADATA

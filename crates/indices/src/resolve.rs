@@ -1,4 +1,4 @@
-//! Turns index expressions into indices: names, aliases, wildcards, exclusions, `_all`.
+//! Turns index expressions into indices: names, aliases, data streams, wildcards, exclusions, `_all`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) fn resolve(
 /// How an expression named an index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct NamedBy {
-    /// By its own name, or by a wildcard that matches it: then no alias narrows what is searched.
+    /// By its own name or that of its data stream, or by a wildcard that matches one of them: then no alias narrows what is searched.
     pub(crate) itself: bool,
     /// By these aliases.
     pub(crate) aliases: BTreeSet<String>,
@@ -67,7 +67,8 @@ pub(crate) fn resolve_names(
 /// The one index that a document is written to or read from.
 ///
 /// # Errors
-/// `index_not_found_exception`; `illegal_argument_exception` for an alias without a write index (`is_write`) or of several indices.
+/// `index_not_found_exception`, also for a data stream that is to be read; `illegal_argument_exception` for an alias without a write index (`is_write`) or of
+/// several indices.
 pub(crate) fn resolve_one<'a>(
     state: &'a ClusterState,
     name: &'a str,
@@ -75,6 +76,15 @@ pub(crate) fn resolve_one<'a>(
 ) -> Result<&'a Arc<IndexMetadata>, Exception> {
     if let Some(index) = state.index(name) {
         return Ok(index);
+    }
+    if let Some(stream) = state.data_streams.get(name) {
+        if is_write {
+            return state.require_index(&stream.write_index);
+        }
+        let reason = format!(
+            "no such index [{name}]: it is a data stream, and one index is asked for; search the data stream, or name one of its backing indices"
+        );
+        return Err(Exception::new(ExceptionKind::IndexNotFound, reason).with_index(name));
     }
     let members: Vec<_> = state.indices_with_alias(name).collect();
     let flag = |index: &IndexMetadata| index.aliases.get(name).and_then(|alias| alias.is_write_index);
@@ -121,7 +131,12 @@ impl Resolution<'_> {
                             .any(|alias| matches_wildcard(excluded, alias))
                     })
                 };
-                !(matches_wildcard(excluded, name) || by_alias())
+                let by_stream = || {
+                    state
+                        .data_stream_of(name)
+                        .is_some_and(|(stream, _)| matches_wildcard(excluded, stream))
+                };
+                !(matches_wildcard(excluded, name) || by_alias() || by_stream())
             });
             return Ok(());
         }
@@ -142,24 +157,27 @@ impl Resolution<'_> {
 
     fn add_pattern(&mut self, pattern: &str) {
         self.wildcard_seen = true;
-        for index in self.state.indices.values() {
-            let wanted_state = if index.is_open() {
-                self.options.expand_open
+        let options = self.options;
+        let is_wanted = |index: &IndexMetadata| {
+            if index.is_open() {
+                options.expand_open
             } else {
-                self.options.expand_closed
-            };
-            // Source: a pattern that starts with a dot matches hidden indices that do so too.
-            let visible = |hidden: bool, name: &str| {
-                !hidden || self.options.expand_hidden || (pattern.starts_with('.') && name.starts_with('.'))
-            };
-            if !wanted_state {
+                options.expand_closed
+            }
+        };
+        // Source: a pattern that starts with a dot matches hidden indices that do so too.
+        let visible = |hidden: bool, name: &str| {
+            !hidden || options.expand_hidden || (pattern.starts_with('.') && name.starts_with('.'))
+        };
+        for index in self.state.indices.values() {
+            if !is_wanted(index) {
                 continue;
             }
             if matches_wildcard(pattern, &index.name) && visible(index.is_hidden(), &index.name) {
                 self.chosen.entry(index.name.clone()).or_default().itself = true;
                 continue;
             }
-            if !self.options.allow_aliases {
+            if !options.allow_aliases {
                 continue;
             }
             for (alias, metadata) in &index.aliases {
@@ -172,12 +190,33 @@ impl Resolution<'_> {
                 }
             }
         }
+        let matched = self.state.data_streams.iter().filter(|(name, stream)| {
+            options.allow_aliases && matches_wildcard(pattern, name) && visible(stream.hidden, name)
+        });
+        // A stream shows its backing indices, which are hidden themselves.
+        let backing = matched.flat_map(|(_, stream)| stream.indices());
+        for index in backing.filter_map(|name| self.state.index(name)) {
+            if is_wanted(index) {
+                self.chosen.entry(index.name.clone()).or_default().itself = true;
+            }
+        }
     }
 
     fn add_name(&mut self, name: &str) -> Result<(), Exception> {
         if let Some(index) = self.state.index(name) {
             if self.is_available(index)? {
                 self.chosen.entry(name.to_owned()).or_default().itself = true;
+            }
+            return Ok(());
+        }
+        if let Some(stream) = self.state.data_streams.get(name) {
+            if !self.options.allow_aliases {
+                return self.not_an_index(name, "a data stream");
+            }
+            for index in stream.indices().filter_map(|index| self.state.index(index)) {
+                if self.is_available(index)? {
+                    self.chosen.entry(index.name.clone()).or_default().itself = true;
+                }
             }
             return Ok(());
         }
@@ -189,12 +228,7 @@ impl Resolution<'_> {
             return Err(Exception::index_not_found(name));
         }
         if !self.options.allow_aliases {
-            if self.options.ignore_unavailable {
-                return Ok(());
-            }
-            return Err(Exception::illegal_argument(format!(
-                "The provided expression [{name}] matches an alias, specify the corresponding concrete indices instead."
-            )));
+            return self.not_an_index(name, "an alias");
         }
         for index in members {
             if self.is_available(&index)? {
@@ -206,6 +240,15 @@ impl Resolution<'_> {
             }
         }
         Ok(())
+    }
+
+    fn not_an_index(&self, name: &str, what: &str) -> Result<(), Exception> {
+        if self.options.ignore_unavailable {
+            return Ok(());
+        }
+        Err(Exception::illegal_argument(format!(
+            "The provided expression [{name}] matches {what}, specify the corresponding concrete indices instead."
+        )))
     }
 
     fn is_available(&self, index: &IndexMetadata) -> Result<bool, Exception> {
@@ -289,6 +332,46 @@ mod tests {
             names("logs-*", ResolveOptions::METADATA).unwrap().join(" "),
             "logs-1 logs-2 logs-closed"
         );
+    }
+
+    #[test]
+    fn a_data_stream_stands_for_its_backing_indices() {
+        let state = crate::data_streams::tests::with_streams(&state(), &[("app", false), ("secret", true)]);
+        let (app, secret) = (".ds-app-1970.01.01-000001", ".ds-secret-1970.01.01-000001");
+        let found = |expression: &str, options: ResolveOptions| {
+            resolve(&state, expression, options)
+                .map(|found| {
+                    found
+                        .iter()
+                        .map(|index| index.name.clone())
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                })
+                .map_err(|refused| refused.reason().to_owned())
+        };
+        let open = ResolveOptions::OPEN;
+        let hidden = ResolveOptions {
+            expand_hidden: true,
+            ..open
+        };
+        for (expression, options, expected) in [
+            ("app", open, app.to_owned()),
+            ("secret", open, secret.to_owned()),
+            ("a*", open, app.to_owned()),
+            ("s*", open, String::new()),
+            ("s*", hidden, secret.to_owned()),
+            ("*", open, format!("{app} logs-1 logs-2 metrics")),
+            ("*,-app", open, "logs-1 logs-2 metrics".to_owned()),
+            ("metrics,a*", open, format!("{app} metrics")),
+            ("a*", ResolveOptions::DELETE, String::new()),
+        ] {
+            assert_eq!(found(expression, options), Ok(expected), "{expression}");
+        }
+        let refused = found("app", ResolveOptions::DELETE).unwrap_err();
+        assert!(refused.contains("[app] matches a data stream"), "{refused}");
+        assert_eq!(resolve_one(&state, "app", true).unwrap().name, app);
+        let read = resolve_one(&state, "app", false).unwrap_err();
+        assert_eq!(read.kind(), ExceptionKind::IndexNotFound);
     }
 
     #[test]

@@ -1,29 +1,31 @@
-//! What an expression names, indices and aliases apart.
+//! What an expression names: indices, aliases and data streams apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cluster::{ClusterState, IndexMetadata};
 use es_exception::Exception;
-use index_meta::matches_wildcard;
+use index_meta::{DataStream, matches_wildcard};
 
 use crate::request::ResolveOptions;
 use crate::service::IndicesService;
 
-/// The indices and aliases that an expression names. Unlike elsewhere an alias is not taken for its indices.
+/// The indices, aliases and data streams that an expression names. Unlike elsewhere an alias or a data stream is not taken for its indices.
 #[derive(Debug, Clone, Default)]
 pub struct ResolvedNames {
     /// The indices by name.
     pub indices: BTreeMap<String, Arc<IndexMetadata>>,
     /// The names of the indices of each alias, by the alias's name.
     pub aliases: BTreeMap<String, Vec<String>>,
+    /// The data streams by name.
+    pub data_streams: BTreeMap<String, Arc<DataStream>>,
 }
 
 impl IndicesService {
     /// What `expression` names. Of `options`, whether closed indices and aliases may be named is not looked at: they may.
     ///
     /// # Errors
-    /// `index_not_found_exception` for a name that is neither index nor alias, or for nothing at all, unless `options` allow it.
+    /// `index_not_found_exception` for a name that is neither index nor alias nor data stream, or for nothing at all, unless `options` allow it.
     pub fn resolve_names(
         &self,
         expression: &str,
@@ -86,6 +88,9 @@ fn resolve_names(
                 let indices = indices.iter().map(|index| (*index).to_owned()).collect();
                 resolved.aliases.insert(name.to_owned(), indices);
             }
+            Named::DataStream(stream) => {
+                resolved.data_streams.insert(name.to_owned(), Arc::clone(stream));
+            }
         }
     }
     Ok(resolved)
@@ -95,6 +100,7 @@ fn resolve_names(
 enum Named<'a> {
     Index(&'a Arc<IndexMetadata>),
     Alias { indices: Vec<&'a str>, hidden: bool },
+    DataStream(&'a Arc<DataStream>),
 }
 
 impl Named<'_> {
@@ -104,6 +110,7 @@ impl Named<'_> {
             Self::Index(index) if index.is_open() => (options.expand_open, index.is_hidden()),
             Self::Index(index) => (options.expand_closed, index.is_hidden()),
             Self::Alias { hidden, .. } => (options.expand_open || options.expand_closed, *hidden),
+            Self::DataStream(stream) => (options.expand_open || options.expand_closed, stream.hidden),
         };
         // Source: a pattern that starts with a dot matches hidden ones that do so too.
         let visible = !hidden || options.expand_hidden || (pattern.starts_with('.') && name.starts_with('.'));
@@ -125,6 +132,8 @@ fn all_names(state: &ClusterState) -> BTreeMap<&str, Named<'_>> {
             }
         }
     }
+    let streams = state.data_streams.iter();
+    all.extend(streams.map(|(name, stream)| (name.as_str(), Named::DataStream(stream))));
     all
 }
 
@@ -184,6 +193,25 @@ mod tests {
             .map(|(alias, indices)| format!("{alias}={}", indices.join("+")))
             .collect();
         Ok(format!("{} | {}", indices.join(" "), aliases.join(" ")))
+    }
+
+    #[test]
+    fn data_streams_are_told_apart_from_their_indices() {
+        let state = crate::data_streams::tests::with_streams(&state(), &[("app", false), ("shy", true)]);
+        let names = |expression: &str, options: ResolveOptions| {
+            let resolved = resolve_names(&state, expression, &options).unwrap();
+            let indices: Vec<_> = resolved.indices.into_keys().collect();
+            let streams: Vec<_> = resolved.data_streams.into_keys().collect();
+            format!("{} | {}", indices.join(" "), streams.join(" "))
+        };
+        let hidden = ResolveOptions {
+            expand_hidden: true,
+            ..ResolveOptions::OPEN
+        };
+        assert_eq!(names("a*,shy", ResolveOptions::OPEN), " | app shy");
+        assert_eq!(names("*,-logs*", ResolveOptions::OPEN), " | app");
+        let index = ".ds-shy-1970.01.01-000001";
+        assert_eq!(names("*shy*,-app", hidden), format!("{index} | shy"));
     }
 
     #[test]

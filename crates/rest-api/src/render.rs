@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use es_exception::Exception;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, WARNING};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
@@ -92,6 +92,9 @@ impl Rendering {
         {
             response.headers_mut().insert(LOCATION, location);
         }
+        if let Some(warning) = reply.warning.and_then(|text| warning_header(&text)) {
+            response.headers_mut().insert(WARNING, warning);
+        }
         response
     }
 
@@ -145,4 +148,11 @@ impl Rendering {
         }
         response
     }
+}
+
+/// Source: code 299, who warns, and the text in quotes (RFC 7234), as Elasticsearch does.
+fn warning_header(text: &str) -> Option<HeaderValue> {
+    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    let value = format!("299 ccr-{} \"{quoted}\"", env!("CARGO_PKG_VERSION"));
+    HeaderValue::from_str(&value).ok()
 }

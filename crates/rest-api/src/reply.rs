@@ -23,6 +23,8 @@ pub(crate) struct Reply {
     pub(crate) payload: Payload,
     /// The value of a `Location` header, which names a document that was created.
     pub(crate) location: Option<String>,
+    /// What a `Warning` header tells the caller of something that was done all the same.
+    pub(crate) warning: Option<String>,
 }
 
 impl Reply {
@@ -49,6 +51,7 @@ impl Reply {
             status,
             payload: Payload::Json(body),
             location: None,
+            warning: None,
         })
     }
 
@@ -63,6 +66,7 @@ impl Reply {
             status: StatusCode::OK,
             payload: Payload::Text(text),
             location: None,
+            warning: None,
         }
     }
 
@@ -72,6 +76,7 @@ impl Reply {
             status: StatusCode::OK,
             payload: Payload::Json(body),
             location: None,
+            warning: None,
         }
     }
 
@@ -86,6 +91,7 @@ impl Reply {
             status,
             payload: Payload::Empty,
             location: None,
+            warning: None,
         }
     }
 }

@@ -6,9 +6,8 @@ use crate::handlers::cat::CAT;
 use crate::handlers::document::{SOURCE, WRITE};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{
-    aliases, analyze, cat, cluster_health, cluster_settings, cluster_state, data_streams, document,
-    index_admin, index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover, root,
-    stats, tasks,
+    aliases, analyze, cat, cluster_health, cluster_settings, cluster_state, document, index_admin,
+    index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover, root, stats, tasks,
 };
 use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Head, Post, Put};
@@ -28,6 +27,7 @@ macro_rules! to {
 }
 
 // After the macro, which it uses.
+mod data_streams;
 mod replication;
 mod searches;
 mod templates;
@@ -39,6 +39,7 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         INDICES,
         METADATA,
         templates::TEMPLATES,
+        data_streams::DATA_STREAMS,
         DOCUMENTS,
         searches::SEARCHES,
         searches::NOT_OFFERED,
@@ -173,18 +174,6 @@ const INDICES: &[Route] = &[
         "/_resolve/index/{name}",
         &[TARGET],
         to!(resolve::resolve_index),
-    ),
-    Route::new(
-        &[Get],
-        "/_data_stream",
-        DATA_STREAM,
-        to!(data_streams::get_data_stream),
-    ),
-    Route::new(
-        &[Get],
-        "/_data_stream/{name}",
-        DATA_STREAM,
-        to!(data_streams::get_data_stream),
     ),
     Route::new(
         &[Get],
@@ -514,6 +503,5 @@ const TABLES: &[Route] = &[
     Route::new(&[Get], "/_cat/templates/{name}", &[CAT], to!(cat::templates)),
 ];
 
-const DATA_STREAM: &[&[&str]] = &[MASTER, &["expand_wildcards", "include_defaults", "verbose"]];
 const CAT_RECOVERY: &[&[&str]] = &[CAT, &["active_only"]];
 const CAT_INDICES: &[&[&str]] = &[CAT, &["health", "pri", "include_unloaded_segments"]];

@@ -51,8 +51,9 @@ pub use message::{
     CloseRecoverySessionRequest, ClusterMetadata, ClusterMetadataRequest, FileChunk, FilePieces,
     HandshakeRequest, HandshakeResponse, HeldOperationsRequest, HeldOperationsResponse, IndexMetadataRequest,
     IndexSummary, KnownMetadataVersions, LiveSetRequest, LiveSetResponse, OpenRecoverySessionRequest,
-    ReadFileRequest, RecoveryFile, RecoverySession, RemoteIndexMetadata, RemoteNode, RemoteShard,
-    RemoveRetentionLeaseRequest, RetentionLeaseRequest, ShardChangesRequest, ShardChangesResponse,
+    ReadFileRequest, RecoveryFile, RecoverySession, RemoteDataStream, RemoteIndexMetadata, RemoteNode,
+    RemoteShard, RemoveRetentionLeaseRequest, RetentionLeaseRequest, ShardChangesRequest,
+    ShardChangesResponse,
 };
 pub use network::{ByteStream, Connector, Listener};
 pub use server::TransportServer;

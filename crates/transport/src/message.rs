@@ -12,8 +12,8 @@ pub use delta_heal::{HeldOperationsRequest, HeldOperationsResponse, LiveSetReque
 pub(crate) use field::Fields;
 pub use handshake::{HandshakeRequest, HandshakeResponse, RemoteNode};
 pub use metadata::{
-    ClusterMetadata, ClusterMetadataRequest, IndexMetadataRequest, IndexSummary, RemoteIndexMetadata,
-    RemoteShard,
+    ClusterMetadata, ClusterMetadataRequest, IndexMetadataRequest, IndexSummary, RemoteDataStream,
+    RemoteIndexMetadata, RemoteShard,
 };
 pub use recovery::{
     CloseRecoverySessionRequest, FileChunk, FilePieces, OpenRecoverySessionRequest, ReadFileRequest,

@@ -6,14 +6,31 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// The official clients, where they were installed.
+/// The official clients and the YAML tests, where they were installed.
 #[derive(Debug, Clone)]
 pub(crate) struct Clients {
-    /// A Python interpreter that can import `elasticsearch`.
+    /// A Python interpreter that can import `elasticsearch` and `yaml`.
     pub(crate) python: PathBuf,
     /// A `node_modules` folder with `@elastic/elasticsearch`.
     pub(crate) node_modules: PathBuf,
     /// The folder of the scripts to run.
+    pub(crate) scripts: PathBuf,
+    /// The archive of the YAML tests.
+    pub(crate) yaml_tests: PathBuf,
+    /// The archive of the API definitions.
+    pub(crate) api_definitions: PathBuf,
+}
+
+/// The third-party tools, where they were installed.
+#[derive(Debug, Clone)]
+pub(crate) struct Tools {
+    /// The program `elasticdump`.
+    pub(crate) elasticdump: PathBuf,
+    /// The program `curator`.
+    pub(crate) curator: PathBuf,
+    /// The program `esrally`.
+    pub(crate) esrally: PathBuf,
+    /// The folder of the scripts that drive them.
     pub(crate) scripts: PathBuf,
 }
 
@@ -30,6 +47,8 @@ pub(crate) struct Context<'a> {
     pub(crate) dataset: &'a Dataset,
     /// The official clients, if they were installed.
     pub(crate) clients: Option<&'a Clients>,
+    /// The third-party tools, if they were installed.
+    pub(crate) tools: Option<&'a Tools>,
 }
 
 impl Context<'_> {
@@ -57,5 +76,11 @@ impl Context<'_> {
     pub(crate) fn clients(&self) -> Result<&Clients> {
         self.clients
             .context("the official clients are not installed: run `cargo xtask e2e --clients`")
+    }
+
+    /// The third-party tools.
+    pub(crate) fn tools(&self) -> Result<&Tools> {
+        self.tools
+            .context("the tools are not installed: run `cargo xtask e2e --clients`")
     }
 }

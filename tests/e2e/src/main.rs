@@ -16,6 +16,7 @@ mod pair;
 mod rest;
 mod runner;
 mod scenarios;
+mod script;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -1,11 +1,11 @@
 //! Runs scenarios one after the other, each in a folder of its own with a deadline, and keeps what a failed one left behind.
 
 use crate::clock::now;
-use crate::context::{Clients, Context};
+use crate::context::{Clients, Context, Tools};
 use crate::dataset::Dataset;
 use crate::node::pinned;
 use crate::pair::log_tails;
-use crate::scenarios::{ALL, Scenario};
+use crate::scenarios::{ALL, Needs, Scenario};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use serde_json::json;
@@ -38,14 +38,29 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     seed: Option<u64>,
     /// A Python interpreter with the official client.
-    #[arg(long, requires_all = ["node_modules", "client_scripts"])]
+    #[arg(long, requires_all = ["node_modules", "client_scripts", "yaml_tests", "api_definitions"])]
     python: Option<PathBuf>,
     /// A `node_modules` folder with the official client.
     #[arg(long)]
     node_modules: Option<PathBuf>,
-    /// The folder of the scripts for the official clients.
+    /// The program `elasticdump`.
+    #[arg(long, requires_all = ["curator", "esrally", "client_scripts"])]
+    elasticdump: Option<PathBuf>,
+    /// The program `curator`.
+    #[arg(long)]
+    curator: Option<PathBuf>,
+    /// The program `esrally`.
+    #[arg(long)]
+    esrally: Option<PathBuf>,
+    /// The folder of the scripts for the official clients and, below it, for the tools.
     #[arg(long)]
     client_scripts: Option<PathBuf>,
+    /// The archive of Elasticsearch's YAML tests.
+    #[arg(long)]
+    yaml_tests: Option<PathBuf>,
+    /// The archive of the API definitions that the YAML tests' requests are built from.
+    #[arg(long)]
+    api_definitions: Option<PathBuf>,
     /// Keep the folders of passed scenarios too.
     #[arg(long)]
     keep: bool,
@@ -60,6 +75,17 @@ impl RunArgs {
             python: self.python.clone()?,
             node_modules: self.node_modules.clone()?,
             scripts: self.client_scripts.clone()?,
+            yaml_tests: self.yaml_tests.clone()?,
+            api_definitions: self.api_definitions.clone()?,
+        })
+    }
+
+    fn tools(&self) -> Option<Tools> {
+        Some(Tools {
+            elasticdump: self.elasticdump.clone()?,
+            curator: self.curator.clone()?,
+            esrally: self.esrally.clone()?,
+            scripts: self.client_scripts.as_ref()?.join("tools"),
         })
     }
 }
@@ -68,13 +94,18 @@ impl RunArgs {
 pub(crate) async fn run(args: &RunArgs) -> Result<bool> {
     let chosen = choose(&args.scenario)?;
     let dataset = Dataset::read(&args.dataset)?;
-    let clients = args.clients();
+    let (clients, tools) = (args.clients(), args.tools());
     let binary = pinned(&args.binary, &args.work_dir)?;
     let seed = args.seed.unwrap_or_else(rand::random);
     println!("seed {seed}");
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), 0);
     for scenario in chosen {
-        if scenario.needs_clients && clients.is_none() {
+        let installed = match scenario.needs {
+            Needs::Nothing => true,
+            Needs::Clients => clients.is_some(),
+            Needs::Tools => tools.is_some(),
+        };
+        if !installed {
             println!("{} ... skipped: run with --clients", scenario.name);
             skipped += 1;
             continue;
@@ -86,6 +117,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<bool> {
             seed,
             dataset: &dataset,
             clients: clients.as_ref(),
+            tools: tools.as_ref(),
         };
         match run_one(scenario, &context, args.keep).await {
             Ok(()) => passed += 1,

@@ -218,6 +218,7 @@ pub fn document(index: &str, id: u64, source: &Value) -> BulkItem {
         id: Some(id.to_string()),
         routing: None,
         require_alias: false,
+        require_data_stream: false,
         action: BulkAction::Index {
             source: Bytes::from(source.to_string()),
             precondition: WritePrecondition::None,

@@ -98,6 +98,7 @@ fn item(id: String, action: BulkAction) -> BulkItem {
         id: Some(id),
         routing: None,
         require_alias: false,
+        require_data_stream: false,
         action,
     }
 }

@@ -133,6 +133,7 @@ fn put(index: &str, id: u64, source: &Value) -> BulkItem {
         id: Some(id.to_string()),
         routing: None,
         require_alias: false,
+        require_data_stream: false,
         action: BulkAction::Index {
             source: Bytes::from(source.to_string()),
             precondition: WritePrecondition::None,

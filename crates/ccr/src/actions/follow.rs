@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster::change::ReplicatedStream;
 use cluster::{FOLLOWING_INDEX_SETTING, IndexMetadata, IndexState};
 use es_exception::{Exception, ExceptionKind};
 use follow_task::{FollowParameters, RawFollowParameters};
-use index_meta::{SettingValue, Settings, check_follow_overrides, normalize_index_prefix};
+use index_meta::{BackingIndexName, SettingValue, Settings, check_follow_overrides, normalize_index_prefix};
 use indices::NewFollowerIndex;
 use transport::{ClusterAlias, RemoteIndexMetadata};
 
@@ -41,7 +42,7 @@ pub struct FollowRequest {
     pub remote_cluster: Option<String>,
     /// Name of the leader index. Required; one concrete index.
     pub leader_index: Option<String>,
-    /// Name of the local data stream, when the leader is a backing index.
+    /// Name of the local data stream, when the leader is a backing index; without it, that of the leader's.
     pub data_stream_name: Option<String>,
     /// Settings laid over the leader's; only ones that are not replicated.
     pub settings: Settings,
@@ -121,14 +122,6 @@ fn validate(request: &FollowRequest) -> Result<(ClusterAlias, String), Exception
         problems.extend(out_of_range);
     }
     validation_failed(&problems)?;
-    if let Some(name) = &request.data_stream_name {
-        return Err(Exception::new(
-            ExceptionKind::Unsupported,
-            format!(
-                "following into the data stream [{name}] is not supported; follow without [data_stream_name]"
-            ),
-        ));
-    }
     let alias = request.remote_cluster.as_deref().unwrap_or_default();
     let alias = alias.parse().map_err(|_| no_such_remote(alias))?;
     Ok((alias, request.leader_index.clone().unwrap_or_default()))
@@ -148,6 +141,7 @@ async fn create_index(
     leader: &RemoteIndexMetadata,
 ) -> Result<Arc<IndexMetadata>, Exception> {
     let new = NewFollowerIndex {
+        data_stream: data_stream(request, leader)?,
         name: request.follower_index.clone(),
         number_of_shards: leader.number_of_shards,
         number_of_routing_shards: leader.number_of_routing_shards,
@@ -174,6 +168,46 @@ async fn create_index(
     check_replaceable(service, &existing, leader)?;
     service.bootstraps.forget(&existing.uuid);
     service.indices.reset_for_recovery(new).await
+}
+
+/// The data stream that the follower joins, or begins: one for every leader that is a backing index.
+///
+/// Source: the name of the stream may differ from the leader's if that of the index fits it.
+fn data_stream(
+    request: &FollowRequest,
+    leader: &RemoteIndexMetadata,
+) -> Result<Option<ReplicatedStream>, Exception> {
+    let Some(stream) = &leader.data_stream else {
+        return match &request.data_stream_name {
+            None => Ok(None),
+            Some(name) => Err(Exception::illegal_argument(format!(
+                "cannot follow [{}] into the data stream [{name}], because it is no backing index of a data stream; follow it without \
+                 [data_stream_name]",
+                leader.name
+            ))),
+        };
+    };
+    let name = request.data_stream_name.as_ref().unwrap_or(&stream.name);
+    let index = &request.follower_index;
+    let is_same = *index == leader.name && *name == stream.name;
+    if let Some(named) = BackingIndexName::parse(index).filter(|named| named.stream != name && !is_same) {
+        return Err(Exception::illegal_argument(format!(
+            "the name of the follower index [{index}] is that of a backing index of [{}], and does not fit the data stream [{name}]; follow into \
+             [{}], or give [data_stream_name]",
+            named.stream,
+            named.with_stream(name)
+        )));
+    }
+    let metadata = stream.metadata.as_ref().map(|text| serde_json::from_str(text));
+    Ok(Some(ReplicatedStream {
+        name: name.clone(),
+        generation: stream.generation,
+        hidden: stream.hidden,
+        allow_custom_routing: stream.allow_custom_routing,
+        metadata: metadata
+            .transpose()
+            .map_err(|error| unreadable(leader, "the notes of the data stream", &error))?,
+    }))
 }
 
 /// The refusal to follow into an index that is open.

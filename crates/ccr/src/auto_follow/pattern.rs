@@ -2,13 +2,11 @@
 
 use es_exception::Exception;
 use follow_task::RawFollowParameters;
-use index_meta::{Settings, matches_wildcard};
+use index_meta::{BACKING_INDEX_PREFIX, BackingIndexName, Settings, matches_wildcard};
 use transport::{ClusterAlias, IndexSummary};
 
 /// What stands for the name of the leader index in the name of its follower. Source: Elasticsearch's placeholder.
 const LEADER_INDEX: &str = "{{leader_index}}";
-/// What the names of backing indices of data streams contain. Source: Elasticsearch's naming of backing indices.
-const BACKING_INDEX: &str = ".ds-";
 
 /// Which indices of a remote cluster are followed by themselves as they appear, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,47 +64,31 @@ impl AutoFollowPattern {
         let Some(template) = &self.follow_index_pattern else {
             return Ok(leader.to_owned());
         };
-        let Some(stream_at) = leader.find(BACKING_INDEX).map(|at| at + BACKING_INDEX.len()) else {
+        if !leader.contains(BACKING_INDEX_PREFIX) {
             return Ok(template.replace(LEADER_INDEX, leader));
-        };
-        let (prefix, rest) = leader.split_at(stream_at);
-        let (stream, suffix) = split_backing_index(rest).ok_or_else(|| {
+        }
+        let named = BackingIndexName::parse(leader).ok_or_else(|| {
             Exception::illegal_argument(format!(
-                "the name [{leader}] contains [{BACKING_INDEX}] and is none of a backing index: \
+                "the name [{leader}] contains [{BACKING_INDEX_PREFIX}] and is none of a backing index: \
                  [<prefix>.ds-<data stream>-<yyyy.MM.dd>-<generation>] is expected, so [{template}] cannot be applied to it"
             ))
         })?;
-        Ok(format!(
-            "{prefix}{}{suffix}",
-            template.replace(LEADER_INDEX, stream)
-        ))
+        Ok(named.with_stream(&template.replace(LEADER_INDEX, named.stream)))
+    }
+
+    /// The name of the data stream that the followers of the backing indices of the leader's `stream` are in.
+    #[must_use]
+    pub fn follower_data_stream(&self, stream: &str) -> String {
+        match &self.follow_index_pattern {
+            Some(template) => template.replace(LEADER_INDEX, stream),
+            None => stream.to_owned(),
+        }
     }
 }
 
 fn first_match<'a>(patterns: &'a [String], name: &str) -> Option<&'a str> {
     let matches = |pattern: &&String| matches_wildcard(pattern, name);
     patterns.iter().find(matches).map(String::as_str)
-}
-
-/// Splits `stream-yyyy.MM.dd` or `stream-yyyy.MM.dd-generation` behind the name of the stream.
-fn split_backing_index(rest: &str) -> Option<(&str, &str)> {
-    let ends_with_date = |text: &str| {
-        let (stream, date) = text.rsplit_once('-')?;
-        (is_date(date) && !stream.is_empty()).then_some(stream.len())
-    };
-    let at = ends_with_date(rest).or_else(|| {
-        let (before, generation) = rest.rsplit_once('-')?;
-        let is_number = !generation.is_empty() && generation.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| ends_with_date(before)).flatten()
-    })?;
-    Some(rest.split_at(at))
-}
-
-/// Whether this looks like `yyyy.MM.dd`.
-fn is_date(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('.').collect();
-    let is_number = |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
-    matches!(parts[..], [year, month, day] if is_number(year, 4) && is_number(month, 2) && is_number(day, 2))
 }
 
 #[cfg(test)]

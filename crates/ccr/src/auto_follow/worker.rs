@@ -220,6 +220,10 @@ impl Worker {
             follower_index: follower,
             remote_cluster: Some(self.alias.to_string()),
             leader_index: Some(index.name.clone()),
+            data_stream_name: index
+                .data_stream
+                .as_ref()
+                .map(|stream| pattern.follower_data_stream(stream)),
             settings: pattern.settings.clone(),
             parameters: pattern.parameters.clone(),
             ..FollowRequest::default()

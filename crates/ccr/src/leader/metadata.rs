@@ -8,7 +8,7 @@ use es_exception::{Exception, ExceptionKind};
 use oplog::{ShardId, ShardNumber};
 use transport::{
     ClusterMetadata, ClusterMetadataRequest, HandshakeResponse, IndexMetadataRequest, IndexSummary,
-    RemoteIndexMetadata, RemoteNode, RemoteShard,
+    RemoteDataStream, RemoteIndexMetadata, RemoteNode, RemoteShard,
 };
 
 use super::LeaderSide;
@@ -38,7 +38,7 @@ pub(super) fn handshake(state: &ClusterState, local: &NodeMetadata) -> Handshake
 /// The metadata of one index, once it is as new as asked for or the timeout has passed.
 ///
 /// # Errors
-/// Index not found; illegal argument where the name is an alias.
+/// Index not found; illegal argument where the name is that of an alias or a data stream.
 pub(super) async fn index_metadata(
     side: &LeaderSide,
     request: IndexMetadataRequest,
@@ -71,6 +71,7 @@ pub(super) async fn cluster_metadata(
         Some(state.metadata_version) >= wanted
     })
     .await;
+    let streams = state.data_streams_by_index();
     let indices = state.indices.values().map(|index| IndexSummary {
         name: index.name.clone(),
         uuid: index.uuid.clone(),
@@ -79,7 +80,7 @@ pub(super) async fn cluster_metadata(
             == index.number_of_shards as usize,
         hidden: index.is_hidden(),
         system: false,
-        data_stream: None,
+        data_stream: streams.get(index.name.as_str()).map(|name| (*name).to_owned()),
     });
     Ok(ClusterMetadata {
         metadata_version: state.metadata_version,
@@ -112,6 +113,13 @@ fn unknown_index(state: &ClusterState, name: &str) -> Exception {
             "cannot follow [{name}], because it is an ALIAS; name the concrete index behind it"
         ));
     }
+    if let Some(stream) = state.data_streams.get(name) {
+        return Exception::illegal_argument(format!(
+            "cannot follow [{name}], because it is a DATA_STREAM; follow its backing indices by name [{}], or by an auto-follow pattern that matches \
+             the name of the data stream",
+            stream.indices().map(String::as_str).collect::<Vec<_>>().join(",")
+        ));
+    }
     Exception::index_not_found(name)
 }
 
@@ -126,7 +134,15 @@ fn describe(
         name: index.name.clone(),
         uuid: index.uuid.clone(),
         open: index.state == IndexState::Open,
-        data_stream: None,
+        data_stream: state
+            .data_stream_of(&index.name)
+            .map(|(name, stream)| RemoteDataStream {
+                name: name.to_owned(),
+                generation: stream.generation,
+                hidden: stream.hidden,
+                allow_custom_routing: stream.allow_custom_routing,
+                metadata: stream.metadata.as_ref().map(ToString::to_string),
+            }),
         number_of_shards: index.number_of_shards,
         number_of_routing_shards: index.number_of_routing_shards,
         settings: index.settings.to_flat_json().to_string(),

@@ -9,6 +9,7 @@ mod support;
 
 mod auto_follow;
 mod bootstrap;
+mod data_streams;
 mod following;
 mod heal;
 mod known_bugs;

@@ -293,7 +293,7 @@ impl Node {
     }
 }
 
-fn request(leader_index: &str, follower_index: &str, wait: WaitForActiveShards) -> FollowRequest {
+pub(crate) fn request(leader_index: &str, follower_index: &str, wait: WaitForActiveShards) -> FollowRequest {
     let parameters = json!({"read_poll_timeout": "100ms", "max_retry_delay": "50ms"});
     FollowRequest {
         follower_index: follower_index.to_owned(),
@@ -311,6 +311,7 @@ pub(crate) fn document(index: &str, id: u64, source: &Value) -> BulkItem {
         id: Some(id.to_string()),
         routing: None,
         require_alias: false,
+        require_data_stream: false,
         action: BulkAction::Index {
             source: Bytes::from(source.to_string()),
             precondition: WritePrecondition::None,

@@ -3,10 +3,11 @@
 use es_exception::{Exception, ExceptionKind};
 use index_meta::{AliasAction, AliasMetadata};
 
-use crate::block::{BlockLevel, check_block, check_delete_block};
+use super::delete_index::{check_deletable, remove_index};
+use crate::block::{BlockLevel, check_block};
 use crate::name::validate_alias_name;
 use crate::origin::{Origin, check_not_replicated};
-use crate::state::{ClusterState, IndexTombstone};
+use crate::state::ClusterState;
 
 /// One step of a change of aliases; all steps take effect together.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,14 +80,8 @@ pub fn update_aliases(
     // Deletions come first, so that an alias may take the name of an index that is removed in the same request.
     for change in changes {
         if let AliasChange::RemoveIndex { index } = change {
-            let metadata = state.require_index(index)?;
-            check_delete_block(metadata)?;
-            next.indices.remove(index);
-            next.bury(IndexTombstone {
-                name: index.clone(),
-                uuid: metadata.uuid.clone(),
-                deleted_at: now,
-            });
+            check_deletable(state, index)?;
+            remove_index(&mut next, index, now);
         }
     }
     for change in changes {
@@ -97,6 +92,7 @@ pub fn update_aliases(
         check_not_replicated(index, origin, "change aliases")?;
         if origin == Origin::User {
             check_block(index, BlockLevel::MetadataWrite)?;
+            check_no_backing_index(&next, change)?;
         }
         next = apply(&next, change)?;
     }
@@ -109,6 +105,20 @@ pub fn update_aliases(
         }
     }
     Ok(next)
+}
+
+/// Source: Elasticsearch's backing indices have no aliases; those of data streams, which it has, are not supported here.
+fn check_no_backing_index(state: &ClusterState, change: &AliasChange) -> Result<(), Exception> {
+    let AliasChange::Add { index, .. } = change else {
+        return Ok(());
+    };
+    match state.data_stream_of(index) {
+        None => Ok(()),
+        Some((stream, _)) => Err(Exception::illegal_argument(format!(
+            "the index [{index}] is a backing index of data stream [{stream}]: backing indices don't support aliases, and aliases of data streams \
+             are not supported; name the data stream itself"
+        ))),
+    }
 }
 
 fn apply(state: &ClusterState, change: &AliasChange) -> Result<ClusterState, Exception> {
@@ -140,9 +150,9 @@ fn apply(state: &ClusterState, change: &AliasChange) -> Result<ClusterState, Exc
     }
 }
 
-/// Fails if `alias` is the name of an index.
+/// Fails if `alias` is the name of an index or of a data stream.
 pub(super) fn check_not_an_index(state: &ClusterState, alias: &str, index: &str) -> Result<(), Exception> {
-    if state.index(alias).is_none() && alias != index {
+    if state.index(alias).is_none() && !state.data_streams.contains_key(alias) && alias != index {
         return Ok(());
     }
     let reason = format!(

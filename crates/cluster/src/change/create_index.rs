@@ -102,10 +102,15 @@ pub(super) fn check_name(state: &ClusterState, name: &str) -> Result<(), Excepti
         let reason = format!("index [{name}/{}] already exists", existing.uuid);
         return Err(Exception::new(ExceptionKind::ResourceAlreadyExists, reason).with_index(name));
     }
-    if state.indices_with_alias(name).next().is_some() {
+    let taken_by = if state.indices_with_alias(name).next().is_some() {
+        Some("alias")
+    } else {
+        state.data_streams.contains_key(name).then_some("data stream")
+    };
+    if let Some(taken_by) = taken_by {
         return Err(Exception::new(
             ExceptionKind::InvalidIndexName,
-            format!("Invalid index name [{name}], already exists as alias"),
+            format!("Invalid index name [{name}], already exists as {taken_by}"),
         )
         .with_index(name));
     }

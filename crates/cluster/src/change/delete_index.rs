@@ -9,7 +9,8 @@ use crate::state::{ClusterState, IndexTombstone};
 /// Removes the indices `names`, and remembers that they were deleted.
 ///
 /// # Errors
-/// `index_not_found_exception`; `cluster_block_exception` for a block on metadata.
+/// `index_not_found_exception`; `cluster_block_exception` for a block on metadata; `illegal_argument_exception` for an index that takes the writes of a
+/// data stream.
 pub fn delete_indices(
     state: &ClusterState,
     names: &[String],
@@ -17,17 +18,39 @@ pub fn delete_indices(
 ) -> Result<ClusterState, Exception> {
     let mut next = state.clone();
     for name in names {
-        let index = state.require_index(name)?;
-        check_delete_block(index)?;
-        if next.indices.remove(name).is_some() {
-            next.bury(IndexTombstone {
-                name: name.clone(),
-                uuid: index.uuid.clone(),
-                deleted_at: now,
-            });
-        }
+        check_deletable(state, name)?;
+        remove_index(&mut next, name, now);
     }
     Ok(next)
+}
+
+/// Fails if the index `name` may not be deleted by itself.
+pub(super) fn check_deletable(state: &ClusterState, name: &str) -> Result<(), Exception> {
+    check_delete_block(state.require_index(name)?)?;
+    match state.data_stream_of(name) {
+        Some((stream, held)) if held.write_index == name => Err(Exception::illegal_argument(format!(
+            "index [{name}] is the write index for data stream [{stream}] and cannot be deleted"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Takes an index out of the state and of the data stream that it backs, if it is there.
+pub(super) fn remove_index(next: &mut ClusterState, name: &str, now: UnixMillis) {
+    let Some(index) = next.indices.remove(name) else {
+        return;
+    };
+    let left = next
+        .data_stream_of(name)
+        .map(|(stream, held)| (stream.to_owned(), held.without(name)));
+    if let Some((stream, left)) = left {
+        *next = next.with_data_stream(&stream, left);
+    }
+    next.bury(IndexTombstone {
+        name: name.to_owned(),
+        uuid: index.uuid.clone(),
+        deleted_at: now,
+    });
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod aliases;
 mod closed_change;
 mod cluster_settings;
 mod create_index;
+mod data_streams;
 mod delete_index;
 mod follower;
 mod in_sync;
@@ -24,6 +25,10 @@ pub use closed_change::{
 };
 pub use cluster_settings::update_cluster_settings;
 pub use create_index::{CreateIndexChange, create_index};
+pub use data_streams::{
+    NewBackingIndex, ReplicatedStream, create_data_stream, delete_data_streams, join_replicated_stream,
+    promote_data_stream,
+};
 pub use delete_index::delete_indices;
 pub use follower::{
     convert_follower, finish_follower_recovery, reset_follower_for_recovery, restore_follower_shards,
@@ -35,7 +40,7 @@ pub use persistent_task::{
     NewPersistentTask, put_persistent_task, remove_persistent_task, update_persistent_task_params,
 };
 pub use put_mapping::put_mapping;
-pub use rollover::{RolloverNames, rollover, rollover_names};
+pub use rollover::{RolloverNames, rollover};
 pub use templates::{
     put_component_template, put_index_template, remove_component_templates, remove_index_templates,
 };

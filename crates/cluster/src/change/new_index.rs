@@ -35,7 +35,7 @@ pub struct NewIndexChange {
 /// Followers are not created by this: what they have is what their leader has, and no template of this cluster touches them.
 ///
 /// # Errors
-/// As [`create_index`]; also when template and request do not go together.
+/// As [`create_index`]; also when template and request do not go together, or the template makes data streams.
 pub fn create_index_by_templates(
     state: &ClusterState,
     change: &NewIndexChange,
@@ -73,6 +73,11 @@ pub fn create_index_by_templates(
     }
     check_mapping(&create, change.mappings.as_ref())?;
     create_index(state, &create)
+}
+
+/// As [`check_mapping`], for what only templates say.
+pub(super) fn check_composed(create: &CreateIndexChange) -> Result<(), Exception> {
+    check_mapping(create, None)
 }
 
 /// Whether the mapping is within the limits of the index, its analyzers exist, and the index can be sorted as it says.

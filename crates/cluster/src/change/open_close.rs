@@ -17,7 +17,8 @@ pub fn open_indices(state: &ClusterState, names: &[String]) -> Result<ClusterSta
 /// Closes `names`; those that are closed stay so.
 ///
 /// # Errors
-/// `index_not_found_exception`, `cluster_block_exception`; `illegal_argument_exception` for an index that is still being restored.
+/// `index_not_found_exception`, `cluster_block_exception`; `illegal_argument_exception` for an index that is still being restored,
+/// or that takes the writes of a data stream of this cluster's own.
 pub fn close_indices(state: &ClusterState, names: &[String]) -> Result<ClusterState, Exception> {
     for name in names {
         // Source: Elasticsearch's RestoreService.restoringIndices guards close alike.
@@ -26,6 +27,18 @@ pub fn close_indices(state: &ClusterState, names: &[String]) -> Result<ClusterSt
                 "Cannot close indices that are being restored: [{name}]"
             )));
         }
+    }
+    let takes_writes = |name: &&String| {
+        // That of a replicated stream may be closed: it is the way to restore it from its leader anew.
+        let stream = state.data_stream_of(name);
+        stream.is_some_and(|(_, stream)| stream.write_index == **name && !stream.replicated)
+    };
+    let write_indices: Vec<&str> = names.iter().filter(takes_writes).map(String::as_str).collect();
+    if !write_indices.is_empty() {
+        return Err(Exception::illegal_argument(format!(
+            "cannot close the following data stream write indices [{}]",
+            write_indices.join(",")
+        )));
     }
     set_state(state, names, IndexState::Close)
 }

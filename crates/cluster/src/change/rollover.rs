@@ -1,4 +1,4 @@
-//! Moves the writes of an alias to a new index.
+//! Moves the writes of an alias or a data stream to a new index.
 
 use es_exception::{Exception, ExceptionKind};
 use index_meta::{AliasMetadata, NewIndex};
@@ -6,6 +6,7 @@ use oplog::UnixMillis;
 
 use super::aliases::{AliasChange, update_aliases};
 use super::create_index::check_name;
+use super::data_streams::{NewBackingIndex, roll_over_stream};
 use super::new_index::{NewIndexChange, create_index_by_templates};
 use crate::block::{BlockLevel, check_block};
 use crate::index_metadata::IndexMetadata;
@@ -18,7 +19,7 @@ const COUNTER_DIGITS: usize = 6;
 /// The indices of a rollover.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolloverNames {
-    /// The index that takes the alias's writes so far.
+    /// The index that takes the writes so far.
     pub old_index: String,
     /// The index that will.
     pub new_index: String,
@@ -29,7 +30,7 @@ pub struct RolloverNames {
 /// # Errors
 /// `illegal_argument_exception` for what is no alias with a write index, for a name that does not end in a number, or when a template gives the
 /// alias to the new index too; 403 when the write index is a follower; `cluster_block_exception`; what is wrong with the new name.
-pub fn rollover_names(
+fn rollover_names(
     state: &ClusterState,
     alias: &str,
     new_index: Option<&str>,
@@ -51,12 +52,15 @@ pub fn rollover_names(
     })
 }
 
-/// Creates the index, for which templates apply, and gives it the alias's writes. `new` says what the index is, whatever name it has.
+/// Creates the index, for which templates apply, and gives it the writes of an alias or a data stream. `new` says what the index is, whatever name it
+/// has; the template alone says what a backing index is.
 ///
 /// An alias with a write index keeps the old index too, which takes no more writes; any other alias leaves it.
 ///
 /// # Errors
-/// As [`rollover_names`] and [`create_index_by_templates`].
+/// As [`create_index_by_templates`]; `illegal_argument_exception` for what is no alias with a write index, for a name that does not end in a number, when a
+/// template gives the alias to the new index too, and for a data stream that is replicated, has no template, or is given a name or anything else for the new
+/// index; 403 when the write index of an alias is a follower; `cluster_block_exception`; what is wrong with the new name.
 pub fn rollover(
     state: &ClusterState,
     alias: &str,
@@ -64,6 +68,9 @@ pub fn rollover(
     new: &NewIndexChange,
     now: UnixMillis,
 ) -> Result<(ClusterState, RolloverNames), Exception> {
+    if state.data_streams.contains_key(alias) {
+        return rollover_stream(state, alias, new_index, new);
+    }
     let names = rollover_names(state, alias, new_index)?;
     let old = state.require_index(&names.old_index)?;
     let held = old.aliases.get(alias).cloned().unwrap_or_default();
@@ -101,6 +108,31 @@ pub fn rollover(
     };
     let next = update_aliases(&next, &[to_new, of_old], Origin::User, now)?;
     Ok((next, names))
+}
+
+/// Source: what Elasticsearch refuses of the rollover of a data stream.
+fn rollover_stream(
+    state: &ClusterState,
+    stream: &str,
+    new_index: Option<&str>,
+    new: &NewIndexChange,
+) -> Result<(ClusterState, RolloverNames), Exception> {
+    if new_index.is_some() {
+        return Err(Exception::illegal_argument(
+            "new index name may not be specified when rolling over a data stream",
+        ));
+    }
+    if !new.settings.is_empty() || new.mappings.is_some() || !new.aliases.is_empty() {
+        return Err(Exception::illegal_argument(
+            "aliases, mappings, and index settings may not be specified when rolling over a data stream",
+        ));
+    }
+    let backing = NewBackingIndex {
+        uuid: new.uuid.clone(),
+        created_at: new.creation_date,
+    };
+    let (next, new_index, old_index) = roll_over_stream(state, stream, &backing)?;
+    Ok((next, RolloverNames { old_index, new_index }))
 }
 
 fn write_index<'a>(state: &'a ClusterState, alias: &'a str) -> Result<&'a IndexMetadata, Exception> {

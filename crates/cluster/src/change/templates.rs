@@ -5,6 +5,7 @@ use std::sync::Arc;
 use es_exception::Exception;
 use index_meta::{ComponentTemplate, IndexTemplate, TemplateContent, TemplateError, Templates};
 
+use super::data_streams::without_template;
 use crate::name::validate_template_alias;
 use crate::state::ClusterState;
 
@@ -30,7 +31,8 @@ pub fn put_component_template(
 /// Puts the index template `name`; `create` refuses to replace one.
 ///
 /// # Errors
-/// `illegal_argument_exception`, `invalid_index_template_exception`, `invalid_alias_name_exception`.
+/// `illegal_argument_exception`, also if a data stream of this cluster's own is left without a template; `invalid_index_template_exception`,
+/// `invalid_alias_name_exception`.
 pub fn put_index_template(
     state: &ClusterState,
     name: &str,
@@ -38,10 +40,21 @@ pub fn put_index_template(
     create: bool,
 ) -> Result<ClusterState, Exception> {
     check_aliases(template.content.as_ref())?;
-    with_templates(
+    let next = with_templates(
         state,
         state.templates.put_index_template(name, template.clone(), create),
-    )
+    )?;
+    let left = without_template(state, &next);
+    if left.is_empty() {
+        return Ok(next);
+    }
+    let patterns = template.index_patterns.join(", ");
+    Err(Exception::illegal_argument(format!(
+        "composable template [{name}] with index patterns [{patterns}], priority [{}] would cause data streams [{}] to no longer match a data \
+         stream template",
+        template.priority_or_zero(),
+        left.into_iter().collect::<Vec<_>>().join(", ")
+    )))
 }
 
 /// Removes component templates: one name or pattern, or several names.
@@ -55,9 +68,18 @@ pub fn remove_component_templates(state: &ClusterState, names: &[&str]) -> Resul
 /// Removes index templates: one name or pattern, or several names.
 ///
 /// # Errors
-/// `index_template_missing_exception`.
+/// `index_template_missing_exception`; `illegal_argument_exception` if a data stream of this cluster's own is left without one.
 pub fn remove_index_templates(state: &ClusterState, names: &[&str]) -> Result<ClusterState, Exception> {
-    with_templates(state, state.templates.remove_index_templates(names))
+    let next = with_templates(state, state.templates.remove_index_templates(names))?;
+    let left = without_template(state, &next);
+    if left.is_empty() {
+        return Ok(next);
+    }
+    Err(Exception::illegal_argument(format!(
+        "unable to remove composable templates [{}] as they are in use by a data streams [{}]",
+        names.join(", "),
+        left.into_iter().collect::<Vec<_>>().join(", ")
+    )))
 }
 
 fn with_templates(

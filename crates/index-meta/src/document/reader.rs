@@ -10,7 +10,8 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, V
 use serde_json::value::RawValue;
 
 use super::values::{Item, Values};
-use super::{DocumentCheck, DocumentRules, FieldSink, Skipped, derive, read_scalar};
+use super::{DocumentCheck, DocumentRules, FieldSink, Scalar, Skipped, derive, read_scalar};
+use crate::data_stream::TIMESTAMP_FIELD;
 use crate::error::{DocumentError, ValueError};
 use crate::mapping::{Dynamic, FieldMapping, Mapping, Node, ObjectNode, split_name};
 
@@ -57,6 +58,8 @@ struct Reader<'s, 'm, 'de> {
     rules: DocumentRules,
     /// How many more nested objects the document may have.
     nested_left: u64,
+    /// How many timestamps were found so far.
+    timestamps: u64,
     purpose: Purpose<'s, 'm, 'de>,
     /// Why the pass was broken off; serde's own errors carry text only.
     error: Option<DocumentError>,
@@ -85,10 +88,16 @@ pub(super) fn find_unknown<'m, 'de>(
         mapping,
         rules,
         nested_left: rules.nested_objects,
+        timestamps: 0,
         purpose: Purpose::Check { unknown: Vec::new() },
         error: None,
     };
     reader.read(source)?;
+    if mapping.is_timestamp_required() && reader.timestamps != 1 {
+        return Err(DocumentError::Timestamp {
+            found: reader.timestamps,
+        });
+    }
     match reader.purpose {
         Purpose::Check { unknown } => Ok(unknown),
         Purpose::Visit { .. } => Ok(Vec::new()),
@@ -106,6 +115,7 @@ pub(crate) fn visit(
         mapping,
         rules,
         nested_left: u64::MAX,
+        timestamps: 0,
         purpose: Purpose::Visit { sink },
         error: None,
     }
@@ -267,6 +277,9 @@ impl<'m, 'de> Reader<'_, 'm, 'de> {
                 _ => read_scalar(field, scalar, coerces, |_| {}),
             },
         };
+        if result.is_ok() && *item != Item::Scalar(Scalar::Null) && field.path() == TIMESTAMP_FIELD {
+            self.timestamps += 1;
+        }
         match (result, &mut self.purpose) {
             (Ok(()), _) | (Err(Skipped::TooLong), Purpose::Check { .. }) => Ok(()),
             (Err(_), Purpose::Visit { sink }) => {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::dynamic_template::DynamicTemplate;
 use super::parameters::{ParameterKind, parameters_of};
-use super::tree::RootOptions;
+use super::tree::{RootOptions, TIMESTAMP_OPTION};
 use super::{FieldMapping, Mapping, MappingLimits, Node, ObjectNode};
 use crate::document::DocumentRules;
 use crate::error::MappingError;
@@ -27,6 +27,11 @@ pub(super) fn merge_mappings(base: &Mapping, update: &Mapping) -> Result<Mapping
             "mapper for [_routing] conflicts: cannot update [required] from [{old}] to [{new}]"
         ));
     }
+    if let (Some(true), Some(false)) = (old.timestamp_required, new.timestamp_required) {
+        return conflict(format!(
+            "mapper for [{TIMESTAMP_OPTION}] conflicts: cannot update [enabled] from [true] to [false]"
+        ));
+    }
     let options = RootOptions {
         date_detection: new.date_detection.or(old.date_detection),
         numeric_detection: new.numeric_detection.or(old.numeric_detection),
@@ -37,6 +42,7 @@ pub(super) fn merge_mappings(base: &Mapping, update: &Mapping) -> Result<Mapping
         dynamic_templates: merge_templates(&old.dynamic_templates, &new.dynamic_templates),
         meta: new.meta.clone().or_else(|| old.meta.clone()),
         routing_required: new.routing_required.or(old.routing_required),
+        timestamp_required: new.timestamp_required.or(old.timestamp_required),
     };
     Ok(Mapping::new(root, options))
 }

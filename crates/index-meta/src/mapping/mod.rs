@@ -12,4 +12,5 @@ pub(crate) use dynamic_template::DetectedType;
 pub(crate) use field::OwnedValue;
 pub use field::{FieldMapping, FieldType};
 pub(crate) use object::{MAX_DEPTH, Node, ObjectNode, split_name};
+pub(crate) use tree::TIMESTAMP_OPTION;
 pub use tree::{Dynamic, Mapping, MappingLimits};

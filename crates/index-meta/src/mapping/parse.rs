@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::dynamic_template::{DynamicTemplate, MAX_TEMPLATES};
 use super::object::{MAX_DEPTH, Nested};
 use super::parameters::{ParameterKind, boolean, normalize, parameters_of};
-use super::tree::RootOptions;
+use super::tree::{RootOptions, TIMESTAMP_OPTION};
 use super::{Dynamic, FieldMapping, FieldType, Mapping, Node, ObjectNode, OwnedValue, split_name};
 use crate::date::DateFormat;
 use crate::document::{DocumentRules, Scalar, Skipped, read_scalar};
@@ -40,6 +40,7 @@ pub(super) fn parse_mapping(json: &Value) -> Result<Mapping> {
             "dynamic_date_formats" => options.dynamic_date_formats = Some(parse_formats(value)?),
             "_meta" if value.is_object() => options.meta = Some(value.clone()),
             "_routing" => options.routing_required = Some(only_flag(name, value, "required")?),
+            TIMESTAMP_OPTION => options.timestamp_required = Some(only_flag(name, value, "enabled")?),
             "_source" if only_flag(name, value, "enabled")? => {}
             "_source" => return malformed("[_source] cannot be disabled: replication needs it".to_owned()),
             "dynamic_templates" => options.dynamic_templates = parse_templates(value)?,

@@ -5,8 +5,9 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Map, Value};
 
 use super::dynamic_template::{DetectedType, DynamicTemplate};
-use super::{FieldMapping, Node, ObjectNode, merge, parse};
+use super::{FieldMapping, FieldType, Node, ObjectNode, merge, parse};
 use crate::analysis::AnalysisDefinitions;
+use crate::data_stream::TIMESTAMP_FIELD;
 use crate::date::DateFormat;
 use crate::document::{self, DocumentCheck, DocumentRules, FieldSink};
 use crate::error::{DocumentError, MappingError};
@@ -79,7 +80,11 @@ pub(crate) struct RootOptions {
     pub(crate) dynamic_templates: Vec<Arc<DynamicTemplate>>,
     pub(crate) meta: Option<Value>,
     pub(crate) routing_required: Option<bool>,
+    pub(crate) timestamp_required: Option<bool>,
 }
+
+/// The root option that makes every document have a timestamp. Source: Elasticsearch's metadata field of backing indices.
+pub(crate) const TIMESTAMP_OPTION: &str = "_data_stream_timestamp";
 
 /// Source: what Elasticsearch's root mapper tries when `dynamic_date_formats` is not set.
 static DYNAMIC_DATE_FORMATS: LazyLock<[Arc<DateFormat>; 2]> = LazyLock::new(|| {
@@ -131,6 +136,9 @@ impl RootOptions {
         }
         if let Some(required) = self.routing_required {
             json.insert("_routing".into(), serde_json::json!({"required": required}));
+        }
+        if let Some(required) = self.timestamp_required {
+            json.insert(TIMESTAMP_OPTION.into(), serde_json::json!({"enabled": required}));
         }
     }
 }
@@ -197,6 +205,7 @@ impl Mapping {
         let merged = merge::merge_mappings(self, &Self::from_json(update)?)?;
         if merged != *self {
             merge::check_limits(self, &merged, limits)?;
+            merged.check_timestamp()?;
         }
         Ok(merged)
     }
@@ -284,6 +293,51 @@ impl Mapping {
     #[must_use]
     pub fn is_routing_required(&self) -> bool {
         self.options.routing_required.unwrap_or(false)
+    }
+
+    /// Whether every document needs exactly one [`TIMESTAMP_FIELD`], as those of data streams do.
+    #[must_use]
+    pub fn is_timestamp_required(&self) -> bool {
+        self.options.timestamp_required.unwrap_or(false)
+    }
+
+    /// Source: what Elasticsearch checks of the timestamp of a data stream.
+    fn check_timestamp(&self) -> Result<(), MappingError> {
+        if !self.is_timestamp_required() {
+            return Ok(());
+        }
+        let refuse = |why: String| {
+            Err(MappingError::Conflict(format!(
+                "data stream timestamp field [{TIMESTAMP_FIELD}] {why}"
+            )))
+        };
+        let Some(field) = self.field(TIMESTAMP_FIELD) else {
+            return refuse("does not exist".to_owned());
+        };
+        if field.field_type() != FieldType::Date {
+            return refuse(format!(
+                "is of type [{}], but [date] is expected",
+                field.field_type().name()
+            ));
+        }
+        for (has, what) in [
+            (field.is_indexed(), "is not indexed"),
+            (field.has_doc_values(), "doesn't have doc values"),
+        ] {
+            if !has {
+                return refuse(what.to_owned());
+            }
+        }
+        for parameter in ["null_value", "ignore_malformed"] {
+            if field
+                .parameters
+                .get(parameter)
+                .is_some_and(|value| *value != Value::Bool(false))
+            {
+                return refuse(format!("has disallowed [{parameter}] attribute specified"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a document fits, or needs new fields first. For the leader's primary.

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::error::TemplateError;
 use super::mappings::overlay;
-use super::model::{IndexTemplate, TemplateContent};
+use super::model::{DataStreamTemplate, IndexTemplate, TemplateContent};
 use super::store::Templates;
 use crate::alias::AliasMetadata;
+use crate::data_stream::TIMESTAMP_FIELD;
 use crate::error::MappingError;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, TIMESTAMP_OPTION};
 use crate::settings::{IndexSettings, IndexSort, Settings, validate_for_create};
 
 /// What stands for the name of the index in the name of an alias.
@@ -34,6 +35,19 @@ impl NewIndex<'_> {
     fn is_hidden(&self) -> bool {
         self.settings.get_str("index.hidden") == Some("true")
     }
+}
+
+/// What the next backing index of a data stream gets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackingIndexTemplate {
+    /// The template that applies to the stream's name.
+    pub name: String,
+    /// What it says of streams.
+    pub data_stream: DataStreamTemplate,
+    /// What it notes.
+    pub metadata: Option<Value>,
+    /// What it and its components come to.
+    pub composition: Composition,
 }
 
 /// Settings, mapping and aliases that were laid one over the other.
@@ -92,6 +106,9 @@ impl Templates {
     /// [`TemplateError::Mapping`] if the mapping of all is nested too deeply.
     pub fn compose(&self, template: &IndexTemplate, index: &str) -> Result<Composition, TemplateError> {
         let mut composition = Composition::default();
+        if template.data_stream.is_some() {
+            composition.mappings = timestamp_mapping();
+        }
         for component in &template.composed_of {
             if let Some(component) = self.component_templates().get(component) {
                 composition.add(&component.content)?;
@@ -100,6 +117,10 @@ impl Templates {
         if let Some(content) = &template.content {
             composition.add(content)?;
         }
+        if template.data_stream.is_some() {
+            // No part of a template takes it back.
+            composition.mappings.extend(timestamp_required());
+        }
         composition.name_aliases(index);
         Ok(composition)
     }
@@ -107,11 +128,17 @@ impl Templates {
     /// What the request comes to over the template that applies to it, with the template's name; `None` if none applies.
     ///
     /// # Errors
-    /// [`TemplateError::Mapping`] if the mapping of all is nested too deeply.
+    /// [`TemplateError::OnlyForDataStreams`]; [`TemplateError::Mapping`] if the mapping of all is nested too deeply.
     pub fn compose_for(&self, new: &NewIndex<'_>) -> Result<Option<(&str, Composition)>, TemplateError> {
         let Some((name, template)) = self.find(new.name, new.is_hidden()) else {
             return Ok(None);
         };
+        if template.data_stream.is_some() {
+            return Err(TemplateError::OnlyForDataStreams {
+                index: new.name.to_owned(),
+                template: name.to_owned(),
+            });
+        }
         let mut composition = self.compose(template, new.name)?;
         composition.settings = composition.settings.apply(new.settings);
         if let Some(Value::Object(mappings)) = new.mappings {
@@ -124,4 +151,46 @@ impl Templates {
         );
         Ok(Some((name, composition)))
     }
+
+    /// What the next backing index of the data stream `stream` gets.
+    ///
+    /// # Errors
+    /// [`TemplateError::NoDataStreamTemplate`], [`TemplateError::NotForDataStreams`]; [`TemplateError::Mapping`] if the mapping of all is nested too deeply.
+    pub fn compose_backing_index(&self, stream: &str) -> Result<BackingIndexTemplate, TemplateError> {
+        let Some((name, template)) = self.find(stream, false) else {
+            return Err(TemplateError::NoDataStreamTemplate {
+                stream: stream.to_owned(),
+            });
+        };
+        let Some(data_stream) = template.data_stream else {
+            return Err(TemplateError::NotForDataStreams {
+                stream: stream.to_owned(),
+                template: name.to_owned(),
+            });
+        };
+        let mut composition = self.compose(template, stream)?;
+        composition.settings.insert("index.hidden", "true");
+        Ok(BackingIndexTemplate {
+            name: name.to_owned(),
+            data_stream,
+            metadata: template.meta.clone(),
+            composition,
+        })
+    }
+}
+
+/// What every backing index maps unless its template says more of it. Source: Elasticsearch maps the timestamp as a date.
+fn timestamp_mapping() -> Map<String, Value> {
+    let mut mapping = Map::new();
+    mapping.insert(
+        "properties".to_owned(),
+        json!({ TIMESTAMP_FIELD: {"type": "date"} }),
+    );
+    mapping
+}
+
+fn timestamp_required() -> Map<String, Value> {
+    let mut mapping = Map::new();
+    mapping.insert(TIMESTAMP_OPTION.to_owned(), json!({"enabled": true}));
+    mapping
 }

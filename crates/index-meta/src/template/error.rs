@@ -140,6 +140,31 @@ pub enum TemplateError {
         #[source]
         cause: MappingError,
     },
+    /// No template says what a data stream of this name is made of.
+    #[error("no matching index template found for data stream [{stream}]")]
+    NoDataStreamTemplate {
+        /// The stream.
+        stream: String,
+    },
+    /// The template that matches makes indices.
+    #[error("matching index template [{template}] for data stream [{stream}] has no data stream template")]
+    NotForDataStreams {
+        /// The stream.
+        stream: String,
+        /// The template.
+        template: String,
+    },
+    /// The template that matches makes data streams.
+    #[error(
+        "cannot create index with name [{index}], because it matches with template [{template}] that creates data streams only, use create \
+         data stream api instead"
+    )]
+    OnlyForDataStreams {
+        /// The index.
+        index: String,
+        /// The template.
+        template: String,
+    },
     /// A mapping is wrong.
     #[error(transparent)]
     Mapping(#[from] MappingError),

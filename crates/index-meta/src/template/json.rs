@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::TemplateError;
-use super::model::{ComponentTemplate, IndexTemplate, TemplateContent};
+use super::model::{ComponentTemplate, DataStreamTemplate, IndexTemplate, TemplateContent};
 use crate::alias::AliasMetadata;
 use crate::settings::{Settings, normalize_index_prefix};
 
@@ -51,7 +51,14 @@ struct RawIndexTemplate {
     #[serde(rename = "_meta")]
     meta: Option<Map<String, Value>>,
     allow_auto_create: Option<bool>,
-    data_stream: Option<Value>,
+    data_stream: Option<RawDataStreamTemplate>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDataStreamTemplate {
+    hidden: Option<bool>,
+    allow_custom_routing: Option<bool>,
 }
 
 /// Source: where Elasticsearch takes a list of texts, one text will do.
@@ -189,15 +196,9 @@ impl IndexTemplate {
     /// Reads an index template from its JSON form. Whether it makes sense is checked when it is put.
     ///
     /// # Errors
-    /// [`TemplateError::Malformed`], also for `data_stream`; [`TemplateError::Settings`].
+    /// [`TemplateError::Malformed`], [`TemplateError::Settings`].
     pub fn from_json(json: &Value) -> Result<Self, TemplateError> {
         let raw: RawIndexTemplate = read("index_template", json)?;
-        if raw.data_stream.is_some() {
-            return Err(TemplateError::Malformed(
-                "[data_stream] is not supported: there are no data streams here; write to an alias with a write index, and roll it over"
-                    .to_owned(),
-            ));
-        }
         Ok(Self {
             index_patterns: raw
                 .index_patterns
@@ -214,6 +215,10 @@ impl IndexTemplate {
             version: raw.version,
             meta: raw.meta.map(Value::Object),
             allow_auto_create: raw.allow_auto_create,
+            data_stream: raw.data_stream.map(|raw| DataStreamTemplate {
+                hidden: raw.hidden.unwrap_or(false),
+                allow_custom_routing: raw.allow_custom_routing.unwrap_or(false),
+            }),
         })
     }
 
@@ -232,6 +237,10 @@ impl IndexTemplate {
         put(&mut json, "version", self.version);
         put(&mut json, "_meta", self.meta.clone());
         put(&mut json, "allow_auto_create", self.allow_auto_create);
+        let data_stream = self.data_stream.map(|stream| {
+            serde_json::json!({"hidden": stream.hidden, "allow_custom_routing": stream.allow_custom_routing})
+        });
+        put(&mut json, "data_stream", data_stream);
         put(
             &mut json,
             "ignore_missing_component_templates",

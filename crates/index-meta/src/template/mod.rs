@@ -12,8 +12,8 @@ mod pattern;
 mod store;
 mod validate;
 
-pub use compose::{Composition, NewIndex};
+pub use compose::{BackingIndexTemplate, Composition, NewIndex};
 pub use error::{TemplateError, TemplateKind};
-pub use model::{ComponentTemplate, IndexTemplate, TemplateContent};
+pub use model::{ComponentTemplate, DataStreamTemplate, IndexTemplate, TemplateContent};
 pub use pattern::matches_wildcard;
 pub use store::Templates;

@@ -30,7 +30,16 @@ pub struct ComponentTemplate {
     pub meta: Option<Value>,
 }
 
-/// A template for the indices whose names match.
+/// What a template says of the data streams that it makes of names that match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DataStreamTemplate {
+    /// Whether wildcards pass them over.
+    pub hidden: bool,
+    /// Whether their documents may have a routing of their own.
+    pub allow_custom_routing: bool,
+}
+
+/// A template for the indices whose names match, or for the backing indices of the data streams whose names match.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IndexTemplate {
     /// Patterns of names, in which `*` stands for any number of characters.
@@ -49,6 +58,8 @@ pub struct IndexTemplate {
     pub meta: Option<Value>,
     /// Whether a document may create an index; wins over `action.auto_create_index`.
     pub allow_auto_create: Option<bool>,
+    /// Names that match are those of data streams, and no index can be created by them.
+    pub data_stream: Option<DataStreamTemplate>,
 }
 
 impl IndexTemplate {

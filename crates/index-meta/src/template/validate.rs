@@ -89,6 +89,16 @@ pub(super) fn composition(
             cause: "global composable templates may not specify the setting index.hidden".to_owned(),
         });
     }
+    if template.data_stream.is_some() && !composition.aliases.is_empty() {
+        let aliases: Vec<&str> = composition.aliases.keys().map(String::as_str).collect();
+        return Err(TemplateError::Invalid {
+            name: name.to_owned(),
+            cause: format!(
+                "aliases of data streams are not supported, so a template of data streams may not have aliases, but has [{}]",
+                aliases.join(", ")
+            ),
+        });
+    }
     match composition.check() {
         Ok(_) => Ok(()),
         Err(TemplateError::Mapping(cause)) => Err(TemplateError::CompositeMappings {

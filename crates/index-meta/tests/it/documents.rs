@@ -284,3 +284,40 @@ fn visiting_skips_what_a_check_would_refuse() {
     assert!(mapping.check_document(source.as_bytes()).is_err());
     assert_eq!(visited(&mapping, source), ["n=Long(1)", "!n", "!n"]);
 }
+
+#[test]
+fn a_document_of_a_data_stream_has_exactly_one_timestamp() {
+    let mapping = mapping(&json!({
+        "_data_stream_timestamp": {"enabled": true},
+        "properties": {"@timestamp": {"type": "date"}, "other": {"type": "date"}}
+    }));
+    assert!(mapping.is_timestamp_required());
+    assert_eq!(Mapping::from_json(&mapping.to_json()).unwrap(), mapping);
+    for (document, expected) in [
+        (json!({"@timestamp": 1}), None),
+        (json!({"@timestamp": ["2031-04-09T00:00:00Z"], "new": 1}), None),
+        (json!({}), Some("is missing")),
+        (json!({"other": 1, "new": 1}), Some("is missing")),
+        (json!({"@timestamp": null}), Some("is missing")),
+        (json!({"@timestamp": []}), Some("is missing")),
+        (json!({"@timestamp": [1, 2]}), Some("encountered multiple values")),
+    ] {
+        let source = document.to_string();
+        let checked = mapping.check_document(source.as_bytes());
+        let refused = checked.err().map(|error| error.to_exception());
+        let expected = expected.map(|what| format!("data stream timestamp field [@timestamp] {what}"));
+        assert_eq!(
+            refused
+                .as_ref()
+                .and_then(|refused| refused.caused_by())
+                .map(|cause| cause.reason().to_owned()),
+            expected,
+            "{document}"
+        );
+        if let Some(refused) = refused {
+            assert_eq!(refused.kind().type_name(), "document_parsing_exception");
+        }
+    }
+    let off = mapping.merge(&json!({"_data_stream_timestamp": {"enabled": false}}));
+    assert!(off.unwrap_err().to_string().contains("cannot update [enabled]"));
+}

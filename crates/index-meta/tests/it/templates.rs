@@ -369,7 +369,7 @@ fn json_round_trips_and_refuses_what_it_does_not_know() {
             "aliases": {"x": {"filter": {"term": {"a": 1}}, "index_routing": "1", "search_routing": "2", "is_write_index": true, "is_hidden": false}}
         },
         "composed_of": ["c"], "priority": 4, "version": 5, "_meta": {"m": 1}, "allow_auto_create": true,
-        "ignore_missing_component_templates": ["c"]
+        "ignore_missing_component_templates": ["c"], "data_stream": {"hidden": true, "allow_custom_routing": false}
     });
     assert_eq!(template(&full).to_json(), full);
     assert_eq!(
@@ -385,8 +385,8 @@ fn json_round_trips_and_refuses_what_it_does_not_know() {
         (json!({}), "required [index_patterns]"),
         (json!({"index_patterns": 3}), "a list of names was expected"),
         (
-            json!({"index_patterns": ["a"], "data_stream": {}}),
-            "[data_stream] is not supported",
+            json!({"index_patterns": ["a"], "data_stream": {"lifecycle": {}}}),
+            "unknown field `lifecycle`",
         ),
         (
             json!({"index_patterns": ["a"], "template": {"mappings": []}}),
@@ -420,4 +420,92 @@ fn there_are_not_more_templates_than_the_limit() {
         Err(TemplateError::Limit(_))
     ));
     assert!(templates.put_component_template("c1", more, false).is_ok());
+}
+
+#[test]
+fn a_template_of_data_streams_maps_the_timestamp_and_makes_no_index() {
+    let put = |json: Value| Templates::default().put_index_template("t", template(&json), true);
+    let of = |mappings: Value| {
+        put(
+            json!({"index_patterns": ["logs-*"], "data_stream": {}, "_meta": {"by": "me"}, "template": {"mappings": mappings}}),
+        )
+    };
+    let templates =
+        of(json!({"properties": {"a": {"type": "long"}}, "_data_stream_timestamp": {"enabled": false}}))
+            .expect("a template");
+    let made = templates.compose_backing_index("logs-app").expect("it matches");
+    assert_eq!(
+        (made.name.as_str(), made.metadata),
+        ("t", Some(json!({"by": "me"})))
+    );
+    assert_eq!(
+        Value::Object(made.composition.mappings.clone()),
+        json!({
+            "properties": {"@timestamp": {"type": "date"}, "a": {"type": "long"}},
+            "_data_stream_timestamp": {"enabled": true}
+        })
+    );
+    assert_eq!(made.composition.settings.get_str("index.hidden"), Some("true"));
+    let (settings, aliases) = (Settings::default(), BTreeMap::new());
+    let index = NewIndex {
+        name: "logs-app",
+        settings: &settings,
+        mappings: None,
+        aliases: &aliases,
+    };
+    let refused = templates.compose_for(&index).expect_err("data streams only");
+    assert!(
+        refused
+            .to_string()
+            .contains("creates data streams only, use create data stream api instead")
+    );
+    let none = templates
+        .compose_backing_index("other")
+        .expect_err("none matches");
+    assert_eq!(
+        none.to_string(),
+        "no matching index template found for data stream [other]"
+    );
+    let of_indices = put(json!({"index_patterns": ["*"]})).expect("a template");
+    let none = of_indices
+        .compose_backing_index("logs")
+        .expect_err("it makes indices");
+    assert_eq!(
+        none.to_string(),
+        "matching index template [t] for data stream [logs] has no data stream template"
+    );
+
+    for (field, expected) in [
+        (
+            json!({"type": "keyword"}),
+            "is of type [keyword], but [date] is expected",
+        ),
+        (json!({"type": "date", "index": false}), "is not indexed"),
+        (
+            json!({"type": "date", "doc_values": false}),
+            "doesn't have doc values",
+        ),
+        (
+            json!({"type": "date", "ignore_malformed": true}),
+            "disallowed [ignore_malformed]",
+        ),
+        (
+            json!({"type": "date", "null_value": "2020-01-01"}),
+            "disallowed [null_value]",
+        ),
+    ] {
+        let refused = of(json!({"properties": {"@timestamp": field}})).expect_err(expected);
+        let cause = refused.to_exception().to_string();
+        assert!(cause.contains(expected), "{cause}");
+    }
+    let date = json!({"properties": {"@timestamp": {"type": "date", "format": "epoch_millis"}}});
+    assert!(of(date).is_ok());
+    let aliases =
+        put(json!({"index_patterns": ["a"], "data_stream": {}, "template": {"aliases": {"x": {}}}}));
+    assert!(
+        aliases
+            .expect_err("aliases")
+            .to_string()
+            .contains("aliases of data streams are not supported")
+    );
 }

@@ -9,7 +9,7 @@ mod shard_bulk;
 mod target;
 mod update;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use es_exception::Exception;
@@ -108,11 +108,12 @@ impl IndicesService {
             .map_or_else(|| Err(not_reached()), |item| item.result)
     }
 
-    /// Creates the indices that items name and that do not exist; answers why an index could not be created, by name.
+    /// Creates the indices and data streams that items name and that do not exist; answers why one could not be created, by name.
     async fn auto_create_all(&self, items: &[BulkItem]) -> BTreeMap<String, Exception> {
         let state = self.state();
         let mut failed = BTreeMap::new();
         let mut seen: Option<&str> = None;
+        let mut tried = BTreeSet::new();
         for item in items {
             // Items mostly name the same index one after the other.
             if seen == Some(item.index.as_str())
@@ -121,14 +122,31 @@ impl IndicesService {
             {
                 continue;
             }
-            seen = Some(&item.index);
-            let exists =
-                state.index(&item.index).is_some() || state.indices_with_alias(&item.index).next().is_some();
-            if exists || failed.contains_key(&item.index) {
+            let name = item.index.as_str();
+            let exists = state.index(name).is_some()
+                || state.data_streams.contains_key(name)
+                || state.indices_with_alias(name).next().is_some();
+            if exists {
+                seen = Some(name);
                 continue;
             }
-            if let Err(error) = self.auto_create(&item.index).await {
-                failed.insert(item.index.clone(), error);
+            let is_create = matches!(item.action, BulkAction::Create { .. });
+            if !is_create && failed.contains_key(name) {
+                continue;
+            }
+            let is_stream = Self::begins_data_stream(&state, name);
+            if is_stream && !is_create {
+                // It would be refused by the stream, so it is no reason to create one; another item may be.
+                failed.entry(name.to_owned()).or_insert_with(target::creates_only);
+                continue;
+            }
+            seen = Some(name);
+            if (item.require_data_stream && !is_stream) || !tried.insert(name) {
+                continue;
+            }
+            match self.auto_create(name).await {
+                Ok(()) => drop(failed.remove(name)),
+                Err(error) => drop(failed.insert(name.to_owned(), error)),
             }
         }
         failed

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cluster::{BlockLevel, ClusterState, IndexMetadata, check_block};
 use es_exception::{Exception, ExceptionKind};
+use index_meta::DataStream;
 use oplog::{ShardId, ShardNumber};
 use shard::WritePrecondition;
 
@@ -21,7 +22,14 @@ pub(super) struct Targets<'a> {
     state: Arc<ClusterState>,
     not_created: &'a BTreeMap<String, Exception>,
     /// Names that were looked up, with the index or why it cannot be written to.
-    known: BTreeMap<String, Result<Arc<IndexMetadata>, Exception>>,
+    known: BTreeMap<String, Result<Found, Exception>>,
+}
+
+/// The index that a name stands for.
+struct Found {
+    index: Arc<IndexMetadata>,
+    /// The data stream that it backs, and the name of that.
+    stream: Option<(String, Arc<DataStream>)>,
 }
 
 impl<'a> Targets<'a> {
@@ -45,16 +53,26 @@ impl<'a> Targets<'a> {
             );
             return Err(Exception::new(ExceptionKind::IndexNotFound, reason).with_index(&item.index));
         }
+        if item.require_data_stream && !self.state.data_streams.contains_key(&item.index) {
+            let reason = format!(
+                "no such index [{}] and [require_data_stream] request flag is [true] and [{}] is not a data stream",
+                item.index, item.index
+            );
+            return Err(Exception::new(ExceptionKind::IndexNotFound, reason).with_index(&item.index));
+        }
         if !self.known.contains_key(&item.index) {
             let found = self.look_up(&item.index);
             self.known.insert(item.index.clone(), found);
         }
-        let index = match self.known.get(&item.index) {
-            Some(Ok(index)) => index,
+        let Found { index, stream } = match self.known.get(&item.index) {
+            Some(Ok(found)) => found,
             Some(Err(error)) => return Err(error.clone()),
             None => return Err(Exception::index_not_found(&item.index)),
         };
         check_item(&item)?;
+        if let Some((name, stream)) = stream {
+            check_stream(&item, name, stream)?;
+        }
         let routing = routing_of(index, &item)?;
         let auto_id = item.id.is_none();
         let (id, action) = match item.id {
@@ -66,7 +84,20 @@ impl<'a> Targets<'a> {
         Ok((index, shard_id, Pending::new(id, auto_id, routing, action)))
     }
 
-    fn look_up(&self, name: &str) -> Result<Arc<IndexMetadata>, Exception> {
+    fn look_up(&self, name: &str) -> Result<Found, Exception> {
+        if self
+            .state
+            .data_streams
+            .get(name)
+            .is_some_and(|stream| stream.replicated)
+        {
+            let reason = format!(
+                "cannot write to data stream [{name}]: it is replicated from another cluster; write there, or promote it first"
+            );
+            return Err(Exception::new(ExceptionKind::Status, reason)
+                .with_status(403)
+                .with_index(name));
+        }
         let index = resolve_one(&self.state, name, true)
             .map_err(|missing| self.not_created.get(name).cloned().unwrap_or(missing))?;
         index.require_open()?;
@@ -80,8 +111,47 @@ impl<'a> Targets<'a> {
                 .with_status(403)
                 .with_index(&index.name));
         }
-        Ok(Arc::clone(index))
+        let stream = self.state.data_stream_of(&index.name);
+        Ok(Found {
+            index: Arc::clone(index),
+            stream: stream.map(|(name, stream)| (name.to_owned(), Arc::clone(stream))),
+        })
     }
+}
+
+/// The refusal of a write to a data stream that is no create.
+pub(super) fn creates_only() -> Exception {
+    Exception::illegal_argument("only write ops with an op_type of create are allowed in data streams")
+}
+
+/// What may be written to a data stream, or to one of its backing indices by name. Source: Elasticsearch's `TransportBulkAction`.
+fn check_stream(item: &BulkItem, name: &str, stream: &DataStream) -> Result<(), Exception> {
+    let is_create = matches!(item.action, BulkAction::Create { .. });
+    if item.index == name {
+        if !is_create {
+            return Err(creates_only());
+        }
+        if item.routing.is_some() && !stream.allow_custom_routing {
+            return Err(Exception::illegal_argument(format!(
+                "index request targeting data stream [{name}] specifies a custom routing but the [allow_custom_routing] setting was not enabled \
+                 in the data stream's template."
+            )));
+        }
+        return Ok(());
+    }
+    let how = match &item.action {
+        BulkAction::Create { .. } => "op_type=create",
+        BulkAction::Index {
+            precondition: WritePrecondition::SeqNo { .. },
+            ..
+        }
+        | BulkAction::Delete { .. }
+        | BulkAction::Update(_) => return Ok(()),
+        BulkAction::Index { .. } => "op_type=index and no if_primary_term and if_seq_no set",
+    };
+    Err(Exception::illegal_argument(format!(
+        "index request with {how} targeting backing indices is disallowed, target corresponding data stream [{name}] instead"
+    )))
 }
 
 fn check_item(item: &BulkItem) -> Result<(), Exception> {

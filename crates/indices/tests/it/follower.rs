@@ -18,6 +18,7 @@ fn follower(node: &Node) -> NewFollowerIndex {
     let mut settings = Settings::default();
     settings.insert(cluster::FOLLOWING_INDEX_SETTING, "true");
     NewFollowerIndex {
+        data_stream: None,
         name: "follower".into(),
         number_of_shards: leader.number_of_shards,
         number_of_routing_shards: leader.number_of_routing_shards,

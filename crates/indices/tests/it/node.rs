@@ -117,6 +117,7 @@ pub(crate) fn item(index: &str, id: Option<&str>, action: BulkAction) -> BulkIte
         id: id.map(str::to_owned),
         routing: None,
         require_alias: false,
+        require_data_stream: false,
         action,
     }
 }

@@ -79,6 +79,7 @@ impl Node {
             id: Some(number.to_string()),
             routing: None,
             require_alias: false,
+            require_data_stream: false,
             action: BulkAction::Index {
                 source: Bytes::from(json!({"n": number}).to_string()),
                 precondition: WritePrecondition::None,

@@ -73,6 +73,7 @@ pub(crate) async fn state(call: Call) -> Result<Reply, Exception> {
                 "version": state.metadata_version,
                 "templates": {},
                 "indices": printed,
+                "data_stream": {"data_stream": data_streams(&state), "data_stream_aliases": {}},
                 "index-graveyard": {"tombstones": []},
             }),
         );
@@ -97,6 +98,21 @@ fn nodes(state: &ClusterState) -> Value {
             .map(|(id, node)| (id.to_string(), one(node)))
             .collect(),
     )
+}
+
+fn data_streams(state: &ClusterState) -> Value {
+    let one = |(name, stream): (&String, &std::sync::Arc<index_meta::DataStream>)| {
+        let indices = stream.indices().filter_map(|index| state.index(index));
+        let indices: Vec<Value> = indices
+            .map(|index| json!({"index_name": index.name, "index_uuid": index.uuid.to_string()}))
+            .collect();
+        let printed = json!({
+            "name": name, "timestamp_field": {"name": index_meta::TIMESTAMP_FIELD}, "indices": indices, "generation": stream.generation,
+            "hidden": stream.hidden, "replicated": stream.replicated, "system": false, "allow_custom_routing": stream.allow_custom_routing,
+        });
+        (name.clone(), printed)
+    };
+    Value::Object(state.data_streams.iter().map(one).collect())
 }
 
 fn metadata(index: &IndexMetadata, flat: bool) -> Value {

@@ -22,6 +22,8 @@ pub(crate) async fn get_index(call: Call) -> Result<Reply, Exception> {
                 .iter()
                 .any(|feature| feature.trim_end_matches('s') == name)
     };
+    let state = call.state.cluster().state();
+    let streams = state.data_streams_by_index();
     let mut answer = Map::new();
     for index in targets::any_state(&call)? {
         let mut object = Map::new();
@@ -39,6 +41,9 @@ pub(crate) async fn get_index(call: Call) -> Result<Reply, Exception> {
                     print_settings(&defaults(&index, |_| true), flat),
                 );
             }
+        }
+        if let Some(stream) = streams.get(index.name.as_str()) {
+            object.insert("data_stream".to_owned(), (*stream).into());
         }
         answer.insert(index.name.clone(), Value::Object(object));
     }

@@ -21,7 +21,7 @@ const UNSUPPORTED: [&str; 4] = [
     "min_primary_shard_docs",
 ];
 
-/// Rolls the alias over if the conditions hold, or says whether they do.
+/// Rolls the alias or the data stream over if the conditions hold, or says whether they do.
 pub(crate) async fn rollover(call: Call) -> Result<Reply, Exception> {
     check_timeouts(&call)?;
     let dry_run = call.params.flag("dry_run", false)?;

@@ -339,6 +339,44 @@ pub(super) const APIS: &[Api] = &[
     ),
     Api::new(
         INDICES,
+        "indices.create_data_stream",
+        &["PUT /_data_stream/{name}"],
+        "Makes a data stream with its first backing index, by an index template",
+    ),
+    Api::new(
+        INDICES,
+        "indices.delete_data_stream",
+        &["DELETE /_data_stream/{name}"],
+        "Removes data streams and their backing indices",
+    ),
+    Api::new(
+        INDICES,
+        "indices.data_streams_stats",
+        &["GET /_data_stream/_stats", "GET /_data_stream/{name}/_stats"],
+        "Counts and sizes of data streams",
+    ),
+    Api::new(
+        INDICES,
+        "indices.promote_data_stream",
+        &["POST /_data_stream/_promote/{name}"],
+        "Makes a replicated data stream an ordinary one",
+    ),
+    Api::new(
+        INDICES,
+        "indices.migrate_to_data_stream",
+        &["POST /_data_stream/_migrate/{name}"],
+        "Makes a data stream of an alias",
+    )
+    .differs("refused"),
+    Api::new(
+        INDICES,
+        "indices.modify_data_stream",
+        &["POST /_data_stream/_modify"],
+        "Adds and removes backing indices",
+    )
+    .differs("refused"),
+    Api::new(
+        INDICES,
         "indices.rollover",
         &["POST /{index}/_rollover", "POST /{index}/_rollover/{new_index}"],
         "Makes the next index of an alias, if its conditions are met",

@@ -12,6 +12,7 @@ mod by_query;
 mod cat;
 mod cluster;
 mod damage;
+mod data_streams;
 mod disk;
 mod documents;
 mod edge;

@@ -121,9 +121,9 @@ async fn what_is_wrong_with_a_template_is_said() {
             "Invalid alias name [a b]",
         ),
         (
-            r#"{"index_patterns": ["x"], "data_stream": {}}"#,
+            r#"{"index_patterns": ["x"], "data_stream": {"lifecycle": {}}}"#,
             "x_content_parse_exception",
-            "[data_stream] is not supported",
+            "unknown field `lifecycle`",
         ),
         (
             r#"{"index_patterns": ["x"], "patterns": []}"#,
@@ -326,15 +326,4 @@ async fn templates_are_shown_as_a_table() {
             .expect(200),
         json!([{"name": "more", "order": "0"}])
     );
-}
-
-#[tokio::test]
-async fn there_are_no_data_streams() {
-    let node = Node::start().await;
-    for path in ["/_data_stream", "/_data_stream/logs-*?expand_wildcards=all"] {
-        assert_eq!(node.get(path).await.expect(200), json!({"data_streams": []}));
-    }
-    node.get("/_data_stream/logs-*,logs")
-        .await
-        .refused(404, "index_not_found_exception");
 }

@@ -60,6 +60,21 @@ pub struct IndexMetadataRequest {
     pub timeout: Duration,
 }
 
+/// A data stream of another cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteDataStream {
+    /// Name.
+    pub name: String,
+    /// Counts its backing indices, those that are gone included.
+    pub generation: u64,
+    /// Whether patterns pass it over.
+    pub hidden: bool,
+    /// Whether documents may have a routing of their own.
+    pub allow_custom_routing: bool,
+    /// What its template notes, a JSON object.
+    pub metadata: Option<String>,
+}
+
 /// All about one index of another cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteIndexMetadata {
@@ -70,7 +85,7 @@ pub struct RemoteIndexMetadata {
     /// Whether it is open.
     pub open: bool,
     /// The data stream that it backs.
-    pub data_stream: Option<String>,
+    pub data_stream: Option<RemoteDataStream>,
     /// Number of primary shards.
     pub number_of_shards: u32,
     /// Number that documents are routed by.
@@ -232,11 +247,15 @@ impl TryFrom<proto::IndexMetadataResponse> for RemoteIndexMetadata {
         {
             return Err(fields.invalid("shards", format!("there is no shard [{}]", beyond.shard)));
         }
+        let data_stream = wire
+            .data_stream
+            .map(|name| data_stream(&fields, name, wire.data_stream_metadata.unwrap_or_default()))
+            .transpose()?;
         Ok(Self {
             name: fields.not_empty("name", wire.name)?,
             uuid: fields.parsed("uuid", &wire.uuid)?,
             open: wire.open,
-            data_stream: wire.data_stream,
+            data_stream,
             number_of_shards: wire.number_of_shards,
             number_of_routing_shards: wire.number_of_routing_shards,
             settings: json_object(&fields, "settings", wire.settings)?,
@@ -255,6 +274,23 @@ impl TryFrom<proto::IndexMetadataResponse> for RemoteIndexMetadata {
     }
 }
 
+fn data_stream(
+    fields: &Fields,
+    name: String,
+    more: proto::DataStreamMetadata,
+) -> Result<RemoteDataStream, InvalidMessage> {
+    Ok(RemoteDataStream {
+        name: fields.not_empty("data_stream", name)?,
+        generation: more.generation,
+        hidden: more.hidden,
+        allow_custom_routing: more.allow_custom_routing,
+        metadata: more
+            .metadata
+            .map(|text| json_object(fields, "data_stream_metadata.metadata", text))
+            .transpose()?,
+    })
+}
+
 /// Text that is a JSON object, kept as text: what is in it is for others to judge.
 fn json_object(fields: &Fields, field: &'static str, text: String) -> Result<String, InvalidMessage> {
     match serde_json::from_str::<&serde_json::value::RawValue>(&text) {
@@ -266,11 +302,24 @@ fn json_object(fields: &Fields, field: &'static str, text: String) -> Result<Str
 
 impl From<RemoteIndexMetadata> for proto::IndexMetadataResponse {
     fn from(metadata: RemoteIndexMetadata) -> Self {
+        let (data_stream, data_stream_metadata) = match metadata.data_stream {
+            Some(stream) => {
+                let more = proto::DataStreamMetadata {
+                    generation: stream.generation,
+                    hidden: stream.hidden,
+                    allow_custom_routing: stream.allow_custom_routing,
+                    metadata: stream.metadata,
+                };
+                (Some(stream.name), Some(more))
+            }
+            None => (None, None),
+        };
         Self {
             name: metadata.name,
             uuid: metadata.uuid.to_string(),
             open: metadata.open,
-            data_stream: metadata.data_stream,
+            data_stream,
+            data_stream_metadata,
             number_of_shards: metadata.number_of_shards,
             number_of_routing_shards: metadata.number_of_routing_shards,
             settings: metadata.settings,

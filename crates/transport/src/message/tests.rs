@@ -151,7 +151,7 @@ proptest! {
 
     #[test]
     fn metadata_crosses(
-        index in shards(), name in ".{1,9}", data_stream in prop::option::of(".{0,9}"), flags: [bool; 4],
+        index in shards(), name in ".{1,9}", data_stream in prop::option::of(".{1,9}"), flags: [bool; 4],
         versions: [u64; 4], history_uuid in prop::option::of(histories()), checkpoint in prop::option::of(seq_nos()),
         minimum in prop::option::of(any::<u64>()), timeout in times(), number_of_shards in 1_u32..9,
     ) {
@@ -175,7 +175,12 @@ proptest! {
             global_checkpoint: checkpoint, max_seq_no: checkpoint, store_bytes: versions[3],
         };
         check::<_, proto::IndexMetadataResponse>(RemoteIndexMetadata {
-            name, uuid, open: flags[1], data_stream, number_of_shards, number_of_routing_shards: 1024,
+            name, uuid, open: flags[1], number_of_shards,
+            data_stream: data_stream.map(|name| RemoteDataStream {
+                name, generation: versions[0], hidden: flags[2], allow_custom_routing: flags[3],
+                metadata: flags[0].then(|| r#"{"a":1}"#.to_owned()),
+            }),
+            number_of_routing_shards: 1024,
             settings: r#"{"index.number_of_shards":"1"}"#.to_owned(), mapping: "{ }".to_owned(), aliases: "{}".to_owned(),
             mapping_version: versions[0], settings_version: versions[1], aliases_version: versions[2],
             metadata_version: versions[3], shards: (0..number_of_shards).map(shard).collect(),

@@ -6,6 +6,7 @@ mod bad_input;
 mod bootstrap;
 mod chain_link_faults;
 mod damaged_follower;
+mod data_streams;
 mod fallen_behind;
 mod follower_killed;
 mod leader_killed;
@@ -16,8 +17,10 @@ mod pause_resume;
 mod random_faults;
 mod recovery_link_faults;
 mod startup_refusals;
+mod tools;
 mod unfollow;
 mod updates_and_deletes;
+mod yaml_tests;
 
 use crate::context::Context;
 use anyhow::Result;
@@ -26,25 +29,39 @@ use std::pin::Pin;
 
 type Run = for<'a> fn(&'a Context<'a>) -> Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 
+/// What must be installed for a scenario, beside the program under test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// No more.
+    Nothing,
+    /// The official clients.
+    Clients,
+    /// The third-party tools.
+    Tools,
+}
+
 /// One scenario.
 pub(crate) struct Scenario {
     /// Its name on the command line.
     pub(crate) name: &'static str,
     /// What it shows.
     pub(crate) about: &'static str,
-    /// Whether it needs the official clients.
-    pub(crate) needs_clients: bool,
+    /// What must be installed for it.
+    pub(crate) needs: Needs,
     /// Runs it.
     pub(crate) run: Run,
 }
 
 macro_rules! scenario {
     ($module:ident, $name:literal, $about:literal) => {
+        scenario!($module::run, Nothing, $name, $about)
+    };
+    ($run:path, $needs:ident, $name:literal, $about:literal) => {
         Scenario {
             name: $name,
             about: $about,
-            needs_clients: false,
-            run: |context| Box::pin($module::run(context)),
+            needs: Needs::$needs,
+            run: |context| Box::pin($run(context)),
         }
     };
 }
@@ -80,6 +97,11 @@ pub(crate) const ALL: &[Scenario] = &[
         auto_follow,
         "auto-follow",
         "new indices are followed by themselves, whatever is paused, cut or killed meanwhile"
+    ),
+    scenario!(
+        data_streams,
+        "data-streams",
+        "a data stream is followed backing index by backing index, whatever is cut or killed meanwhile, and taken over by promotion"
     ),
     scenario!(
         updates_and_deletes,
@@ -136,10 +158,40 @@ pub(crate) const ALL: &[Scenario] = &[
         "random-faults",
         "kills, restarts, cuts and pauses in a random order under load: afterwards both sides are equal"
     ),
-    Scenario {
-        name: "official-clients",
-        about: "the samples of the documentation run on the official Python and JavaScript clients",
-        needs_clients: true,
-        run: |context| Box::pin(official_clients::run(context)),
-    },
+    scenario!(
+        official_clients::run,
+        Clients,
+        "official-clients",
+        "the samples of the documentation run on the official Python and JavaScript clients"
+    ),
+    scenario!(
+        tools::elasticdump,
+        Tools,
+        "tool-elasticdump",
+        "elasticdump copies an index to files and into other indices, by scroll and by search_after"
+    ),
+    scenario!(
+        tools::curator,
+        Tools,
+        "tool-curator",
+        "the actions of Curator do what they say"
+    ),
+    scenario!(
+        tools::rsyslog,
+        Tools,
+        "tool-rsyslog",
+        "messages and lines of files arrive through rsyslog, also while the node is away"
+    ),
+    scenario!(
+        tools::rally,
+        Tools,
+        "tool-rally",
+        "Rally races against a leader and records the statistics of its follower"
+    ),
+    scenario!(
+        yaml_tests::run,
+        Clients,
+        "yaml-tests",
+        "of Elasticsearch's public YAML tests pass those that docs/yaml-tests.md says do"
+    ),
 ];

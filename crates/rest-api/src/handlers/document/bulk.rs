@@ -9,9 +9,7 @@ use shard::{SourceFilter, WritePrecondition};
 use super::answer::{FailedItem, WriteAnswer};
 use super::get::source_filter;
 use super::update_body::{self, UpdateBody};
-use super::write_params::{
-    Expectation, check_active_shards, no_data_stream, refresh_policy, versioned_create,
-};
+use super::write_params::{Expectation, check_active_shards, refresh_policy, versioned_create};
 use crate::bulk_body::{self, ActionMeta, BulkAction, BulkVerb};
 use crate::call::Call;
 use crate::date_math_names::resolve_names;
@@ -125,9 +123,6 @@ impl Defaults<'_> {
                 result: Err(failure),
             }))
         };
-        if meta.require_data_stream.unwrap_or(self.require_data_stream) {
-            return Err(refused(no_data_stream(&index)));
-        }
         let expectation = expectation(&meta);
         let mut filter = None;
         let as_problem = |exception: Exception| {
@@ -172,6 +167,7 @@ impl Defaults<'_> {
             id: meta.id,
             routing: meta.routing.or_else(|| self.routing.map(str::to_owned)),
             require_alias: self.require_alias || meta.require_alias,
+            require_data_stream: meta.require_data_stream.unwrap_or(self.require_data_stream),
             action,
         };
         Ok((item, filter))

@@ -8,17 +8,18 @@ use shard::{SourceFilter, WritePrecondition};
 use super::answer::WriteAnswer;
 use super::get::source_filter;
 use super::update_body::{self, UpdateBody};
-use super::write_params::{
-    Expectation, check_active_shards, invalid, no_data_stream, refresh_policy, versioned_create,
-};
+use super::write_params::{Expectation, check_active_shards, invalid, refresh_policy, versioned_create};
 use crate::call::Call;
 use crate::reply::Reply;
 
 /// `PUT|POST /{index}/_doc/{id}` and `POST /{index}/_doc`: stores a document.
 pub(crate) async fn index_document(call: Call) -> Result<Reply, Exception> {
     let id = call.segment("id").map(str::to_owned);
+    let precondition = Expectation::of(&call.params)?.precondition()?;
     let create = match call.params.text("op_type") {
-        None | Some("index") => false,
+        // Source: a document that gets its id here is created, which data streams ask for.
+        None => id.is_none() && precondition == WritePrecondition::None,
+        Some("index") => false,
         Some("create") => true,
         Some(other) => {
             return Err(Exception::illegal_argument(format!(
@@ -28,7 +29,6 @@ pub(crate) async fn index_document(call: Call) -> Result<Reply, Exception> {
     };
     refuse_pipeline(&call)?;
     let source = source(&call)?;
-    let precondition = Expectation::of(&call.params)?.precondition()?;
     let action = match (create, precondition) {
         (false, _) if id.is_none() && precondition != WritePrecondition::None => {
             return Err(invalid("an id must be provided if version or if_seq_no are set"));
@@ -114,14 +114,12 @@ async fn write(
     let refresh = refresh_policy(&call.params)?;
     call.params.timeout("timeout")?;
     check_active_shards(&call.params)?;
-    if call.params.flag("require_data_stream", false)? {
-        return Err(no_data_stream(call.index()));
-    }
     let item = BulkItem {
         index: call.index().to_owned(),
         id,
         routing: call.params.text("routing").map(str::to_owned),
         require_alias: call.params.flag("require_alias", false)?,
+        require_data_stream: call.params.flag("require_data_stream", false)?,
         action,
     };
     let mut response = call.state.indices().write(item, refresh).await?;

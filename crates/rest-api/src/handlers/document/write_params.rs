@@ -46,12 +46,6 @@ pub(super) fn check_active_shards(params: &Params) -> Result<(), Exception> {
     }
 }
 
-/// The refusal of a write that goes to a data stream alone: there are none here.
-pub(super) fn no_data_stream(index: &str) -> Exception {
-    let reason = format!("[require_data_stream] request flag is [true] and [{index}] is not a data stream");
-    Exception::new(ExceptionKind::IndexNotFound, reason).with_index(index)
-}
-
 /// The refusal of a create that expects a version of the document that it is to create.
 pub(super) fn versioned_create() -> Exception {
     invalid("create operations only support internal versioning, and no if_seq_no")

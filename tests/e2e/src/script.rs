@@ -1,0 +1,33 @@
+//! Scripts of `tests/e2e/clients`: clients and tools as their users drive them, against the two clusters of a pair.
+
+use crate::pair::Pair;
+use anyhow::{Context as _, Result, ensure};
+use std::path::Path;
+use std::process::Command;
+
+/// What every script says at its end, so that one that ended early is noticed.
+const PASSED: &str = "all samples passed";
+
+/// The command of one script; it finds the addresses of the pair in its environment.
+pub(crate) fn command(interpreter: &Path, script: &Path, pair: &Pair) -> Command {
+    let mut command = Command::new(interpreter);
+    command
+        .arg(script)
+        .env("LEADER", pair.leader.rest().base())
+        .env("FOLLOWER", pair.follower.rest().base())
+        .env("LEADER_TRANSPORT", &pair.leader.addresses().transport);
+    command
+}
+
+/// Runs a script to its end, which must be a success; what it said is part of the error.
+pub(crate) async fn run(name: &str, mut command: Command) -> Result<()> {
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await?
+        .with_context(|| format!("cannot run {name}"))?;
+    let said = [output.stdout, output.stderr]
+        .map(|text| String::from_utf8_lossy(&text).into_owned())
+        .concat();
+    ensure!(output.status.success(), "{name}: {}\n{said}", output.status);
+    ensure!(said.contains(PASSED), "{name} ended early:\n{said}");
+    Ok(())
+}
