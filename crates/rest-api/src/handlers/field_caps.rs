@@ -218,10 +218,12 @@ fn of_field(field: &FieldMapping) -> Capability {
     }
 }
 
+/// The indices that have a field so, by type.
+type Types<'a> = BTreeMap<&'static str, Vec<(&'a str, Capability)>>;
+
 /// The answer for indices in order of their names.
 fn capabilities(indices: &[(&str, &Mapping)], wanted: &Wanted) -> Value {
-    // By field and type: the indices that have it so.
-    let mut fields: BTreeMap<String, BTreeMap<&'static str, Vec<(&str, Capability)>>> = BTreeMap::new();
+    let mut fields: BTreeMap<String, Types<'_>> = BTreeMap::new();
     for (name, mapping) in indices {
         for (path, capability) in of_index(mapping, wanted) {
             let types = fields.entry(path).or_default();
@@ -236,11 +238,7 @@ fn capabilities(indices: &[(&str, &Mapping)], wanted: &Wanted) -> Value {
     json!({"indices": names, "fields": shown})
 }
 
-fn types_of(
-    names: &[&str],
-    types: &BTreeMap<&'static str, Vec<(&str, Capability)>>,
-    include_unmapped: bool,
-) -> Value {
+fn types_of(names: &[&str], types: &Types<'_>, include_unmapped: bool) -> Value {
     let having: BTreeSet<&str> = types.values().flatten().map(|(name, _)| *name).collect();
     let without: Vec<&str> = names
         .iter()

@@ -29,7 +29,7 @@ pub struct InnerHitsRequest {
 }
 
 /// Most entries of `inner_hits`.
-const MAX_INNER_HITS: usize = 100;
+const MAX_INNER_HITS: usize = 10;
 /// Source: what `inner_hits` may say, without what is refused here.
 const INNER_OPTIONS: [&str; 12] = [
     "from",
@@ -60,9 +60,12 @@ impl Collapse {
                 ("field", Value::String(name)) => field = Some(name.clone()),
                 // A hint on how to search for the hits of groups.
                 ("max_concurrent_group_searches", Value::Number(_)) => {}
-                ("inner_hits", Value::Array(items)) if items.len() <= MAX_INNER_HITS => {
-                    inner = items.iter().collect();
+                ("inner_hits", Value::Array(items)) if items.len() > MAX_INNER_HITS => {
+                    return Err(Exception::illegal_argument(format!(
+                        "[inner_hits] has more than [{MAX_INNER_HITS}] entries"
+                    )));
                 }
+                ("inner_hits", Value::Array(items)) => inner = items.iter().collect(),
                 ("inner_hits", item) => inner = vec![item],
                 _ => return Err(malformed(format!("[collapse] unknown field [{key}]"))),
             }

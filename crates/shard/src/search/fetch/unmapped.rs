@@ -1,5 +1,7 @@
 //! `include_unmapped`: values that are in the source and not in the mapping.
 
+use std::collections::HashMap;
+
 use index_meta::Mapping;
 use serde_json::{Map, Value};
 
@@ -14,6 +16,7 @@ pub(super) fn unmapped_values(
     let mut walk = Walk {
         mapping,
         patterns,
+        places: HashMap::new(),
         found: Vec::new(),
     };
     walk.object("", document);
@@ -23,6 +26,8 @@ pub(super) fn unmapped_values(
 struct Walk<'a> {
     mapping: &'a Mapping,
     patterns: &'a [&'a str],
+    /// Where a path is in `found`.
+    places: HashMap<String, usize>,
     found: Vec<(String, Vec<Value>)>,
 }
 
@@ -48,9 +53,12 @@ impl Walk<'_> {
                 if !self.patterns.iter().any(is_wanted) || self.mapping.field(path).is_some() {
                     return;
                 }
-                match self.found.iter_mut().rev().find(|(found, _)| found == path) {
-                    Some((_, values)) => values.push(plain.clone()),
-                    None => self.found.push((path.to_owned(), vec![plain.clone()])),
+                match self.places.get(path) {
+                    Some(place) => self.found[*place].1.push(plain.clone()),
+                    None => {
+                        self.places.insert(path.to_owned(), self.found.len());
+                        self.found.push((path.to_owned(), vec![plain.clone()]));
+                    }
                 }
             }
         }

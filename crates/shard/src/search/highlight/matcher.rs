@@ -7,7 +7,7 @@ use index_meta::{FieldMapping, FieldType, Mapping};
 use super::clauses::{Clause, Sought, Target, TextKind};
 use super::measured::Measured;
 use super::pattern::{Pattern, PatternKind};
-use super::phrase::{Occurrence, Phrase, Place};
+use super::phrase::{MAX_OCCURRENCES, Occurrence, Phrase, Place};
 use super::words::Words;
 use crate::analysis::Analyzers;
 use crate::search::wildcard_match;
@@ -39,13 +39,20 @@ pub(super) struct Matcher {
     words: HashMap<String, usize>,
     patterns: Vec<(Pattern, usize)>,
     phrases: Vec<(Phrase, usize)>,
+    /// The phrases and places of each word, and of those words that may go on.
+    places: HashMap<String, Vec<(usize, usize)>>,
+    prefix_places: Vec<(usize, usize)>,
     terms: usize,
 }
 
 /// Words of a query that are looked for at most. Source: the bound of queries.
 const MAX_WORDS: usize = 65_536;
+/// Patterns, and words of a phrase, that are looked for at most. Source: the bound of Lucene's clauses.
+const MAX_PATTERNS: usize = 1_024;
 /// Words of a text that are looked at.
 const MAX_TOKENS: usize = 1_000_000;
+/// Matches of a text that are kept.
+const MAX_MATCHES: usize = 1_000_000;
 
 /// What matchers are made by.
 #[derive(Clone, Copy)]
@@ -57,23 +64,25 @@ pub(super) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// What `words` look for in the fields `matched`; in any field if there is none. It is to be found in texts of the first of them.
-    pub(super) fn matcher(&self, words: &Words, matched: &[&FieldMapping]) -> Matcher {
+    /// What `words` look for in these fields.
+    pub(super) fn matcher(&self, words: &Words, fields: &[&FieldMapping]) -> Matcher {
         let mut matcher = Matcher::default();
         for clause in &words.clauses {
-            match matched {
-                [] => {
-                    for field in self.fields_of(&clause.target) {
-                        self.add(&mut matcher, clause, field);
-                    }
+            for field in fields {
+                if self.is_about(&clause.target, field.path()) {
+                    self.add(&mut matcher, clause, field);
                 }
-                fields => {
-                    for field in fields {
-                        if self.is_about(&clause.target, field.path()) {
-                            self.add(&mut matcher, clause, field);
-                        }
-                    }
-                }
+            }
+        }
+        matcher
+    }
+
+    /// What `words` look for in any field.
+    pub(super) fn matcher_of_any(&self, words: &Words) -> Matcher {
+        let mut matcher = Matcher::default();
+        for clause in &words.clauses {
+            for field in self.fields_of(&clause.target) {
+                self.add(&mut matcher, clause, field);
             }
         }
         matcher
@@ -191,6 +200,9 @@ impl Matcher {
     }
 
     fn pattern(&mut self, kind: PatternKind, pattern: &str, case_insensitive: bool) {
+        if self.patterns.len() >= MAX_PATTERNS {
+            return;
+        }
         if let Some(pattern) = Pattern::new(kind, pattern, case_insensitive) {
             let term = self.next_term();
             self.patterns.push((pattern, term));
@@ -219,12 +231,26 @@ impl Matcher {
                 if let Some(last) = places.last_mut() {
                     last.is_prefix = is_prefix;
                 }
-                if !places.is_empty() {
-                    let term = self.next_term();
-                    self.phrases.push((Phrase { places, slop }, term));
+                if (1..=MAX_PATTERNS).contains(&places.len()) && self.phrases.len() < MAX_PATTERNS {
+                    self.phrase(Phrase { places, slop });
                 }
             }
         }
+    }
+
+    fn phrase(&mut self, phrase: Phrase) {
+        let number = self.phrases.len();
+        for (at, place) in phrase.places.iter().enumerate() {
+            if place.is_prefix {
+                self.prefix_places.push((number, at));
+                continue;
+            }
+            for word in &place.words {
+                self.places.entry(word.clone()).or_default().push((number, at));
+            }
+        }
+        let term = self.next_term();
+        self.phrases.push((phrase, term));
     }
 
     /// What there is of it in a text of the field: the value of a keyword, or a text that is analyzed up to `limit` characters. `whole_phrases`: a phrase is
@@ -244,6 +270,7 @@ impl Matcher {
                 .iter()
                 .map(|(phrase, _)| vec![Vec::new(); phrase.places.len()])
                 .collect(),
+            count: 0,
             found: FoundIn::default(),
         };
         if field.field_type() == FieldType::Text {
@@ -288,6 +315,8 @@ struct Finding<'m> {
     matcher: &'m Matcher,
     /// By phrase and place.
     occurrences: Vec<Vec<Vec<Occurrence>>>,
+    /// How many there are.
+    count: usize,
     found: FoundIn,
 }
 
@@ -299,26 +328,41 @@ impl Finding<'_> {
             end: at.end,
             term,
         };
+        let found = &mut self.found.matches;
         if let Some(term) = self.matcher.words.get(word) {
-            self.found.matches.push(matched(*term));
+            found.push(matched(*term));
         }
         for (pattern, term) in &self.matcher.patterns {
-            if pattern.matches(word) {
-                self.found.matches.push(matched(*term));
+            if found.len() < MAX_MATCHES && pattern.matches(word) {
+                found.push(matched(*term));
             }
         }
-        for ((phrase, _), found) in self.matcher.phrases.iter().zip(&mut self.occurrences) {
-            for (place, found) in phrase.places.iter().zip(found) {
-                if place.takes(word) {
-                    found.push(at);
-                }
+        let going_on = self.matcher.prefix_places.iter().filter(|(phrase, place)| {
+            let phrase = self.matcher.phrases.get(*phrase);
+            phrase.is_some_and(|(phrase, _)| phrase.places[*place].takes(word))
+        });
+        for (phrase, place) in self
+            .matcher
+            .places
+            .get(word)
+            .into_iter()
+            .flatten()
+            .chain(going_on)
+        {
+            if self.count == MAX_OCCURRENCES {
+                break;
             }
+            self.count += 1;
+            self.occurrences[*phrase][*place].push(at);
         }
     }
 
     fn finish(self, whole_phrases: bool) -> FoundIn {
         let mut found = self.found;
         for ((phrase, term), occurrences) in self.matcher.phrases.iter().zip(&self.occurrences) {
+            if found.matches.len() >= MAX_MATCHES {
+                break;
+            }
             for words in phrase.find(occurrences) {
                 let start = words.iter().map(|word| word.start).min().unwrap_or(0);
                 let end = words.iter().map(|word| word.end).max().unwrap_or(0);

@@ -29,6 +29,9 @@ impl Place {
     }
 }
 
+/// Words of a text that phrases may have together. It bounds the memory of a text that says the same over and over.
+pub(super) const MAX_OCCURRENCES: usize = 1_000_000;
+
 /// Words one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Phrase {
@@ -58,6 +61,9 @@ impl Phrase {
             .max()
             .unwrap_or(0);
         while let Some(Reverse((first, place))) = open.pop() {
+            if phrases.len() * found.len() > MAX_OCCURRENCES {
+                break;
+            }
             if last - first <= i64::from(self.slop) {
                 let words: Vec<_> = at.iter().zip(found).map(|(at, found)| found[*at]).collect();
                 let positions: HashSet<usize> = words.iter().map(|word| word.position).collect();
@@ -121,6 +127,8 @@ mod tests {
             ("a b", 1, "b a", none.clone()),
             ("a b", 2, "b a", vec![vec![1, 0]]),
             ("a a", 0, "a b a a", vec![vec![2, 3]]),
+            // One word of the text is not two of the phrase.
+            ("a a", 1, "a b", none.clone()),
             ("a b*", 0, "a bcd", vec![vec![0, 1]]),
             ("a b", 0, "a", none),
         ] {

@@ -34,25 +34,46 @@ pub(super) fn fragments(text: &Measured<'_>, found: &FoundIn, options: &Options)
 
 /// Where fragments begin, and the end of the text.
 fn cut(length: usize, found: &FoundIn, options: &Options) -> Vec<usize> {
+    let phrases = Phrases::of(&found.phrases);
     let mut bounds = vec![0];
     let mut last_end = 0;
     for (start, end) in &found.tokens {
         let is_full = *end >= options.fragment_size.saturating_mul(bounds.len());
         // A token over the last one is in its fragment.
         let is_apart = *start >= last_end && last_end > 0;
-        let is_good = options.simple_fragmenter
-            || (length - end.min(&length) >= options.fragment_size / 2
-                && !found
-                    .phrases
-                    .iter()
-                    .any(|(from, to)| *from < *start && *start < *to));
-        if is_full && is_apart && is_good {
+        let is_good = || {
+            let rest = length.saturating_sub(*end);
+            options.simple_fragmenter || (rest >= options.fragment_size / 2 && !phrases.part(*start))
+        };
+        if is_full && is_apart && is_good() {
             bounds.push(last_end);
         }
         last_end = last_end.max(*end);
     }
     bounds.push(length);
     bounds
+}
+
+/// Where phrases begin, in order, each with the end of the longest up to it.
+struct Phrases(Vec<(usize, usize)>);
+
+impl Phrases {
+    fn of(phrases: &[(usize, usize)]) -> Self {
+        let mut phrases = phrases.to_vec();
+        phrases.sort_unstable();
+        let mut longest = 0;
+        for (_, end) in &mut phrases {
+            longest = longest.max(*end);
+            *end = longest;
+        }
+        Self(phrases)
+    }
+
+    /// Whether a cut here goes through a phrase.
+    fn part(&self, at: usize) -> bool {
+        let before = self.0.partition_point(|(start, _)| *start < at);
+        before > 0 && self.0[before - 1].1 > at
+    }
 }
 
 /// What is shown of a text without matches: whole words.

@@ -1,6 +1,7 @@
 //! Highlighting, resolved by a shard's mapping once for all hits.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use es_exception::Exception;
 use index_meta::{DocumentRules, FieldMapping, FieldType, IndexSettings, Mapping};
@@ -12,6 +13,7 @@ use super::options::{HighlightField, HighlightRequest, Kind, Options};
 use super::passages::{self, passages};
 use super::plain;
 use super::snippet::{Snippet, select};
+use super::words::Words;
 use crate::analysis::Analyzers;
 use crate::search::fetch::{StoredValue, read_values};
 use crate::search::wildcard_match;
@@ -30,7 +32,7 @@ pub(in crate::search) struct HighlightPlan<'a> {
 struct Planned<'a> {
     field: &'a FieldMapping,
     options: &'a Options,
-    matcher: Matcher,
+    matcher: Arc<Matcher>,
 }
 
 impl<'a> HighlightPlan<'a> {
@@ -48,9 +50,10 @@ impl<'a> HighlightPlan<'a> {
             default_fields: settings.default_fields(),
         };
         let (mut fields, mut places) = (Vec::new(), HashMap::new());
+        let mut shared = Shared::default();
         for entry in &request.fields {
             for field in matching(mapping, entry) {
-                fields.push(plan(compiler, field, &entry.options)?);
+                fields.push(plan(compiler, &mut shared, field, &entry.options)?);
                 let next = places.len();
                 places.entry(field.path().to_owned()).or_insert(next);
             }
@@ -166,8 +169,12 @@ impl<'a> HighlightPlan<'a> {
     }
 }
 
+/// The matchers of fields that show the matches of any field, by the query.
+type Shared = Vec<(Arc<Words>, Arc<Matcher>)>;
+
 fn plan<'a>(
     compiler: Compiler<'a>,
+    shared: &mut Shared,
     field: &'a FieldMapping,
     options: &'a Options,
 ) -> Result<Planned<'a>, Exception> {
@@ -178,20 +185,35 @@ fn plan<'a>(
             field.path()
         )));
     }
-    let mut matched = vec![field];
-    if !options.require_field_match {
-        matched.clear();
-    } else if !options.matched_fields.is_empty() {
-        matched = options
+    let words = &options.words;
+    let matcher = if options.require_field_match {
+        let named: Vec<&FieldMapping> = options
             .matched_fields
             .iter()
             .filter_map(|path| compiler.mapping.field(path))
             .collect();
-    }
+        let matched = if options.matched_fields.is_empty() {
+            vec![field]
+        } else {
+            named
+        };
+        Arc::new(compiler.matcher(words, &matched))
+    } else {
+        // It is the same for every field, and there may be many.
+        let known = shared.iter().find(|(known, _)| Arc::ptr_eq(known, words));
+        match known {
+            Some((_, matcher)) => Arc::clone(matcher),
+            None => {
+                let matcher = Arc::new(compiler.matcher_of_any(words));
+                shared.push((Arc::clone(words), Arc::clone(&matcher)));
+                matcher
+            }
+        }
+    };
     Ok(Planned {
         field,
         options,
-        matcher: compiler.matcher(&options.words, &matched),
+        matcher,
     })
 }
 
@@ -216,12 +238,26 @@ mod tests {
     use super::*;
 
     fn highlight(query: &Value, highlight: &Value, source: &Value) -> Result<Value, Exception> {
+        highlight_in(
+            &json!({"index.highlight.max_analyzed_offset": 100}),
+            query,
+            highlight,
+            source,
+        )
+    }
+
+    fn highlight_in(
+        settings: &Value,
+        query: &Value,
+        highlight: &Value,
+        source: &Value,
+    ) -> Result<Value, Exception> {
         let mapping = Mapping::from_json(&json!({"properties": {
             "t": {"type": "text", "fields": {"en": {"type": "text", "analyzer": "english"}, "raw": {"type": "keyword", "normalizer": "lowercase"}}, "copy_to": "all"},
             "all": {"type": "text"}, "k": {"type": "keyword"}, "n": {"type": "long"}
         }}))
         .unwrap();
-        let settings = Settings::from_json(&json!({"index.highlight.max_analyzed_offset": 100})).unwrap();
+        let settings = Settings::from_json(settings).unwrap();
         let settings = IndexSettings::from_settings(&settings).unwrap();
         let analyzers = Analyzers::plain();
         let request = HighlightRequest::from_json(highlight, Some(query))?;
@@ -331,6 +367,16 @@ mod tests {
                 expected,
                 "{options}"
             );
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_phrase_are_marked_where_the_index_says_so() {
+        let (query, source) = (json!({"match_phrase": {"t": "b c"}}), json!({"t": "a b c"}));
+        for (mode, expected) in [("true", "a <em>b c</em>"), ("false", "a <em>b</em> <em>c</em>")] {
+            let settings = json!({"index.highlight.weight_matches_mode.enabled": mode});
+            let shown = highlight_in(&settings, &query, &json!({"fields": {"t": {}}}), &source);
+            assert_eq!(shown.unwrap(), json!({"t": [expected]}), "{mode}");
         }
     }
 
