@@ -38,6 +38,8 @@ mod index_metadata;
 mod name;
 mod node;
 mod origin;
+mod patience;
+mod pending;
 mod record;
 mod service;
 mod state;
@@ -53,6 +55,8 @@ pub use index_metadata::{
 pub use name::{validate_alias_name, validate_data_stream_name, validate_index_name};
 pub use node::{InvalidNodeId, LocalNode, NodeId, NodeMetadata};
 pub use origin::Origin;
+pub use patience::Patience;
+pub use pending::PendingTask;
 pub use record::RecordError;
 pub use service::{ClusterService, OpenError};
 pub use state::{ClusterState, IndexTombstone};

@@ -9,6 +9,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::node::{LocalNode, NodeId, NodeMetadata, random_id};
+use crate::patience::Patience;
+use crate::pending::{PendingTask, PendingTasks};
 use crate::record::{self, HEADER_KEY, RecordError};
 use crate::state::ClusterState;
 use crate::store::{Compare, Revision, StateStore, StoreError, TransactionOutcome, Write};
@@ -42,6 +44,7 @@ pub struct ClusterService {
     shared: Arc<Shared>,
     local_node_id: NodeId,
     commits: TaskTracker,
+    pending: Arc<PendingTasks>,
 }
 
 #[derive(Debug)]
@@ -88,6 +91,7 @@ impl ClusterService {
                 shared: Arc::new(shared),
                 local_node_id,
                 commits: TaskTracker::new(),
+                pending: Arc::default(),
             }));
         }
         Err(OpenError::Contended)
@@ -142,20 +146,25 @@ impl ClusterService {
     /// begun: it is finished and published in the background.
     ///
     /// # Errors
-    /// What `change` refuses; `process_cluster_event_timeout_exception` when other nodes keep committing first;
+    /// What `change` refuses; `process_cluster_event_timeout_exception` when other nodes keep committing first, or when its turn does not come for as
+    /// long as the request that it belongs to waits ([`Patience`]), in which case nothing was changed;
     /// `failed_to_commit_cluster_state_exception` when the store fails, in which case the change may or may not show up later.
     pub async fn update<T: Send>(
         &self,
         source: &str,
         mut change: impl FnMut(&ClusterState) -> Result<(ClusterState, T), Exception> + Send,
     ) -> Result<T, Exception> {
+        let pending = self.pending.enter(source);
         for _ in 0..MAX_CONFLICTS {
-            let versions = Arc::clone(&self.shared.versions).lock_owned().await;
+            pending.set_executing(false);
+            let versions = self.turn(source).await?;
+            pending.set_executing(true);
             let committed = self.state();
             let (next, answer) = change(&committed)?;
             let Some(next) = next.succeeding(&committed) else {
                 return Ok(answer);
             };
+            Patience::begin();
             tracing::debug!(source, version = next.version, "commits cluster state");
             let shared = Arc::clone(&self.shared);
             let task = self
@@ -184,6 +193,24 @@ impl ClusterService {
             "failed to process cluster event ({source}): the cluster state changed {MAX_CONFLICTS} times meanwhile"
         );
         Err(Exception::new(ExceptionKind::ProcessClusterEventTimeout, reason))
+    }
+
+    /// Waits until no other change is computed or committed.
+    async fn turn(&self, source: &str) -> Result<OwnedMutexGuard<RecordVersions>, Exception> {
+        let turn = Arc::clone(&self.shared.versions).lock_owned();
+        let Some(timeout) = Patience::turn_timeout() else {
+            return Ok(turn.await);
+        };
+        tokio::time::timeout(timeout, turn).await.map_err(|_| {
+            let reason = format!("failed to process cluster event ({source}) within {timeout:?}");
+            Exception::new(ExceptionKind::ProcessClusterEventTimeout, reason)
+        })
+    }
+
+    /// The changes of this node that are not committed yet, in the order in which they were asked for.
+    #[must_use]
+    pub fn pending_tasks(&self) -> Vec<PendingTask> {
+        self.pending.list()
     }
 
     /// Makes the addresses of this node known, once they are bound.

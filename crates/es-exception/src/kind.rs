@@ -158,6 +158,12 @@ exception_kinds! {
     DateTimeParse, "date_time_parse_exception", 400, false;
     /// A request that is valid in Elasticsearch, and not supported here.
     Unsupported, "unsupported_operation_exception", 400, false;
+    /// Somebody cancelled the task that the request is.
+    TaskCancelled, "task_cancelled_exception", 400, false;
+    /// What was waited for did not come in time.
+    Timeout, "timeout_exception", 429, false;
+    /// A node that is not part of the cluster.
+    NoSuchNode, "no_such_node_exception", 404, false;
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use es_exception::{Exception, ExceptionKind};
 use shard::{SearchRequest, SortValue, SourceFilter, TrackTotalHits, WritePrecondition};
 
+use crate::by_query_control::{ByQueryControl, ByQueryStatus};
 use crate::request::{
     BulkAction, BulkItem, BulkItemResponse, DocumentResult, RefreshPolicy, ResolveOptions, SearchHit,
     SearchOptions,
@@ -65,29 +66,17 @@ pub struct ByQueryRequest {
 pub struct ByQueryResponse {
     /// How long it took.
     pub took: Duration,
-    /// Documents that were found, at most as many as were asked for.
-    pub total: u64,
-    /// Documents that were new to the other index.
-    pub created: u64,
-    /// Documents that were written again.
-    pub updated: u64,
-    /// Documents that were removed.
-    pub deleted: u64,
-    /// Batches that were written.
-    pub batches: u64,
-    /// Documents that somebody changed meanwhile.
-    pub version_conflicts: u64,
-    /// Documents that were gone meanwhile.
-    pub noops: u64,
-    /// Writes that were sent again since they were rejected for load.
-    pub bulk_retries: u64,
+    /// What was done.
+    pub status: ByQueryStatus,
+    /// Whether it was cancelled before its end; what was written stays.
+    pub canceled: bool,
     /// What ended the request before its end.
     pub failures: Vec<BulkItemResponse>,
 }
 
 impl IndicesService {
-    /// Searches the indices that `expression` names as of now, and writes batch by batch. The first batch with a failure is the last; what was written
-    /// stays.
+    /// Searches the indices that `expression` names as of now, and writes batch by batch. The first batch with a failure is the last, and so is the one
+    /// in which the request is cancelled; what was written stays.
     ///
     /// # Errors
     /// As [`search`](Self::search). Failures of writes are in the answer.
@@ -95,8 +84,10 @@ impl IndicesService {
         &self,
         expression: &str,
         request: ByQueryRequest,
+        control: &ByQueryControl,
     ) -> Result<ByQueryResponse, Exception> {
-        let started = self.clock.monotonic();
+        let now = || self.clock.monotonic();
+        let started = now();
         let (targets, _) = self.open_targets(expression, &request.options).await?;
         let most = request.max_docs.unwrap_or(u64::MAX);
         let largest = request.batch_size.clamp(1, LARGEST_BATCH);
@@ -113,9 +104,10 @@ impl IndicesService {
             search.source = SourceFilter::none();
         }
         search.break_ties();
-        let mut done = ByQueryResponse::default();
+        let mut failures = Vec::new();
         let mut handled = 0_u64;
-        while handled < most && done.failures.is_empty() {
+        let (mut batch_started, mut last_batch) = (started, 0);
+        while handled < most && failures.is_empty() && !control.is_cancelled() {
             let left = usize::try_from(most - handled).unwrap_or(usize::MAX);
             let page = SearchRequest {
                 size: search.size.min(left),
@@ -123,13 +115,18 @@ impl IndicesService {
             };
             // A shard that cannot be read would leave its documents out without a word.
             let found = self.search_targets(&targets, page, false).await?;
-            done.total = found.total.unwrap_or_default().min(most);
+            control.update(|status| status.total = found.total.unwrap_or_default().min(most));
             let Some(last) = found.hits.last() else { break };
             search.search_after = Some(last.hit.sort.iter().map(SortValue::to_search_after).collect());
             search.size = next_size(&found.hits, largest);
+            control.wait_turn(batch_started, last_batch, now).await;
+            if control.is_cancelled() {
+                break;
+            }
+            (batch_started, last_batch) = (now(), found.hits.len());
             handled += found.hits.len() as u64;
             let items = found.hits.iter().map(|hit| item(&request.action, hit)).collect();
-            self.write_batch(items, request.proceed_on_conflicts, &mut done)
+            self.write_batch(items, request.proceed_on_conflicts, control, &mut failures)
                 .await?;
         }
         if request.refresh {
@@ -139,17 +136,22 @@ impl IndicesService {
             };
             self.refresh(written, &ResolveOptions::OPEN).await?;
         }
-        done.took = self.clock.monotonic().saturating_sub(started);
-        Ok(done)
+        Ok(ByQueryResponse {
+            took: now().saturating_sub(started),
+            status: control.status(),
+            canceled: control.is_cancelled(),
+            failures,
+        })
     }
 
     async fn write_batch(
         &self,
         items: Vec<BulkItem>,
         proceed_on_conflicts: bool,
-        done: &mut ByQueryResponse,
+        control: &ByQueryControl,
+        failures: &mut Vec<BulkItemResponse>,
     ) -> Result<(), Exception> {
-        done.batches += 1;
+        control.update(|status| status.batches += 1);
         let mut pause = RETRY_PAUSE;
         let mut waiting = items;
         for attempt in 0..=RETRIES {
@@ -159,36 +161,43 @@ impl IndicesService {
                 let is_rejected = |failed: &Exception| failed.kind() == ExceptionKind::EsRejectedExecution;
                 match &answer.result {
                     Err(failed) if is_rejected(failed) && attempt < RETRIES => rejected.push_back(item),
-                    _ => count(done, answer, proceed_on_conflicts),
+                    _ => {
+                        control.update(|status| count(status, &answer));
+                        if is_failure(&answer, proceed_on_conflicts) {
+                            failures.push(answer);
+                        }
+                    }
                 }
             }
-            if rejected.is_empty() {
+            if rejected.is_empty() || control.is_cancelled() {
                 break;
             }
-            done.bulk_retries += rejected.len() as u64;
+            control.update(|status| status.bulk_retries += rejected.len() as u64);
             waiting = rejected.into();
-            tokio::time::sleep(pause).await;
+            control.sleep(pause).await;
             pause = (2 * pause).min(LONGEST_RETRY_PAUSE);
         }
         Ok(())
     }
 }
 
-fn count(done: &mut ByQueryResponse, answer: BulkItemResponse, proceed_on_conflicts: bool) {
+fn count(status: &mut ByQueryStatus, answer: &BulkItemResponse) {
     match &answer.result {
         Ok(written) => match written.result {
-            DocumentResult::Created => done.created += 1,
-            DocumentResult::Updated => done.updated += 1,
-            DocumentResult::Deleted => done.deleted += 1,
-            DocumentResult::NotFound | DocumentResult::Noop => done.noops += 1,
+            DocumentResult::Created => status.created += 1,
+            DocumentResult::Updated => status.updated += 1,
+            DocumentResult::Deleted => status.deleted += 1,
+            DocumentResult::NotFound | DocumentResult::Noop => status.noops += 1,
         },
-        Err(failed) if failed.kind() == ExceptionKind::VersionConflict => {
-            done.version_conflicts += 1;
-            if !proceed_on_conflicts {
-                done.failures.push(answer);
-            }
-        }
-        Err(_) => done.failures.push(answer),
+        Err(failed) if failed.kind() == ExceptionKind::VersionConflict => status.version_conflicts += 1,
+        Err(_) => {}
+    }
+}
+
+fn is_failure(answer: &BulkItemResponse, proceed_on_conflicts: bool) -> bool {
+    match &answer.result {
+        Ok(_) => false,
+        Err(failed) => !(proceed_on_conflicts && failed.kind() == ExceptionKind::VersionConflict),
     }
 }
 

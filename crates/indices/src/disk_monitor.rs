@@ -125,6 +125,11 @@ impl DiskMonitor {
         }
     }
 
+    /// The directory that is watched, and what its disk says now. Blocks as [`look`](Self::look) does.
+    pub(crate) fn usage(&self) -> (PathBuf, io::Result<DiskUsage>) {
+        (self.data_dir.clone(), self.space.usage(&self.data_dir))
+    }
+
     /// Refuses to write to an index of this node while the disk is too full.
     ///
     /// # Errors

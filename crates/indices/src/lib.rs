@@ -21,11 +21,13 @@ mod auto_id;
 mod background;
 mod bulk;
 mod by_query;
+mod by_query_control;
 mod closed_change;
 mod config;
 mod data_streams;
 mod disk_monitor;
 mod follower;
+mod gauges;
 mod get;
 mod inner_hits;
 mod life_cycle;
@@ -41,16 +43,19 @@ mod resolve_index;
 mod rollover;
 mod routing;
 mod search;
+mod segments;
 mod service;
 mod settings;
 mod validate;
 
 pub use by_query::{ByQueryAction, ByQueryRequest, ByQueryResponse};
+pub use by_query_control::{ByQueryControl, ByQueryStatus};
 pub use cluster::Origin;
 pub use config::IndicesConfig;
 pub use data_streams::DataStreamInfo;
 pub use disk_monitor::{DiskSpace, DiskUsage, FsDiskSpace, UnlimitedDiskSpace};
 pub use index_meta::matches_wildcard;
+pub use pressure::WorkPool;
 pub use reader_context::ContinuedSearch;
 pub use request::{
     BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
@@ -61,6 +66,7 @@ pub use request::{
 pub use resolve_index::ResolvedNames;
 pub use rollover::{RolloverCondition, RolloverOutcome, RolloverRequest};
 pub use routing::{routing_hash, shard_number};
+pub use segments::IndexSegments;
 pub use service::{IndicesService, StartError};
 pub use settings::{DiskSettings, IndicesSettings, Watermark, check_cluster_settings, parse_rate};
 pub use validate::{SearchedShard, ValidatedQuery};

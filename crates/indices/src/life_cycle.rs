@@ -33,9 +33,9 @@ impl IndicesService {
                 Ok((change::delete_indices(state, &names(&indices), now)?, indices))
             })
             .await?;
-        self.wait_applied(self.state().version).await;
+        self.acknowledge_change(self.state().version).await;
         for index in deleted {
-            self.wait_closed(&index.uuid).await;
+            self.acknowledge_closed(&index.uuid).await;
         }
         Ok(())
     }
@@ -56,9 +56,7 @@ impl IndicesService {
             .await?;
         let mut all = true;
         for index in opened {
-            all &= self
-                .wait_shards_active(&index.uuid, self.config.ack_timeout)
-                .await;
+            all &= self.wait_shards_active(&index.uuid, self.ack_timeout()).await;
         }
         Ok(all)
     }
@@ -79,7 +77,7 @@ impl IndicesService {
             })
             .await?;
         for index in &closed {
-            self.wait_closed(&index.uuid).await;
+            self.acknowledge_closed(&index.uuid).await;
         }
         Ok(closed)
     }
@@ -218,7 +216,7 @@ impl IndicesService {
                 Ok((change::update_aliases(state, &changes, origin, now)?, ()))
             })
             .await?;
-        self.wait_applied(self.state().version).await;
+        self.acknowledge_change(self.state().version).await;
         Ok(())
     }
 
@@ -268,7 +266,7 @@ impl IndicesService {
             })
             .await?;
         let state = self.state();
-        self.wait_applied(state.version).await;
+        self.acknowledge_change(state.version).await;
         Ok(changed
             .iter()
             .filter_map(|name| state.index(name).cloned())
@@ -289,7 +287,8 @@ impl IndicesService {
         name: &str,
         uuid: &IndexUuid,
     ) -> Result<ShardsAcknowledged, Exception> {
-        let shards_acknowledged = self.wait_shards_active(uuid, self.config.ack_timeout).await;
+        self.acknowledge_change(self.state().version).await;
+        let shards_acknowledged = self.wait_shards_active(uuid, self.ack_timeout()).await;
         let state = self.state();
         let index = state.index(name).filter(|index| index.uuid == *uuid);
         let index = index.cloned().ok_or_else(|| Exception::index_not_found(name))?;

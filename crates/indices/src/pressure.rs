@@ -36,6 +36,11 @@ impl IndexingPressure {
         }
     }
 
+    /// Bytes of writes in flight, and how many there may be.
+    pub(crate) fn current_and_limit(&self) -> (u64, u64) {
+        (self.current.load(Ordering::Acquire), self.limit)
+    }
+
     /// Takes `bytes` for as long as the guard lives.
     ///
     /// A request that is alone is always taken, whatever its size: it has been read into memory already, its size is bounded by
@@ -69,6 +74,18 @@ pub(crate) struct BlockingWork {
     writes: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     merges: Arc<Semaphore>,
+    sizes: [usize; 3],
+}
+
+/// A bounded kind of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkPool {
+    /// Elasticsearch's name of the thread pool that does such work there.
+    pub name: &'static str,
+    /// Pieces of work that may run at once.
+    pub size: usize,
+    /// Those that run.
+    pub active: usize,
 }
 
 /// Forced merges that run at once. Source: Elasticsearch's thread pool `force_merge` has one thread for each eight cores, at least one.
@@ -80,7 +97,23 @@ impl BlockingWork {
             writes: Arc::new(Semaphore::new(writes)),
             reads: Arc::new(Semaphore::new(reads)),
             merges: Arc::new(Semaphore::new(CONCURRENT_MERGES)),
+            sizes: [writes, reads, CONCURRENT_MERGES],
         }
+    }
+
+    /// How busy each kind of work is.
+    pub(crate) fn pools(&self) -> [WorkPool; 3] {
+        let [writes, reads, merges] = self.sizes;
+        let pool = |name, places: &Semaphore, size: usize| WorkPool {
+            name,
+            size,
+            active: size.saturating_sub(places.available_permits()),
+        };
+        [
+            pool("force_merge", &self.merges, merges),
+            pool("search", &self.reads, reads),
+            pool("write", &self.writes, writes),
+        ]
     }
 
     /// Runs `work` on a blocking thread once a writer's place is free. It runs to its end even if the future is dropped.

@@ -49,7 +49,7 @@ impl RolloverCondition {
 /// A rollover that somebody wants.
 #[derive(Debug, Clone, Default)]
 pub struct RolloverRequest {
-    /// The alias.
+    /// The alias, or the data stream.
     pub alias: String,
     /// The name of the new index; `None` counts on from the old one's.
     pub new_index: Option<String>,
@@ -77,7 +77,7 @@ pub struct RolloverOutcome {
 }
 
 impl IndicesService {
-    /// Creates a new index and gives it the writes of an alias, in one step, if the conditions hold. Templates apply to the new index.
+    /// Creates a new index and gives it the writes of an alias or a data stream, in one step, if the conditions hold. Templates apply to the new index.
     ///
     /// Conditions are asked of live documents, searchable or not. When another rollover comes first, a rollover with conditions does nothing: they were
     /// asked of an index that takes no writes any more.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{ClusterService, ClusterState, IndexMetadata};
+use cluster::{ClusterService, ClusterState, IndexMetadata, Patience};
 use es_exception::{Exception, ExceptionKind};
 use oplog::{Clock, IndexUuid, ShardId, ShardNumber};
 use parking_lot::Mutex;
@@ -305,10 +305,18 @@ impl IndicesService {
         tokio::time::timeout(timeout, active).await.unwrap_or(false)
     }
 
-    /// How long changes wait for the shards of this node to follow.
+    /// How long changes wait for the shards of this node to follow: as the request that runs says, or as the node is configured.
     #[must_use]
     pub fn ack_timeout(&self) -> Duration {
-        self.config.ack_timeout
+        Patience::ack_timeout().unwrap_or(self.config.ack_timeout)
+    }
+
+    /// As [`wait_applied`](Self::wait_applied), for as long as the request that runs says. One that does not want to wait is not acknowledged.
+    pub(crate) async fn acknowledge_change(&self, version: u64) {
+        let timeout = self.ack_timeout();
+        if timeout.is_zero() || !self.wait_applied_for(version, timeout).await {
+            Patience::set_late();
+        }
     }
 
     fn is_open(&self, index: &IndexUuid) -> bool {
@@ -329,9 +337,13 @@ impl IndicesService {
 
     /// Waits until this node's shards work by the cluster state of `version` or a newer one. False if that takes longer than the timeout.
     pub(crate) async fn wait_applied(&self, version: u64) -> bool {
+        self.wait_applied_for(version, self.config.ack_timeout).await
+    }
+
+    async fn wait_applied_for(&self, version: u64, timeout: Duration) -> bool {
         let mut applied = self.applied.clone();
         let reached = applied.wait_for(|applied| *applied >= version);
-        let in_time = tokio::time::timeout(self.config.ack_timeout, reached)
+        let in_time = tokio::time::timeout(timeout, reached)
             .await
             .is_ok_and(|reached| reached.is_ok());
         if !in_time {
@@ -340,8 +352,19 @@ impl IndicesService {
         in_time
     }
 
+    /// As [`wait_closed`](Self::wait_closed), for as long as the request that runs says.
+    pub(crate) async fn acknowledge_closed(&self, index: &IndexUuid) {
+        if !self.wait_closed_for(index, self.ack_timeout()).await {
+            Patience::set_late();
+        }
+    }
+
     /// Waits until this node has nothing of the index open, or somebody opened it again. False if that takes longer than the timeout.
     pub async fn wait_closed(&self, index: &IndexUuid) -> bool {
+        self.wait_closed_for(index, self.config.ack_timeout).await
+    }
+
+    async fn wait_closed_for(&self, index: &IndexUuid, timeout: Duration) -> bool {
         let mut changes = self.watch_shards();
         let closed = async {
             while !self.local.shards.has_none_of(index) && !self.is_open(index) {
@@ -350,9 +373,7 @@ impl IndicesService {
                 }
             }
         };
-        tokio::time::timeout(self.config.ack_timeout, closed)
-            .await
-            .is_ok()
+        tokio::time::timeout(timeout, closed).await.is_ok()
     }
 
     /// Refuses operations for a shard of `index` that could not be kept: the disk is too full, or takes no writes.

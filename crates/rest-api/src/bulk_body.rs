@@ -54,7 +54,8 @@ pub(crate) struct ActionMeta {
     pub(crate) version: Option<u64>,
     pub(crate) version_type: Option<String>,
     pub(crate) retry_on_conflict: Option<u32>,
-    pub(crate) require_alias: bool,
+    /// Refuse anything but an alias; `None` when the action does not say.
+    pub(crate) require_alias: Option<bool>,
     /// Refuse anything but a data stream; `None` when the action does not say.
     pub(crate) require_data_stream: Option<bool>,
     /// What of its new source an update answers.
@@ -221,7 +222,7 @@ impl<'de> Visitor<'de> for MetaVisitor {
                     let retries = number(&mut map, "retry_on_conflict")?;
                     meta.retry_on_conflict = retries.and_then(|retries| u32::try_from(retries).ok());
                 }
-                "require_alias" => meta.require_alias = text(&mut map)?.as_deref() == Some("true"),
+                "require_alias" => meta.require_alias = text(&mut map)?.map(|text| text == "true"),
                 "require_data_stream" => {
                     meta.require_data_stream = text(&mut map)?.map(|text| text == "true");
                 }

@@ -1,16 +1,20 @@
 //! One request as its handler sees it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use cluster::Patience;
 use es_exception::{Exception, ExceptionKind};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::json_body;
 use crate::media_type::Accepted;
 use crate::params::{Params, split_list};
+use crate::reply::Reply;
 use crate::route::Verb;
 use crate::state::RestState;
+use crate::tasks::TaskHandle;
 
 /// A request that fits its route: parameters known, body read, path decoded.
 pub(crate) struct Call {
@@ -19,6 +23,12 @@ pub(crate) struct Call {
     pub(crate) params: Params,
     pub(crate) body: Bytes,
     pub(crate) accepted: Accepted,
+    /// The header by which the client knows its request.
+    pub(crate) opaque_id: Option<String>,
+    /// How long it is willing to wait, and whether that was long enough.
+    pub(crate) patience: Arc<Patience>,
+    /// The task that the request is, if it is one that lasts.
+    pub(crate) task: Option<Arc<TaskHandle>>,
     segments: BTreeMap<String, String>,
 }
 
@@ -37,6 +47,9 @@ impl Call {
             params,
             body,
             accepted,
+            opaque_id: None,
+            patience: Arc::default(),
+            task: None,
             segments,
         }
     }
@@ -67,6 +80,16 @@ impl Call {
     /// `illegal_argument_exception` for a value that is no boolean.
     pub(crate) fn human(&self) -> Result<bool, Exception> {
         self.params.flag("human", false)
+    }
+
+    /// Whether what the request changed has taken effect everywhere before its time was over.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        !self.patience.is_late()
+    }
+
+    /// `{"acknowledged": true}`, or false when the request did not want to wait for long enough.
+    pub(crate) fn acknowledged(&self) -> Result<Reply, Exception> {
+        Reply::ok(&json!({"acknowledged": self.is_acknowledged()}))
     }
 
     /// The body as an object, `None` when there is no body.

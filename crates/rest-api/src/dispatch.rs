@@ -3,6 +3,7 @@
 //! Accept, method, parameters, content type and size of the body, then the handler. Nothing is changed before all of them passed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,6 +11,7 @@ use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::Bytes;
+use cluster::Patience;
 use es_exception::{Exception, ExceptionKind};
 use http::header::{ALLOW, CONTENT_ENCODING, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -21,11 +23,17 @@ use crate::date_math_names::resolve_names;
 use crate::layers::with_layers;
 use crate::media_type::{self, Accepted, BodyType};
 use crate::params::Params;
-use crate::render::Rendering;
+use crate::render::{OPAQUE_ID, Rendering};
 use crate::reply::Reply;
 use crate::route::{BodyRule, Route, Verb};
 use crate::routes;
 use crate::state::RestState;
+use crate::tasks::Cancellation;
+use crate::units::Timeout;
+
+/// Parameters that are times wherever they are taken: a malformed one is refused even where there is nothing to wait for.
+const TIMES: [&str; 4] = ["timeout", MASTER_TIMEOUT, "search_timeout", "wait_for_timeout"];
+const MASTER_TIMEOUT: &str = "master_timeout";
 
 /// The router over the whole route table.
 pub(crate) fn router(state: RestState) -> Router {
@@ -134,6 +142,9 @@ async fn admit(
     Rendering::new(&parts.headers, accepted, &params)?;
     params.check(parts.uri.path(), route.params)?;
     params.flag("human", false)?;
+    for name in TIMES {
+        params.timeout(name)?;
+    }
     let segments = resolve_segments(state, segments)?;
     let body_type = media_type::body_type(&parts.headers);
     refuse_encoding(&parts.headers)?;
@@ -141,7 +152,19 @@ async fn admit(
     // Some clients name a type for the body that they do not send.
     let body_type = if body.is_empty() { None } else { body_type? };
     check_body(route.body, body_type, &body, &parts.method, &parts.uri)?;
-    Ok(Call::new(state.clone(), verb, segments, params, body, accepted))
+    let opaque_id = parts.headers.get(OPAQUE_ID).and_then(|id| id.to_str().ok());
+    let mut call = Call::new(state.clone(), verb, segments, params, body, accepted);
+    call.opaque_id = opaque_id.map(str::to_owned);
+    if route.takes(MASTER_TIMEOUT) {
+        let ack_timeout = call
+            .params
+            .text("timeout")
+            .map(|_| call.params.timeout("timeout"));
+        let ack_timeout = ack_timeout.transpose()?.map(Timeout::duration);
+        let master_timeout = call.params.timeout(MASTER_TIMEOUT)?.duration();
+        call.patience = Patience::new(Some(master_timeout), ack_timeout);
+    }
+    Ok(call)
 }
 
 /// The segments of the path, those that name indices with their dates put in.
@@ -157,8 +180,21 @@ fn resolve_segments(
     Ok(segments)
 }
 
-async fn perform(state: &RestState, route: &Route, call: Call) -> Result<Reply, Exception> {
-    let work = (route.handler)(call);
+async fn perform(state: &RestState, route: &Route, mut call: Call) -> Result<Reply, Exception> {
+    let task = state.tasks().register(route, &call);
+    call.task.clone_from(&task);
+    let patience = Arc::clone(&call.patience);
+    let work = patience.scope((route.handler)(call));
+    let work = async move {
+        match &task {
+            Some(handle) if handle.task.cancellation == Cancellation::AtOnce => tokio::select! {
+                biased;
+                cancelled = handle.task.cancelled() => Err(cancelled),
+                outcome = work => outcome,
+            },
+            _ => work.await,
+        }
+    };
     if !route.carried_on {
         return work.await;
     }

@@ -41,6 +41,8 @@ mod route;
 mod routes;
 mod server;
 mod state;
+mod system;
+mod tasks;
 mod units;
 mod wildcard;
 

@@ -97,7 +97,7 @@ pub(crate) fn body_type(headers: &HeaderMap) -> Result<Option<BodyType>, Excepti
     match media_type.name.as_str() {
         "application/json" | "application/vnd.elasticsearch+json" | "text/json" => Ok(Some(BodyType::Json)),
         "application/x-ndjson" | "application/vnd.elasticsearch+x-ndjson" => Ok(Some(BodyType::NdJson)),
-        other => Err(refused("Content-Type", &format!("[{other}] is not supported"))),
+        other => Err(refused("Content-Type", &unsupported(other, "bodies are read"))),
     }
 }
 
@@ -130,8 +130,22 @@ fn accept_one(text: &str) -> Result<Accepted, String> {
         }
         ("application/json" | "application/x-ndjson" | "text/json", _) => Ok(Accepted::Json),
         ("text/plain" | "text/*", _) => Ok(Accepted::Text),
-        (other, _) => Err(format!("[{other}] is not supported")),
+        (other, _) => Err(unsupported(other, "answers are written")),
     }
+}
+
+/// Why a type is refused.
+fn unsupported(name: &str, what: &str) -> String {
+    let format = name.rsplit(['/', '+', '-']).next().unwrap_or(name);
+    match is_binary_or_yaml(format) {
+        true => format!("[{name}] is not supported: {what} as JSON alone, use [application/json]"),
+        false => format!("[{name}] is not supported"),
+    }
+}
+
+/// Whether Elasticsearch has this format besides JSON.
+pub(crate) fn is_binary_or_yaml(format: &str) -> bool {
+    ["yaml", "cbor", "smile"].contains(&format.to_ascii_lowercase().as_str())
 }
 
 fn refused(header: &str, reason: &str) -> Exception {

@@ -2,21 +2,21 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use es_exception::Exception;
+use es_exception::{Exception, ExceptionKind};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, WARNING};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use crate::error_body::error_body;
 use crate::filter_path::FilterPath;
-use crate::media_type::Accepted;
+use crate::media_type::{Accepted, is_binary_or_yaml};
 use crate::params::Params;
 use crate::reply::{Payload, Reply, status_of};
 
 /// The header without which the official clients refuse every answer.
 const PRODUCT: HeaderName = HeaderName::from_static("x-elastic-product");
 /// A header that clients send to recognize their requests, echoed as it came.
-const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
+pub(crate) const OPAQUE_ID: HeaderName = HeaderName::from_static("x-opaque-id");
 
 /// How one request wants its answer.
 #[derive(Debug)]
@@ -50,8 +50,18 @@ impl Rendering {
             .text("format")
             .filter(|format| !["json", "text", "txt"].contains(format))
         {
-            let reason = format!("[format] must be one of [json, text], but was [{format}]");
-            return Err(Exception::illegal_argument(reason));
+            return Err(match is_binary_or_yaml(format) {
+                true => Exception::new(
+                    ExceptionKind::MediaType,
+                    format!(
+                        "answers in the [format] [{format}] are not written here: ask for [json], or [text] of the cat APIs"
+                    ),
+                ),
+                false => {
+                    let reason = format!("[format] must be one of [json, text], but was [{format}]");
+                    Exception::illegal_argument(reason)
+                }
+            });
         }
         Ok(Self {
             accepted,

@@ -3,7 +3,6 @@
 use es_exception::{Exception, ExceptionKind};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::json;
 
 /// What the body of an answer is.
 #[derive(Debug)]
@@ -53,11 +52,6 @@ impl Reply {
             location: None,
             warning: None,
         })
-    }
-
-    /// `{"acknowledged": true}`.
-    pub(crate) fn acknowledged() -> Result<Self, Exception> {
-        Self::ok(&json!({"acknowledged": true}))
     }
 
     /// Plain text with status 200.

@@ -103,4 +103,9 @@ impl Route {
         self.carried_on = true;
         self
     }
+
+    /// Whether the route takes a parameter.
+    pub(crate) fn takes(&self, parameter: &str) -> bool {
+        self.params.iter().any(|group| group.contains(&parameter))
+    }
 }

@@ -2,12 +2,11 @@
 //!
 //! A parameter that is not in here is refused by name before the handler runs, so this table is what the API accepts.
 
-use crate::handlers::cat::CAT;
 use crate::handlers::document::{SOURCE, WRITE};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{
-    aliases, analyze, cat, cluster_health, cluster_settings, cluster_state, document, index_admin,
-    index_metadata, nodes, recovery, remote_info, resolve, resolve_cluster, rollover, root, stats, tasks,
+    aliases, analyze, cluster_health, cluster_settings, cluster_state, document, index_admin, index_metadata,
+    recovery, remote_info, resolve, resolve_cluster, rollover, root, stats,
 };
 use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Head, Post, Put};
@@ -27,9 +26,12 @@ macro_rules! to {
 }
 
 // After the macro, which it uses.
+mod administration;
 mod data_streams;
 mod replication;
 mod searches;
+mod tables;
+mod tasks;
 mod templates;
 
 /// Every route.
@@ -43,7 +45,9 @@ pub(crate) fn all() -> impl Iterator<Item = Route> {
         DOCUMENTS,
         searches::SEARCHES,
         searches::NOT_OFFERED,
-        TABLES,
+        tables::TABLES,
+        tasks::TASKS,
+        administration::ADMINISTRATION,
         replication::REPLICATION,
         replication::AUTO_FOLLOW,
     ]
@@ -95,11 +99,6 @@ const CLUSTER: &[Route] = &[
         to!(cluster_state::state),
     ),
     Route::new(&[Get], "/_remote/info", &[], to!(remote_info::info)),
-    Route::new(&[Get], "/_nodes", &[FLAT, TIMEOUT], to!(nodes::nodes)),
-    Route::new(&[Get], "/_nodes/http", &[FLAT, TIMEOUT], to!(nodes::nodes)),
-    Route::new(&[Get], "/_nodes/_all", &[FLAT, TIMEOUT], to!(nodes::nodes)),
-    Route::new(&[Get], "/_nodes/_all/http", &[FLAT, TIMEOUT], to!(nodes::nodes)),
-    Route::new(&[Get], "/_tasks", &[TASKS, TIMEOUT, MASTER], to!(tasks::tasks)),
 ];
 
 const HEALTH: &[&str] = &[
@@ -117,16 +116,6 @@ const STATE: &[&[&str]] = &[
     LOCAL,
     &["wait_for_metadata_version", "wait_for_timeout"],
 ];
-const TASKS: &[&str] = &[
-    "actions",
-    "detailed",
-    "group_by",
-    "nodes",
-    "node_id",
-    "parent_task_id",
-    "wait_for_completion",
-];
-
 const INDICES: &[Route] = &[
     Route::new(
         &[Put],
@@ -480,28 +469,3 @@ const BULK: &[&[&str]] = &[
         "include_source_on_error",
     ],
 ];
-
-const TABLES: &[Route] = &[
-    Route::new(&[Get], "/_cat/indices", CAT_INDICES, to!(cat::indices)),
-    Route::new(&[Get], "/_cat/indices/{index}", CAT_INDICES, to!(cat::indices)),
-    Route::new(&[Get], "/_cat/health", &[CAT], to!(cat::health)),
-    Route::new(&[Get], "/_cat/recovery", CAT_RECOVERY, to!(cat::recovery)),
-    Route::new(&[Get], "/_cat/recovery/{index}", CAT_RECOVERY, to!(cat::recovery)),
-    Route::new(&[Get], "/_cat/shards", &[CAT], to!(cat::shards)),
-    Route::new(&[Get], "/_cat/shards/{index}", &[CAT], to!(cat::shards)),
-    Route::new(
-        &[Get],
-        "/_cat/nodes",
-        &[CAT, &["full_id", "include_unloaded_segments"]],
-        to!(cat::nodes),
-    ),
-    Route::new(&[Get], "/_cat/count", &[CAT], to!(cat::count)),
-    Route::new(&[Get], "/_cat/count/{index}", &[CAT], to!(cat::count)),
-    Route::new(&[Get], "/_cat/aliases", &[CAT], to!(cat::aliases)),
-    Route::new(&[Get], "/_cat/aliases/{name}", &[CAT], to!(cat::aliases)),
-    Route::new(&[Get], "/_cat/templates", &[CAT], to!(cat::templates)),
-    Route::new(&[Get], "/_cat/templates/{name}", &[CAT], to!(cat::templates)),
-];
-
-const CAT_RECOVERY: &[&[&str]] = &[CAT, &["active_only"]];
-const CAT_INDICES: &[&[&str]] = &[CAT, &["health", "pri", "include_unloaded_segments"]];

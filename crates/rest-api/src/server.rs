@@ -57,6 +57,7 @@ pub async fn serve(listener: TcpListener, state: RestState, stop: CancellationTo
     }
     drop(listener);
     connections.close();
+    state.tasks().stop();
     state.work().close();
     let finish = async {
         connections.wait().await;

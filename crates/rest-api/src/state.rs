@@ -9,6 +9,7 @@ use oplog::Clock;
 use tokio_util::task::TaskTracker;
 
 use crate::config::RestConfig;
+use crate::tasks::TaskManager;
 
 /// The services behind the REST API. Clones share everything.
 #[derive(Clone)]
@@ -23,6 +24,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     config: RestConfig,
     work: TaskTracker,
+    tasks: Arc<TaskManager>,
 }
 
 impl RestState {
@@ -43,6 +45,7 @@ impl RestState {
                 clock,
                 config,
                 work: TaskTracker::new(),
+                tasks: TaskManager::new(),
             }),
         }
     }
@@ -70,5 +73,10 @@ impl RestState {
     /// Work that goes on when its client hangs up; the server awaits it when it stops.
     pub(crate) fn work(&self) -> &TaskTracker {
         &self.inner.work
+    }
+
+    /// The requests that run, and the results of those that nobody waited for.
+    pub(crate) fn tasks(&self) -> &Arc<TaskManager> {
+        &self.inner.tasks
     }
 }

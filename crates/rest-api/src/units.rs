@@ -132,6 +132,22 @@ pub(crate) fn bytes_in_unit(bytes: u64, unit: &str) -> Result<String, Exception>
     }
 }
 
+/// Prints milliseconds in the unit of the `time` parameter of the cat APIs, as a whole number.
+///
+/// # Errors
+/// `illegal_argument_exception` for an unknown unit.
+pub(crate) fn time_in_unit(millis: i64, unit: &str) -> Result<String, Exception> {
+    match TIME_UNITS.iter().find(|(name, _)| *name == unit) {
+        Some((_, nanos)) => {
+            let nanos = i128::from(millis) * 1_000_000 / i128::from(*nanos);
+            Ok(nanos.to_string())
+        }
+        None => Err(Exception::illegal_argument(format!(
+            "[time] must be one of [nanos, micros, ms, s, m, h, d], but was [{unit}]"
+        ))),
+    }
+}
+
 fn one_decimal(value: f64, suffix: &str) -> String {
     let tenths = (value * 10.0).floor() as u64;
     match tenths % 10 {
@@ -198,10 +214,24 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_cut_to_the_unit_asked_for() {
+    fn sizes_and_times_are_cut_to_the_unit_asked_for() {
         assert_eq!(bytes_in_unit(5000, "kb").ok().as_deref(), Some("4"));
         assert_eq!(bytes_in_unit(5000, "k").ok().as_deref(), Some("4"));
         assert_eq!(bytes_in_unit(5000, "b").ok().as_deref(), Some("5000"));
         assert!(bytes_in_unit(5000, "parsec").is_err());
+        for (unit, expected) in [
+            ("ms", "90500"),
+            ("s", "90"),
+            ("m", "1"),
+            ("h", "0"),
+            ("micros", "90500000"),
+        ] {
+            assert_eq!(
+                time_in_unit(90_500, unit).ok().as_deref(),
+                Some(expected),
+                "{unit}"
+            );
+        }
+        assert!(time_in_unit(1, "fortnight").is_err());
     }
 }

@@ -40,6 +40,7 @@ mod query;
 mod relevance;
 mod scrub;
 mod search;
+mod segments;
 mod shard;
 mod snapshot;
 mod stats;
@@ -68,6 +69,7 @@ pub use search::{
     NumericType, SearchRequest, SearchSnapshot, ShardHit, ShardHits, SortClause, SortMissing, SortMode,
     SortOrder, SortValue, SourceFilter, StoredFields, TotalRelation, TrackTotalHits, merge_top_hits,
 };
+pub use segments::SegmentInfo;
 pub use shard::Shard;
 pub use snapshot::{SNAPSHOT_PIECE_BYTES, ShardSnapshot, SnapshotFile};
 pub use stats::ShardStats;

@@ -130,8 +130,12 @@ impl IndicesService {
                 seen = Some(name);
                 continue;
             }
+            let is_create = matches!(item.action, BulkAction::Create { .. });
+            if !is_create && failed.contains_key(name) {
+                continue;
+            }
             let is_stream = Self::begins_data_stream(&state, name);
-            if is_stream && !matches!(item.action, BulkAction::Create { .. }) {
+            if is_stream && !is_create {
                 // It would be refused by the stream, so it is no reason to create one; another item may be.
                 failed.entry(name.to_owned()).or_insert_with(target::creates_only);
                 continue;

@@ -100,10 +100,8 @@ pub(crate) async fn update_aliases(call: Call) -> Result<Reply, Exception> {
 }
 
 async fn apply(call: &Call, changes: Vec<AliasChange>) -> Result<Reply, Exception> {
-    call.params.timeout("master_timeout")?;
-    call.params.timeout("timeout")?;
     call.state.indices().update_aliases(changes, Origin::User).await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 fn action_changes(call: &Call, action: Value) -> Result<Vec<AliasChange>, Exception> {

@@ -1,18 +1,25 @@
 //! `_delete_by_query`, `_update_by_query` and `_reindex`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use es_exception::{Exception, ExceptionKind};
 use http::StatusCode;
-use indices::{ByQueryAction, ByQueryRequest, ByQueryResponse, ResolveOptions, SearchOptions};
+use indices::{ByQueryAction, ByQueryRequest, ByQueryResponse, ByQueryStatus, ResolveOptions, SearchOptions};
 use serde_json::{Map, Value, json};
 use shard::SearchRequest;
 
+use super::recovery::millis;
 use super::targets;
+use super::tasks::{in_background, requests_per_second};
 use crate::call::Call;
 use crate::date_math_names::resolve_names;
 use crate::error_body::error_object;
 use crate::handlers::search::query_parameter;
 use crate::json_body::{refuse_rest, take_object, take_string, take_strings};
+use crate::params::Params;
 use crate::reply::Reply;
+use crate::tasks::Task;
 
 /// Parameters of all three.
 pub(crate) const BY_QUERY: &[&str] = &[
@@ -54,7 +61,8 @@ pub(crate) async fn delete_by_query(call: Call) -> Result<Reply, Exception> {
     }
     let request = found(&call, &mut body, ByQueryAction::Delete)?;
     refuse_rest(&body, "delete_by_query")?;
-    run(&call, call.index(), request).await
+    let description = format!("delete-by-query [{}]", call.index());
+    run(&call, call.index(), request, description).await
 }
 
 /// `POST /{index}/_update_by_query`: writes documents again as they are, so that a changed mapping takes effect.
@@ -63,7 +71,8 @@ pub(crate) async fn update_by_query(call: Call) -> Result<Reply, Exception> {
     refuse_script(&body)?;
     let request = found(&call, &mut body, ByQueryAction::Update)?;
     refuse_rest(&body, "update_by_query")?;
-    run(&call, call.index(), request).await
+    let description = format!("update-by-query [{}]", call.index());
+    run(&call, call.index(), request, description).await
 }
 
 /// `POST /_reindex`: copies documents of this cluster to another index.
@@ -124,6 +133,7 @@ pub(crate) async fn reindex(call: Call) -> Result<Reply, Exception> {
         }
     }
     refuse_rest(&source, "source")?;
+    let description = format!("reindex from [{expression}] to [{index}]");
     let request = ByQueryRequest {
         action: ByQueryAction::Copy {
             index,
@@ -137,7 +147,7 @@ pub(crate) async fn reindex(call: Call) -> Result<Reply, Exception> {
         proceed_on_conflicts: proceed,
         refresh: call.params.flag("refresh", false)?,
     };
-    run(&call, &expression, request).await
+    run(&call, &expression, request, description).await
 }
 
 /// The request of one that changes the documents that it finds.
@@ -176,50 +186,103 @@ fn found(
     })
 }
 
-async fn run(call: &Call, expression: &str, request: ByQueryRequest) -> Result<Reply, Exception> {
-    let params = &call.params;
-    params.timeout("timeout")?;
-    if !params.flag("wait_for_completion", true)? {
-        return Err(unsupported(
-            "[wait_for_completion=false] is not supported here: the request goes on when its client hangs up",
+/// Runs the request, or has it run and answers the id of its task.
+async fn run(
+    call: &Call,
+    expression: &str,
+    request: ByQueryRequest,
+    description: String,
+) -> Result<Reply, Exception> {
+    let waits = call.params.flag("wait_for_completion", true)?;
+    check_slices(&call.params)?;
+    let rate = requests_per_second(&call.params)?.unwrap_or(f32::INFINITY);
+    let Some(handle) = call.task.clone() else {
+        return Err(Exception::new(
+            ExceptionKind::IllegalState,
+            "a by-query request runs without a task",
         ));
+    };
+    handle.task.describe(|| description);
+    let control = handle.task.control(rate);
+    let (state, expression) = (call.state.clone(), expression.to_owned());
+    let work = async move {
+        let response = state.indices().by_query(&expression, request, &control).await?;
+        Ok::<_, Exception>((response, control.requests_per_second()))
+    };
+    if waits {
+        let (response, rate) = work.await?;
+        let status = response
+            .failures
+            .iter()
+            .filter_map(|failed| failed.result.as_ref().err());
+        let status = status.map(Exception::status).max().unwrap_or(200);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return Reply::json(status, &printed(&response, rate, &handle.task));
     }
-    match params.text("requests_per_second") {
-        None | Some("-1") => {}
-        Some(_) => return Err(unsupported("[requests_per_second] is not supported here")),
+    let shown = Arc::clone(&handle.task);
+    in_background(call, async move {
+        let (response, rate) = work.await?;
+        Ok(printed(&response, rate, &shown))
+    })
+}
+
+/// A request is one piece of work here: splitting it would change its speed alone, so any number will do.
+fn check_slices(params: &Params) -> Result<(), Exception> {
+    match params.text("slices") {
+        None | Some("auto") => Ok(()),
+        Some(text) => match text.parse::<u32>() {
+            Ok(slices) if slices > 0 => Ok(()),
+            _ => Err(Exception::illegal_argument(format!(
+                "[slices] must be a positive integer or the string \"auto\", but was [{text}]"
+            ))),
+        },
     }
-    let response = call.state.indices().by_query(expression, request).await?;
-    let status = response
-        .failures
-        .iter()
-        .filter_map(|failed| failed.result.as_ref().err());
-    let status = status.map(Exception::status).max().unwrap_or(200);
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Reply::json(status, &printed(&response))
+}
+
+/// How far a request is. `now` is the node's monotonic time.
+///
+/// Source: elasticsearch-specification, `_global/reindex_rethrottle/types.ts` (`ReindexStatus`).
+pub(crate) fn printed_status(status: &ByQueryStatus, rate: f32, now: Duration) -> Map<String, Value> {
+    let until = status
+        .throttled_until
+        .map_or(Duration::ZERO, |until| until.saturating_sub(now));
+    let object = json!({
+        "total": status.total,
+        "updated": status.updated,
+        "created": status.created,
+        "deleted": status.deleted,
+        "batches": status.batches,
+        "version_conflicts": status.version_conflicts,
+        "noops": status.noops,
+        "retries": {"bulk": status.bulk_retries, "search": 0},
+        "throttled_millis": millis(status.throttled),
+        // Elasticsearch prints no limit as -1.
+        "requests_per_second": if rate.is_infinite() { -1.0 } else { rate },
+        "throttled_until_millis": millis(until),
+    });
+    match object {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
 }
 
 /// Source: elasticsearch-specification, `_global/reindex/ReindexResponse.ts` and its siblings.
-fn printed(response: &ByQueryResponse) -> Value {
+fn printed(response: &ByQueryResponse, rate: f32, task: &Task) -> Value {
     let failures = response.failures.iter().filter_map(|failed| {
         let cause = failed.result.as_ref().err()?;
         Some(json!({"index": failed.index, "id": failed.id, "cause": error_object(cause), "status": cause.status()}))
     });
-    json!({
-        "took": u64::try_from(response.took.as_millis()).unwrap_or(u64::MAX),
-        "timed_out": false,
-        "total": response.total,
-        "updated": response.updated,
-        "created": response.created,
-        "deleted": response.deleted,
-        "batches": response.batches,
-        "version_conflicts": response.version_conflicts,
-        "noops": response.noops,
-        "retries": {"bulk": response.bulk_retries, "search": 0},
-        "throttled_millis": 0,
-        "requests_per_second": -1.0,
-        "throttled_until_millis": 0,
-        "failures": failures.collect::<Value>(),
-    })
+    let mut object = Map::new();
+    object.insert("took".to_owned(), millis(response.took).into());
+    object.insert("timed_out".to_owned(), false.into());
+    // It has ended, so that nothing is waited for any more.
+    object.extend(printed_status(&response.status, rate, Duration::MAX));
+    if response.canceled {
+        let reason = task.cancel_reason().unwrap_or_default();
+        object.insert("canceled".to_owned(), reason.into());
+    }
+    object.insert("failures".to_owned(), failures.collect());
+    Value::Object(object)
 }
 
 fn conflicts(text: Option<&str>) -> Result<bool, Exception> {

@@ -7,6 +7,7 @@ use es_exception::Exception;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::recovery::millis;
 use super::shard_table::{IndexShards, ShardState, shard_table};
 use super::targets;
 use crate::call::Call;
@@ -14,6 +15,9 @@ use crate::reply::Reply;
 
 /// How often a waiting request looks again. Shards become active without a change of cluster state, so there is nothing to subscribe to.
 const POLL: Duration = Duration::from_millis(25);
+
+/// Elasticsearch's priorities of changes of cluster state.
+const PRIORITIES: [&str; 6] = ["immediate", "urgent", "high", "normal", "low", "languid"];
 
 /// Health of an index or a cluster, best last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,6 +136,14 @@ impl Wanted {
                 .map(WantedShards::Count),
         };
         call.params.flag("wait_for_no_relocating_shards", false)?;
+        // Changes have their turn in the order in which they were asked for: there is nothing behind which to queue.
+        if let Some(priority) = call.params.text("wait_for_events")
+            && !PRIORITIES.contains(&priority.to_ascii_lowercase().as_str())
+        {
+            return Err(Exception::illegal_argument(format!(
+                "[wait_for_events] must be one of {PRIORITIES:?}, but was [{priority}]"
+            )));
+        }
         Ok(Self {
             status: call
                 .params
@@ -272,6 +284,8 @@ pub(crate) async fn health(call: Call) -> Result<Reply, Exception> {
 
 fn printed(call: &Call, health: &Health, timed_out: bool, level: &str) -> Value {
     let totals = &health.totals;
+    let pending = call.state.cluster().pending_tasks();
+    let longest = pending.iter().map(|task| millis(task.time_in_queue)).max();
     let mut object = json!({
         "cluster_name": call.state.cluster().state().cluster_name,
         "status": health.status.name(),
@@ -285,9 +299,9 @@ fn printed(call: &Call, health: &Health, timed_out: bool, level: &str) -> Value 
         "unassigned_shards": totals.unassigned,
         "unassigned_primary_shards": totals.unassigned_primaries,
         "delayed_unassigned_shards": 0,
-        "number_of_pending_tasks": 0,
+        "number_of_pending_tasks": pending.len(),
         "number_of_in_flight_fetch": 0,
-        "task_max_waiting_in_queue_millis": 0,
+        "task_max_waiting_in_queue_millis": longest.unwrap_or(0),
         "active_shards_percent_as_number": totals.active_percent(),
     });
     if level != "cluster" {

@@ -49,7 +49,9 @@ pub(crate) async fn put(call: Call) -> Result<Reply, Exception> {
         }
         printed(&kept, flat)
     };
-    Reply::ok(&json!({"acknowledged": true, "persistent": kept(&persistent), "transient": kept(&transient)}))
+    Reply::ok(
+        &json!({"acknowledged": call.is_acknowledged(), "persistent": kept(&persistent), "transient": kept(&transient)}),
+    )
 }
 
 fn changes(scope: Option<Map<String, Value>>) -> Result<Settings, Exception> {

@@ -20,7 +20,7 @@ const TIMESTAMP_FIELD: &str = index_meta::TIMESTAMP_FIELD;
 pub(crate) async fn create_data_stream(call: Call) -> Result<Reply, Exception> {
     check_timeouts(&call)?;
     call.state.indices().create_data_stream(name(&call)).await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 /// `GET /_data_stream` and `/_data_stream/{name}`.
@@ -46,7 +46,7 @@ pub(crate) async fn delete_data_stream(call: Call) -> Result<Reply, Exception> {
     let options = targets::options(&call, ResolveOptions::METADATA)?;
     let names = split_list(name(&call));
     call.state.indices().delete_data_streams(&names, &options).await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 /// `POST /_data_stream/_promote/{name}`.
@@ -56,7 +56,7 @@ pub(crate) async fn promote_data_stream(call: Call) -> Result<Reply, Exception> 
     check_timeouts(&call)?;
     let name = name(&call);
     let has_template = call.state.indices().promote_data_stream(name).await?;
-    let mut reply = Reply::acknowledged()?;
+    let mut reply = call.acknowledged()?;
     if !has_template {
         reply.warning = Some(format!(
             "data stream [{name}] has no matching index template with data streams: it cannot be rolled over until there is one"

@@ -11,19 +11,22 @@ use shard::ForceMergeRequest;
 use super::aliases::take_metadata;
 use super::search::shards;
 use super::targets;
+use super::tasks::in_background;
 use crate::call::Call;
 use crate::json_body::{refuse_rest, take_object, wrong};
 use crate::reply::Reply;
 
 /// `PUT /{index}`.
 pub(crate) async fn create_index(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
+    check_active_shards(&call)?;
     let body = call.object()?.unwrap_or_default();
     let request = take_new_index(call.index().to_owned(), body, "create index")?;
     let created = call.state.indices().create_index(request).await?;
+    let acknowledged = call.is_acknowledged();
+    let active = created.shards_acknowledged && one_copy_is_enough(&call, &created.index);
     Reply::ok(&json!({
-        "acknowledged": true,
-        "shards_acknowledged": created.shards_acknowledged && one_copy_is_enough(&call, &created.index),
+        "acknowledged": acknowledged,
+        "shards_acknowledged": acknowledged && active,
         "index": created.index.name,
     }))
 }
@@ -56,7 +59,7 @@ pub(crate) fn take_new_index(
 
 /// `DELETE /{index}`.
 pub(crate) async fn delete_index(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
+    check_active_shards(&call)?;
     refuse_wildcards(&call)?;
     let options = targets::options(
         &call,
@@ -66,12 +69,12 @@ pub(crate) async fn delete_index(call: Call) -> Result<Reply, Exception> {
         },
     )?;
     call.state.indices().delete_index(call.index(), &options).await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 /// `POST /{index}/_open`.
 pub(crate) async fn open_index(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
+    check_active_shards(&call)?;
     let opened = match targets::expression(&call, ResolveOptions::METADATA)? {
         Some(indices) => {
             let opened = call.state.indices().open_index(&indices).await?;
@@ -83,12 +86,13 @@ pub(crate) async fn open_index(call: Call) -> Result<Reply, Exception> {
         }
         None => true,
     };
-    Reply::ok(&json!({"acknowledged": true, "shards_acknowledged": opened}))
+    let acknowledged = call.is_acknowledged();
+    Reply::ok(&json!({"acknowledged": acknowledged, "shards_acknowledged": acknowledged && opened}))
 }
 
 /// `POST /{index}/_close`.
 pub(crate) async fn close_index(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
+    check_active_shards(&call)?;
     refuse_wildcards(&call)?;
     let closed = match targets::expression(&call, ResolveOptions::METADATA)? {
         Some(indices) => call.state.indices().close_index(&indices).await?,
@@ -98,12 +102,13 @@ pub(crate) async fn close_index(call: Call) -> Result<Reply, Exception> {
         .into_iter()
         .map(|index| (index.name.clone(), json!({"closed": true})))
         .collect();
-    Reply::ok(&json!({"acknowledged": true, "shards_acknowledged": true, "indices": indices}))
+    let acknowledged = call.is_acknowledged();
+    Reply::ok(&json!({"acknowledged": acknowledged, "shards_acknowledged": acknowledged, "indices": indices}))
 }
 
 /// `PUT|POST /{index}/_mapping`.
 pub(crate) async fn put_mapping(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
+    check_active_shards(&call)?;
     let mapping = Value::Object(call.required_object()?);
     if call.params.flag("write_index_only", false)? {
         call.state
@@ -116,12 +121,12 @@ pub(crate) async fn put_mapping(call: Call) -> Result<Reply, Exception> {
             .put_mapping(&indices, mapping, Origin::User)
             .await?;
     }
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 /// `PUT /{index}/_settings`. Source: the settings may be wrapped in an object `settings`; with `reopen` also those are changed that need a closed index.
 pub(crate) async fn put_settings(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
+    check_active_shards(&call)?;
     let preserve_existing = call.params.flag("preserve_existing", false)?;
     let reopen = call.params.flag("reopen", false)?;
     let mut body = call.required_object()?;
@@ -141,7 +146,7 @@ pub(crate) async fn put_settings(call: Call) -> Result<Reply, Exception> {
                 .await?;
         }
     }
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 /// `GET|POST /_refresh` and `/{index}/_refresh`.
@@ -184,18 +189,18 @@ pub(crate) async fn force_merge(call: Call) -> Result<Reply, Exception> {
              those two parameters are mutually exclusive;",
         ));
     }
-    if !call.params.flag("wait_for_completion", true)? {
-        return Err(Exception::illegal_argument(
-            "[wait_for_completion=false] is not supported: there are no tasks yet whose outcome could be asked for later",
-        ));
-    }
     let options = targets::options(&call, ResolveOptions::OPEN)?;
-    let summary = call
-        .state
-        .indices()
-        .force_merge(call.index(), &options, request, flush)
-        .await?;
-    Reply::ok(&json!({"_shards": shards(&summary, false)}))
+    let waits = call.params.flag("wait_for_completion", true)?;
+    let (state, index) = (call.state.clone(), call.index().to_owned());
+    let work = async move {
+        let indices = state.indices();
+        let summary = indices.force_merge(&index, &options, request, flush).await?;
+        Ok::<_, Exception>(json!({"_shards": shards(&summary, false)}))
+    };
+    match waits {
+        true => Reply::ok(&work.await?),
+        false => in_background(&call, work),
+    }
 }
 
 /// Source: `action.destructive_requires_name`, true by default.
@@ -230,9 +235,11 @@ pub(crate) fn one_copy_is_enough(call: &Call, index: &IndexMetadata) -> bool {
     }
 }
 
-pub(crate) fn check_timeouts(call: &Call) -> Result<(), Exception> {
-    call.params.timeout("master_timeout")?;
-    call.params.timeout("timeout")?;
+/// Refuses a `wait_for_active_shards` that is no number of copies.
+///
+/// # Errors
+/// `illegal_argument_exception`.
+pub(crate) fn check_active_shards(call: &Call) -> Result<(), Exception> {
     match call.params.text("wait_for_active_shards") {
         None | Some("all" | "index-setting") => Ok(()),
         Some(_) => call.params.number::<u32>("wait_for_active_shards").map(drop),

@@ -1,20 +1,25 @@
 //! The handlers, one file per family of endpoints.
 
 pub(crate) mod aliases;
+pub(crate) mod allocation_explain;
 pub(crate) mod analyze;
 pub(crate) mod by_query;
+pub(crate) mod cache;
 pub(crate) mod cat;
 pub(crate) mod ccr;
 pub(crate) mod cluster_health;
 pub(crate) mod cluster_settings;
 pub(crate) mod cluster_state;
+pub(crate) mod cluster_stats;
 pub(crate) mod data_streams;
 pub(crate) mod document;
 pub(crate) mod field_caps;
 pub(crate) mod index_admin;
 pub(crate) mod index_metadata;
+pub(crate) mod node_filter;
 pub(crate) mod nodes;
 pub(crate) mod not_offered;
+pub(crate) mod pending_tasks;
 pub(crate) mod recovery;
 pub(crate) mod remote_info;
 pub(crate) mod resolve;
@@ -23,6 +28,7 @@ pub(crate) mod rollover;
 pub(crate) mod root;
 pub(crate) mod search;
 pub(crate) mod search_shards;
+pub(crate) mod segments;
 mod shard_table;
 pub(crate) mod stats;
 pub(crate) mod targets;

@@ -7,7 +7,7 @@ use indices::{RolloverCondition, RolloverRequest};
 use oplog::ByteCount;
 use serde_json::{Map, Value, json};
 
-use super::index_admin::{check_timeouts, one_copy_is_enough, take_new_index};
+use super::index_admin::{check_active_shards, one_copy_is_enough, take_new_index};
 use crate::call::Call;
 use crate::json_body::{kind_of, take_object, wrong};
 use crate::reply::Reply;
@@ -21,9 +21,9 @@ const UNSUPPORTED: [&str; 4] = [
     "min_primary_shard_docs",
 ];
 
-/// Rolls the alias over if the conditions hold, or says whether they do.
+/// Rolls the alias or the data stream over if the conditions hold, or says whether they do.
 pub(crate) async fn rollover(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
+    check_active_shards(&call)?;
     let dry_run = call.params.flag("dry_run", false)?;
     let mut body = call.object()?.unwrap_or_default();
     let conditions = conditions(take_object(&mut body, "conditions")?.unwrap_or_default())?;
@@ -52,9 +52,10 @@ pub(crate) async fn rollover(call: Call) -> Result<Reply, Exception> {
         .iter()
         .map(|(condition, holds)| (describe(*condition), (*holds).into()))
         .collect();
+    let acknowledged = rolled_over && call.is_acknowledged();
     Reply::ok(&json!({
-        "acknowledged": rolled_over,
-        "shards_acknowledged": outcome.shards_acknowledged && one_copy,
+        "acknowledged": acknowledged,
+        "shards_acknowledged": acknowledged && outcome.shards_acknowledged && one_copy,
         "old_index": outcome.old_index,
         "new_index": outcome.new_index,
         "rolled_over": rolled_over,

@@ -13,7 +13,7 @@ use crate::reply::Reply;
 use crate::units::human_bytes;
 
 /// The sections of the answer that a request may name.
-const METRICS: [&str; 16] = [
+pub(crate) const METRICS: [&str; 16] = [
     "_all",
     "docs",
     "store",
@@ -123,7 +123,7 @@ fn health(index: &IndexStats) -> &'static str {
 }
 
 /// The sections over some shards, summed.
-fn sections(shards: &[&ShardStats], wants: impl Fn(&str) -> bool, human: bool) -> Value {
+pub(crate) fn sections(shards: &[&ShardStats], wants: impl Fn(&str) -> bool, human: bool) -> Value {
     let sum = |number: fn(&ShardStats) -> u64| shards.iter().map(|stats| number(stats)).sum::<u64>();
     let size = |object: &mut Value, name: &str, bytes: u64| {
         if human {

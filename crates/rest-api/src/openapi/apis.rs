@@ -303,21 +303,64 @@ pub(super) const APIS: &[Api] = &[
     ),
     Api::new(
         CLUSTER,
-        "nodes.info",
-        &[
-            "GET /_nodes",
-            "GET /_nodes/http",
-            "GET /_nodes/_all",
-            "GET /_nodes/_all/http",
-        ],
-        "What the node is and where it listens",
+        "cluster.stats",
+        &["GET /_cluster/stats", "GET /_cluster/stats/nodes/{nodes}"],
+        "Counts and sizes of everything",
+    )
+    .differs("what is not measured is left out, never made up"),
+    Api::new(
+        CLUSTER,
+        "cluster.pending_tasks",
+        &["GET /_cluster/pending_tasks"],
+        "Changes of the cluster's state that wait",
     ),
+    Api::new(
+        CLUSTER,
+        "cluster.allocation_explain",
+        &["GET,POST /_cluster/allocation/explain"],
+        "Why a shard is where it is, or nowhere",
+    ),
+    Api::new(
+        CLUSTER,
+        "nodes.info",
+        &["GET /_nodes", "GET /_nodes/{nodes}", "GET /_nodes/{nodes}/{metrics}"],
+        "What the node is and where it listens",
+    )
+    .differs("there is no JVM, and there are no plugins"),
+    Api::new(
+        CLUSTER,
+        "nodes.stats",
+        &[
+            "GET /_nodes/stats",
+            "GET /_nodes/stats/{metrics}",
+            "GET /_nodes/stats/{metrics}/{index_metrics}",
+            "GET /_nodes/{nodes}/stats",
+            "GET /_nodes/{nodes}/stats/{metrics}",
+            "GET /_nodes/{nodes}/stats/{metrics}/{index_metrics}",
+        ],
+        "What the node uses and does",
+    )
+    .differs("what is not measured is left out, never made up"),
     Api::new(
         CLUSTER,
         "tasks.list",
         &["GET /_tasks"],
         "What the node is doing",
     ),
+    Api::new(
+        CLUSTER,
+        "tasks.get",
+        &["GET /_tasks/{task_id}"],
+        "A task, or what it came to",
+    )
+    .differs("results are kept in memory, the last 1,000 of them"),
+    Api::new(
+        CLUSTER,
+        "tasks.cancel",
+        &["POST /_tasks/_cancel", "POST /_tasks/{task_id}/_cancel"],
+        "Ends tasks",
+    )
+    .differs("a follow task is paused instead"),
     // Indices.
     Api::new(INDICES, "indices.create", &["PUT /{index}"], "Makes an index").body(INDEX_BODY),
     Api::new(INDICES, "indices.get", &["GET /{index}"], "Aliases, mappings and settings of indices"),
@@ -411,6 +454,19 @@ pub(super) const APIS: &[Api] = &[
         &["GET /_recovery", "GET /{index}/_recovery"],
         "How shards came to be, and copies that are being made",
     ),
+    Api::new(
+        INDICES,
+        "indices.segments",
+        &["GET /_segments", "GET /{index}/_segments"],
+        "Segments of the search view",
+    ),
+    Api::new(
+        INDICES,
+        "indices.clear_cache",
+        &["POST /_cache/clear", "POST /{index}/_cache/clear"],
+        "Forgets what was kept for later searches",
+    )
+    .differs("there is nothing to forget"),
     Api::new(
         INDICES,
         "indices.stats",
@@ -676,6 +732,24 @@ pub(super) const APIS: &[Api] = &[
         Field("max_docs", Kind::Count),
         Field("conflicts", Kind::OneOf(&["abort", "proceed"])),
     ]),
+    Api::new(
+        DOCUMENTS,
+        "delete_by_query_rethrottle",
+        &["POST /_delete_by_query/{task_id}/_rethrottle"],
+        "Changes how fast a deletion by query is",
+    ),
+    Api::new(
+        DOCUMENTS,
+        "update_by_query_rethrottle",
+        &["POST /_update_by_query/{task_id}/_rethrottle"],
+        "Changes how fast an update by query is",
+    ),
+    Api::new(
+        DOCUMENTS,
+        "reindex_rethrottle",
+        &["POST /_reindex/{task_id}/_rethrottle"],
+        "Changes how fast a copy is",
+    ),
     // Search.
     Api::new(
         SEARCH,
@@ -784,6 +858,30 @@ pub(super) const APIS: &[Api] = &[
     Api::new(SEARCH, "terms_enum", &["GET,POST /{index}/_terms_enum"], "Nothing").differs(REFUSED),
     Api::new(SEARCH, "knn_search", &["GET,POST /{index}/_knn_search"], "Nothing").differs(REFUSED),
     // Tables.
+    Api::new(TABLES, "cat.help", &["GET /_cat"], "The tables that there are"),
+    Api::new(
+        TABLES,
+        "cat.allocation",
+        &["GET /_cat/allocation", "GET /_cat/allocation/{nodes}"],
+        "Shards and disk of the node",
+    ),
+    Api::new(TABLES, "cat.master", &["GET /_cat/master"], "The node again"),
+    Api::new(TABLES, "cat.nodeattrs", &["GET /_cat/nodeattrs"], "Attributes of the node, of which there are none"),
+    Api::new(TABLES, "cat.pending_tasks", &["GET /_cat/pending_tasks"], "Changes of the cluster's state that wait"),
+    Api::new(TABLES, "cat.plugins", &["GET /_cat/plugins"], "Plugins, of which there are none"),
+    Api::new(
+        TABLES,
+        "cat.segments",
+        &["GET /_cat/segments", "GET /_cat/segments/{index}"],
+        "Segments of the search view",
+    ),
+    Api::new(TABLES, "cat.tasks", &["GET /_cat/tasks"], "What the node is doing"),
+    Api::new(
+        TABLES,
+        "cat.thread_pool",
+        &["GET /_cat/thread_pool", "GET /_cat/thread_pool/{pools}"],
+        "Threads by what they do",
+    ),
     Api::new(TABLES, "cat.aliases", &["GET /_cat/aliases", "GET /_cat/aliases/{name}"], "Aliases"),
     Api::new(TABLES, "cat.count", &["GET /_cat/count", "GET /_cat/count/{index}"], "Number of documents"),
     Api::new(TABLES, "cat.health", &["GET /_cat/health"], "Health of the cluster"),

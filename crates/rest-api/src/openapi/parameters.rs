@@ -52,10 +52,11 @@ pub(super) fn segment(name: &str) -> (Kind, &'static str) {
         "fields" => (Kind::List, "names of fields, with `*`"),
         "metric" | "metrics" => (Kind::List, "parts of the answer; `_all` for all of it"),
         "new_index" => (Kind::Text, "the name of the new index"),
-        "alias" => (Kind::Text, "the name of an alias"),
         "scroll_id" => (Kind::Text, "what a search with `scroll` answered"),
         "task_id" => (Kind::Text, "`node:number`, as the list of tasks has it"),
-        "node_id" => (Kind::List, "ids or names of nodes, with `*`, `_local` and `_all`"),
+        "nodes" => (Kind::List, "ids or names of nodes, with `*`, `_local` and `_all`"),
+        "index_metrics" => (Kind::List, "parts of the statistics of indices"),
+        "pools" => (Kind::List, "names of thread pools, with `*`"),
         _ => (Kind::Text, ""),
     }
 }
@@ -151,6 +152,11 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
         "parts of the answer: `aliases`, `mappings`, `settings`",
     ),
     ("field_statistics", Kind::Flag, "of what is not offered"),
+    (
+        "fielddata",
+        Kind::Flag,
+        "taken without effect: there is no such cache",
+    ),
     ("fielddata_fields", Kind::List, "taken without effect"),
     ("fields", Kind::List, "names of fields, with `*`"),
     ("filter_path", Kind::List, "the parts of the answer that are sent"),
@@ -206,16 +212,28 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
         Kind::Flag,
         "whether missing and closed indices are passed over",
     ),
+    ("include_bootstrap", Kind::Flag, "taken without effect"),
     ("include_defaults", Kind::Flag, "whether defaults are shown"),
     (
         "include_empty_fields",
         Kind::Flag,
         "whether fields without values are shown; not `false`",
     ),
+    (
+        "include_disk_info",
+        Kind::Flag,
+        "whether the use of the disk is shown",
+    ),
     ("include_named_queries_score", Kind::Flag, "taken without effect"),
+    ("include_remotes", Kind::Flag, "whether remote clusters are shown"),
     ("include_segment_file_sizes", Kind::Flag, "taken without effect"),
     ("include_source_on_error", Kind::Flag, "taken without effect"),
     ("include_unloaded_segments", Kind::Flag, "taken without effect"),
+    (
+        "include_yes_decisions",
+        Kind::Flag,
+        "whether reasons to place a shard are shown",
+    ),
     (
         "include_unmapped",
         Kind::Flag,
@@ -290,6 +308,11 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     ("pri", Kind::Flag, "only primary shards"),
     ("q", Kind::Text, "a query of one line, as of `query_string`"),
     (
+        "query",
+        Kind::Flag,
+        "taken without effect: there is no such cache",
+    ),
+    (
         "realtime",
         Kind::Flag,
         "whether a write that is not refreshed is seen",
@@ -303,6 +326,11 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
         "reopen",
         Kind::Flag,
         "closes and opens indices for settings that need it",
+    ),
+    (
+        "request",
+        Kind::Flag,
+        "taken without effect: there is no such cache",
     ),
     ("request_cache", Kind::Flag, "taken without effect"),
     (

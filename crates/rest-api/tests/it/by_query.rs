@@ -152,11 +152,6 @@ async fn what_cannot_be_done_is_refused() {
             "illegal_argument_exception",
         ),
         (
-            "/copy/_delete_by_query?wait_for_completion=false",
-            all,
-            "unsupported_operation_exception",
-        ),
-        (
             "/copy/_update_by_query",
             r#"{"script": {"source": "x"}}"#,
             "unsupported_operation_exception",

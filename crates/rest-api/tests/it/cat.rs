@@ -62,3 +62,81 @@ async fn tables_are_text_or_json() {
         .await
         .refused(404, "index_not_found_exception");
 }
+
+#[tokio::test]
+async fn every_table_takes_the_common_parameters() {
+    let node = Node::start().await;
+    node.put("/orders", r#"{"settings": {"number_of_replicas": 1}}"#)
+        .await
+        .expect(200);
+    let listed = node.get("/_cat").await.text();
+    let mut lines = listed.lines();
+    assert_eq!(lines.next(), Some("=^.^="));
+    let mut tables = 0;
+    for path in lines.filter(|path| !path.contains('{')) {
+        tables += 1;
+        let help = node.get(&format!("{path}?help")).await.text();
+        let name = help.split('|').next().unwrap().trim().to_owned();
+        let header = node
+            .get(&format!("{path}?v&h={name}&s={name}:desc&time=s&bytes=b"))
+            .await;
+        assert!(header.text().starts_with(&name), "{path}: {}", header.text());
+        let json = node.get(&format!("{path}?format=json&h=*")).await.expect(200);
+        assert!(json.is_array(), "{path}: {json}");
+        let reason = node
+            .get(&format!("{path}?s=nonsense"))
+            .await
+            .refused(400, "illegal_argument_exception");
+        assert!(reason.contains("[nonsense]"), "{path}: {reason}");
+        for query in ["time=fortnight", "bytes=parsec"] {
+            node.get(&format!("{path}?{query}"))
+                .await
+                .refused(400, "illegal_argument_exception");
+        }
+    }
+    assert_eq!(tables, 16, "{listed}");
+}
+
+#[tokio::test]
+async fn tables_tell_of_the_node() {
+    let node = Node::start().await;
+    node.put("/orders", r#"{"settings": {"number_of_replicas": 1}}"#)
+        .await
+        .expect(200);
+    node.until("/_cluster/health?wait_for_status=yellow", |_| true)
+        .await;
+    for (path, expected) in [
+        ("/_cat/master?h=node", "node-1\n"),
+        ("/_cat/plugins", ""),
+        ("/_cat/nodeattrs", ""),
+        ("/_cat/pending_tasks", ""),
+        ("/_cat/allocation?h=shards,node", "1 node-1\n1 UNASSIGNED\n"),
+        ("/_cat/allocation/_local?h=shards,node", "1 node-1\n"),
+        (
+            "/_cat/thread_pool?h=n,active",
+            "force_merge 0\nsearch      0\nwrite       0\n",
+        ),
+        ("/_cat/thread_pool/w*,x?h=name", "write\n"),
+        ("/_cat/tasks?actions=nothing", ""),
+    ] {
+        assert_eq!(node.get(path).await.text(), expected, "{path}");
+    }
+    let slow = "/orders/_update_by_query?scroll_size=1&requests_per_second=0.0001&wait_for_completion=false";
+    for n in 0..2 {
+        node.put(&format!("/orders/_doc/{n}?refresh"), "{}")
+            .await
+            .expect(201);
+    }
+    let id = node.post(slow, "").await.expect(200)["task"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let task = node
+        .get("/_cat/tasks?detailed&h=action,task_id,type,description")
+        .await
+        .text();
+    assert_eq!(
+        task,
+        format!("indices:data/write/update/byquery {id} transport update-by-query [orders]\n")
+    );
+}

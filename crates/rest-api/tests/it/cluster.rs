@@ -53,6 +53,71 @@ async fn health_is_told_and_waited_for() {
 }
 
 #[tokio::test]
+async fn health_waits_for_what_it_is_asked_for() {
+    let node = Node::start().await;
+    node.put(
+        "/i",
+        r#"{"settings": {"number_of_shards": 2, "number_of_replicas": 1}}"#,
+    )
+    .await
+    .expect(200);
+    node.until("/_cluster/health?wait_for_status=yellow", |_| true)
+        .await;
+    for (query, status) in [
+        ("wait_for_status=red", 200),
+        ("wait_for_status=YELLOW", 200),
+        ("wait_for_status=green", 408),
+        ("wait_for_nodes=1", 200),
+        ("wait_for_nodes=ge(1)", 200),
+        ("wait_for_nodes=%3E1", 408),
+        ("wait_for_nodes=2", 408),
+        ("wait_for_active_shards=2", 200),
+        ("wait_for_active_shards=3", 408),
+        ("wait_for_active_shards=all", 408),
+        ("wait_for_no_initializing_shards", 200),
+        ("wait_for_no_relocating_shards=true", 200),
+        ("wait_for_events=languid", 200),
+        ("wait_for_status=green&level=indices", 408),
+    ] {
+        for timeout in ["20ms", "0"] {
+            let answer = node
+                .get(&format!("/_cluster/health?{query}&timeout={timeout}"))
+                .await;
+            let answer = answer.expect(status);
+            assert_eq!(answer["timed_out"], status == 408, "{query}");
+            assert_eq!(
+                answer.get("indices").is_some(),
+                query.contains("level"),
+                "{query}"
+            );
+        }
+    }
+    for query in [
+        "wait_for_status=blue",
+        "wait_for_nodes=many",
+        "wait_for_active_shards=-1",
+        "wait_for_no_initializing_shards=maybe",
+        "wait_for_events=soon",
+        "level=universe",
+        "timeout=5",
+    ] {
+        node.get(&format!("/_cluster/health?{query}"))
+            .await
+            .refused(400, "illegal_argument_exception");
+    }
+    let late = async {
+        node.put("/late", r#"{"settings": {"number_of_replicas": 0}}"#)
+            .await
+            .expect(200)
+    };
+    let (green, _) = tokio::join!(
+        node.get("/_cluster/health/late?wait_for_status=green&timeout=20s"),
+        late
+    );
+    assert_eq!(green.expect(200)["status"], "green");
+}
+
+#[tokio::test]
 async fn cluster_settings_are_set_shown_and_removed() {
     let node = Node::start().await;
     let nested = r#"{"persistent": {"cluster": {"remote": {"lisbon": {"seeds": ["127.0.0.1:1"], "skip_unavailable": false}}}}}"#;

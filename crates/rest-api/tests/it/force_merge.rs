@@ -134,11 +134,14 @@ async fn requests_that_cannot_be_met_are_refused() {
         .await
         .refused(400, "action_request_validation_exception");
     assert!(reason.contains("mutually exclusive"), "{reason}");
-    let reason = node
+    let started = node
         .post("/orders/_forcemerge?wait_for_completion=false", "")
         .await
-        .refused(400, "illegal_argument_exception");
-    assert!(reason.contains("wait_for_completion"), "{reason}");
+        .expect(200);
+    let task = format!("/_tasks/{}", started["task"].as_str().unwrap());
+    let ended = node.until(&task, |answer| answer["completed"] == true).await;
+    assert_eq!(ended["response"]["_shards"]["failed"], 0);
+    assert_eq!(ended["task"]["action"], "indices:admin/forcemerge");
     for query in ["max_num_segments=0", "max_num_segments=few", "segments=1"] {
         node.post(&format!("/orders/_forcemerge?{query}"), "")
             .await

@@ -5,6 +5,7 @@
 mod mappings;
 mod node;
 
+mod administration;
 mod aggregations;
 mod analysis;
 mod auto_follow;
@@ -20,6 +21,7 @@ mod follow_stats;
 mod force_merge;
 mod http;
 mod indices;
+mod patience;
 mod replication;
 mod rollover;
 mod search_apis;
@@ -27,4 +29,5 @@ mod search_contexts;
 mod search_hits;
 mod server;
 mod settings;
+mod tasks;
 mod templates;

@@ -26,6 +26,7 @@ use transport::{LocalIdentity, RemoteClusters, TransportConfig, TransportServer}
 pub(crate) struct Node {
     pub(crate) address: std::net::SocketAddr,
     pub(crate) transport_address: std::net::SocketAddr,
+    pub(crate) cluster: Arc<ClusterService>,
     pub(crate) indices: Arc<IndicesService>,
     pub(crate) stop: CancellationToken,
     pub(crate) server: JoinHandle<std::io::Result<()>>,
@@ -158,11 +159,12 @@ impl Node {
             .unwrap();
         let stop = CancellationToken::new();
         drop(spawn(transport.serve(stop.clone())));
-        let state = RestState::new(cluster, Arc::clone(&indices), ccr, clock, config);
+        let state = RestState::new(Arc::clone(&cluster), Arc::clone(&indices), ccr, clock, config);
         let server = spawn(serve(listener, state, stop.clone()));
         Self {
             address,
             transport_address,
+            cluster,
             indices,
             stop,
             server,

@@ -16,6 +16,9 @@ const COLUMNS: &[Column] = &[
     Column::text("name", &["n"], "node name"),
 ];
 
+/// The roles of every node, by their first letters.
+pub(super) const ROLES: &str = "dimr";
+
 /// One row per node.
 pub(crate) async fn nodes(call: Call) -> Result<Reply, Exception> {
     let state = call.state.cluster().state();
@@ -31,7 +34,7 @@ pub(crate) async fn nodes(call: Call) -> Result<Reply, Exception> {
                 ip.map_or(Cell::Empty, Cell::from),
                 node.http_address.as_deref().map_or(Cell::Empty, Cell::from),
                 call.state.config().version_number.as_str().into(),
-                "dimr".into(),
+                ROLES.into(),
                 if state.master_node_id.as_ref() == Some(&node.id) {
                     "*"
                 } else {

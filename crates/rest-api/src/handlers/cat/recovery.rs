@@ -9,7 +9,6 @@ use crate::call::Call;
 use crate::handlers::recovery::{SNAPSHOT, host, millis, repository};
 use crate::handlers::targets;
 use crate::reply::Reply;
-use crate::units::human_millis;
 
 const COLUMNS: &[Column] = &[
     Column::text("index", &["i", "idx"], "index name"),
@@ -75,7 +74,7 @@ pub(crate) async fn recovery(call: Call) -> Result<Reply, Exception> {
                 status.shard.to_string().into(),
                 status.started.get().into(),
                 status.stopped.map_or(Cell::Empty, |stopped| stopped.get().into()),
-                human_millis(millis(status.total_time(now))).into(),
+                Cell::Time(millis(status.total_time(now))),
                 "snapshot".into(),
                 status.stage.name().to_ascii_lowercase().into(),
                 "n/a".into(),
@@ -93,7 +92,7 @@ pub(crate) async fn recovery(call: Call) -> Result<Reply, Exception> {
                 Cell::Percent(status.bytes_percent()),
                 Cell::Bytes(status.bytes_total),
                 Cell::Bytes(status.bytes_per_sec(now).unwrap_or(0)),
-                human_millis(millis(status.target_throttle_time)).into(),
+                Cell::Time(millis(status.target_throttle_time)),
                 u64::from(status.attempts).into(),
                 0_u64.into(),
                 0_u64.into(),

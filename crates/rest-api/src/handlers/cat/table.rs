@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::media_type::Accepted;
 use crate::params::{Params, split_list};
 use crate::reply::Reply;
-use crate::units::{bytes_in_unit, human_bytes};
+use crate::units::{bytes_in_unit, human_bytes, human_millis, time_in_unit};
 use crate::wildcard::matches;
 
 /// Parameters that every cat API takes.
@@ -93,6 +93,8 @@ pub(crate) enum Cell {
     Percent(f64),
     /// A size, printed in the unit of the `bytes` parameter.
     Bytes(u64),
+    /// Milliseconds, printed in the unit of the `time` parameter.
+    Time(i64),
 }
 
 impl Cell {
@@ -106,6 +108,10 @@ impl Cell {
                 Some(unit) => bytes_in_unit(*bytes, unit)?,
                 None => human_bytes(*bytes),
             },
+            Self::Time(millis) => match params.text("time") {
+                Some(unit) => time_in_unit(*millis, unit)?,
+                None => human_millis(*millis),
+            },
         })
     }
 
@@ -116,6 +122,7 @@ impl Cell {
             (_, Self::Empty) => Ordering::Greater,
             (Self::Number(left), Self::Number(right)) => left.cmp(right),
             (Self::Bytes(left), Self::Bytes(right)) => left.cmp(right),
+            (Self::Time(left), Self::Time(right)) => left.cmp(right),
             (Self::Percent(left), Self::Percent(right)) => left.total_cmp(right),
             (Self::Text(left), Self::Text(right)) => left.cmp(right),
             _ => Ordering::Equal,
@@ -162,6 +169,7 @@ pub(crate) fn answer(
     columns: &'static [Column],
     rows: impl FnOnce() -> Result<Vec<Vec<Cell>>, Exception>,
 ) -> Result<Reply, Exception> {
+    check_units(&call.params)?;
     if call.params.flag("help", false)? {
         return Ok(Reply::text(help(columns)));
     }
@@ -178,6 +186,17 @@ pub(crate) fn answer(
     } else {
         Ok(Reply::text(table.text(&call.params)?))
     }
+}
+
+/// Refuses units that are not known, whether or not the table has anything to print in them.
+fn check_units(params: &Params) -> Result<(), Exception> {
+    if let Some(unit) = params.text("bytes") {
+        bytes_in_unit(0, unit)?;
+    }
+    if let Some(unit) = params.text("time") {
+        time_in_unit(0, unit)?;
+    }
+    Ok(())
 }
 
 fn help(columns: &[Column]) -> String {

@@ -12,16 +12,14 @@ use crate::reply::Reply;
 
 /// `PUT /_ccr/auto_follow/{name}`: puts a pattern, or replaces it.
 pub(crate) async fn put_auto_follow_pattern(call: Call) -> Result<Reply, Exception> {
-    call.params.timeout("master_timeout")?;
     let request = definition(call.required_object()?)?;
     let name = call.segment("name").unwrap_or_default();
     call.state.ccr().put_auto_follow_pattern(name, request).await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 /// `GET /_ccr/auto_follow` and `GET /_ccr/auto_follow/{name}`.
 pub(crate) async fn get_auto_follow_pattern(call: Call) -> Result<Reply, Exception> {
-    call.params.timeout("master_timeout")?;
     let flat = call.params.flag("flat_settings", false)?;
     let name = call.segment("name");
     let patterns = call.state.ccr().auto_follow_patterns(name)?;
@@ -34,10 +32,9 @@ pub(crate) async fn get_auto_follow_pattern(call: Call) -> Result<Reply, Excepti
 
 /// `DELETE /_ccr/auto_follow/{name}`: the followers stay.
 pub(crate) async fn delete_auto_follow_pattern(call: Call) -> Result<Reply, Exception> {
-    call.params.timeout("master_timeout")?;
     let name = call.segment("name").unwrap_or_default();
     call.state.ccr().delete_auto_follow_pattern(name).await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 /// `POST /_ccr/auto_follow/{name}/pause`.
@@ -51,19 +48,17 @@ pub(crate) async fn resume_auto_follow_pattern(call: Call) -> Result<Reply, Exce
 }
 
 async fn set_active(call: Call, active: bool) -> Result<Reply, Exception> {
-    call.params.timeout("master_timeout")?;
     let name = call.segment("name").unwrap_or_default();
     call.state
         .ccr()
         .set_auto_follow_pattern_active(name, active)
         .await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 /// `POST /_ccr/auto_follow/_preview` with a definition, and `GET /_ccr/auto_follow/{name}/_preview`: which indices of the remote cluster would be followed
 /// as what, and why others that match would not be. Elasticsearch has no such API.
 pub(crate) async fn preview_auto_follow(call: Call) -> Result<Reply, Exception> {
-    call.params.timeout("master_timeout")?;
     let ccr = call.state.ccr();
     let indices = match call.segment("name") {
         Some(name) => ccr.preview_auto_follow_pattern(name).await?,

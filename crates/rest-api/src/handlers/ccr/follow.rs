@@ -13,7 +13,6 @@ use crate::reply::Reply;
 /// Starts to follow a leader index.
 pub(crate) async fn follow(call: Call) -> Result<Reply, Exception> {
     let wait_for_active_shards = parse_wait_for_active_shards(call.params.text("wait_for_active_shards"))?;
-    call.params.timeout("master_timeout")?;
     let mut body = call.required_object()?;
     let parameters = take_parameters(&mut body)?;
     let request = FollowRequest {

@@ -11,7 +11,6 @@ use crate::reply::{Reply, status_of};
 
 /// One operation per primary; what failed is listed.
 pub(crate) async fn forget_follower(call: Call) -> Result<Reply, Exception> {
-    call.params.timeout("timeout")?;
     let mut body = call.required_object()?;
     let request = ForgetFollowerRequest {
         follower_cluster: take_string(&mut body, "follower_cluster")?,

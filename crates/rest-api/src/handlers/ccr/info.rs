@@ -9,7 +9,6 @@ use crate::reply::Reply;
 
 /// Followers that are paused have no parameters.
 pub(crate) async fn info(call: Call) -> Result<Reply, Exception> {
-    call.params.timeout("master_timeout")?;
     let followers = call.state.ccr().follow_info(call.index())?;
     let printed = followers.iter().map(|follower| {
         let status = if follower.active_parameters.is_some() {

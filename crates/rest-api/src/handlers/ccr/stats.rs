@@ -13,7 +13,6 @@ use crate::reply::Reply;
 
 /// The follow tasks of the indices named.
 pub(crate) async fn follow_stats(call: Call) -> Result<Reply, Exception> {
-    call.params.timeout("timeout")?;
     let human = call.human()?;
     let indices = call.state.ccr().follow_stats(call.index())?;
     Reply::ok(&json!({"indices": printed(&indices, human)}))
@@ -21,8 +20,6 @@ pub(crate) async fn follow_stats(call: Call) -> Result<Reply, Exception> {
 
 /// All follow tasks, and auto-follow.
 pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
-    call.params.timeout("timeout")?;
-    call.params.timeout("master_timeout")?;
     let human = call.human()?;
     let indices = call.state.ccr().follow_stats("_all")?;
     Reply::ok(&json!({

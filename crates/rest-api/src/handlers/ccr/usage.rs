@@ -8,7 +8,6 @@ use crate::reply::Reply;
 
 /// The block of replication alone: this server has none of the other features that the API tells of.
 pub(crate) async fn usage(call: Call) -> Result<Reply, Exception> {
-    call.params.timeout("master_timeout")?;
     let ccr = call.state.ccr();
     let followers = ccr.follow_info("_all")?;
     let state = call.state.cluster().state();

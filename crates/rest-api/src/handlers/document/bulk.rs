@@ -18,7 +18,6 @@ use crate::reply::Reply;
 /// `PUT|POST /_bulk` and `/{index}/_bulk`.
 pub(crate) async fn bulk(call: Call) -> Result<Reply, Exception> {
     let refresh = refresh_policy(&call.params)?;
-    call.params.timeout("timeout")?;
     check_active_shards(&call.params)?;
     if let Some(pipeline) = call
         .params
@@ -144,7 +143,14 @@ impl Defaults<'_> {
                 precondition: expectation.precondition().map_err(as_problem)?,
             },
             BulkVerb::Update => {
-                let body = update_body::parse(&source).map_err(Refused::Whole)?;
+                // What is not well-formed ends the request, as it does in Elasticsearch; what is not supported here fails alone.
+                let body = match update_body::parse(&source) {
+                    Ok(body) => body,
+                    Err(failure) if failure.kind() == ExceptionKind::Unsupported => {
+                        return Err(refused(failure));
+                    }
+                    Err(failure) => return Err(Refused::Whole(failure)),
+                };
                 let UpdateBody {
                     update,
                     filter: wanted,
@@ -166,7 +172,7 @@ impl Defaults<'_> {
             index,
             id: meta.id,
             routing: meta.routing.or_else(|| self.routing.map(str::to_owned)),
-            require_alias: self.require_alias || meta.require_alias,
+            require_alias: meta.require_alias.unwrap_or(self.require_alias),
             require_data_stream: meta.require_data_stream.unwrap_or(self.require_data_stream),
             action,
         };

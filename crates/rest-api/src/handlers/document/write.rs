@@ -112,7 +112,6 @@ async fn write(
     shown: &SourceFilter,
 ) -> Result<Reply, Exception> {
     let refresh = refresh_policy(&call.params)?;
-    call.params.timeout("timeout")?;
     check_active_shards(&call.params)?;
     let item = BulkItem {
         index: call.index().to_owned(),

@@ -5,13 +5,12 @@ use es_exception::Exception;
 use index_meta::ComponentTemplate;
 use serde_json::Value;
 
-use super::{check_timeouts, listed, name, named, names};
+use super::{listed, name, named, names};
 use crate::call::Call;
 use crate::reply::Reply;
 
 /// `PUT|POST /_component_template/{name}`.
 pub(crate) async fn put_component_template(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
     let create = call.params.flag("create", false)?;
     let body = Value::Object(call.required_object()?);
     let template = ComponentTemplate::from_json(&body).map_err(|error| error.to_exception())?;
@@ -25,7 +24,7 @@ pub(crate) async fn put_component_template(call: Call) -> Result<Reply, Exceptio
             ))
         })
         .await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 /// `GET /_component_template` and `/_component_template/{name}`.
@@ -49,7 +48,6 @@ pub(crate) async fn component_template_exists(call: Call) -> Result<Reply, Excep
 
 /// `DELETE /_component_template/{name}`: one name or pattern, or several names.
 pub(crate) async fn delete_component_template(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
     let names = names(&call)?;
     call.state
         .cluster()
@@ -58,5 +56,5 @@ pub(crate) async fn delete_component_template(call: Call) -> Result<Reply, Excep
             |state| Ok((change::remove_component_templates(state, &names)?, ())),
         )
         .await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }

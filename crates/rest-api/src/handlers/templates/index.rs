@@ -5,13 +5,12 @@ use es_exception::Exception;
 use index_meta::IndexTemplate;
 use serde_json::Value;
 
-use super::{check_timeouts, listed, name, named, names};
+use super::{listed, name, named, names};
 use crate::call::Call;
 use crate::reply::Reply;
 
 /// `PUT|POST /_index_template/{name}`.
 pub(crate) async fn put_index_template(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
     let create = call.params.flag("create", false)?;
     let body = Value::Object(call.required_object()?);
     let template = IndexTemplate::from_json(&body).map_err(|error| error.to_exception())?;
@@ -22,7 +21,7 @@ pub(crate) async fn put_index_template(call: Call) -> Result<Reply, Exception> {
             Ok((change::put_index_template(state, name, &template, create)?, ()))
         })
         .await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }
 
 /// `GET /_index_template` and `/_index_template/{name}`.
@@ -46,7 +45,6 @@ pub(crate) async fn index_template_exists(call: Call) -> Result<Reply, Exception
 
 /// `DELETE /_index_template/{name}`: one name or pattern, or several names.
 pub(crate) async fn delete_index_template(call: Call) -> Result<Reply, Exception> {
-    check_timeouts(&call)?;
     let names = names(&call)?;
     call.state
         .cluster()
@@ -55,5 +53,5 @@ pub(crate) async fn delete_index_template(call: Call) -> Result<Reply, Exception
             |state| Ok((change::remove_index_templates(state, &names)?, ())),
         )
         .await?;
-    Reply::acknowledged()
+    call.acknowledged()
 }

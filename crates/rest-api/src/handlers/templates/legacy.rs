@@ -34,7 +34,7 @@ pub(crate) async fn template_exists(_call: Call) -> Result<Reply, Exception> {
 pub(crate) async fn delete_template(call: Call) -> Result<Reply, Exception> {
     let name = name(&call);
     if name == "*" {
-        return Reply::acknowledged();
+        return call.acknowledged();
     }
     let reason = format!("index_template [{name}] missing");
     Err(Exception::new(ExceptionKind::IndexTemplateMissing, reason))

@@ -72,11 +72,6 @@ fn printed(call: &Call, mut template: Value) -> Result<Value, Exception> {
     Ok(template)
 }
 
-fn check_timeouts(call: &Call) -> Result<(), Exception> {
-    call.params.timeout("master_timeout")?;
-    call.params.timeout("timeout").map(drop)
-}
-
 /// A list of templates, each beside its name.
 fn listed<'a>(
     call: &Call,
