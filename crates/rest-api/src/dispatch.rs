@@ -14,6 +14,7 @@ use bytes::Bytes;
 use cluster::Patience;
 use es_exception::{Exception, ExceptionKind};
 use http::header::{ALLOW, CONTENT_ENCODING, HeaderValue};
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
@@ -68,7 +69,16 @@ async fn no_handler(request: Request) -> Response {
         request.method()
     );
     let rendering = lenient_rendering(&request);
+    drain(request.into_body()).await;
     rendering.refusal(StatusCode::BAD_REQUEST, &json!({"error": text, "status": 400}))
+}
+
+/// Of a body that nobody wants, so much is read: a connection on which some of a request is left must be closed, and the client's next request with it.
+const DRAINED: usize = 1 << 20;
+
+/// Reads a body that is not looked at. What is larger, or ends early, costs the client its connection.
+async fn drain(body: Body) {
+    let _ = Limited::new(body, DRAINED).collect().await;
 }
 
 /// The rendering for refusals that come before parameters are checked.
@@ -90,10 +100,13 @@ async fn dispatch(
         Some((verb, route))
     });
     let Some((verb, route)) = route else {
-        return wrong_method(candidates, &request);
+        let response = wrong_method(candidates, &request);
+        drain(request.into_body()).await;
+        return response;
     };
     let rendering = lenient_rendering(&request);
     let Some(segments) = segments else {
+        drain(request.into_body()).await;
         let reason = "a part of the path is not UTF-8 once decoded";
         return rendering.response(Err(Exception::illegal_argument(reason)));
     };
@@ -137,20 +150,20 @@ async fn admit(
     request: Request,
 ) -> Result<Call, Exception> {
     let (parts, body) = request.into_parts();
-    let accepted = media_type::accepted(&parts.headers)?;
-    let params = Params::parse(parts.uri.query().unwrap_or_default())?;
-    Rendering::new(&parts.headers, accepted, &params)?;
-    params.check(parts.uri.path(), route.params)?;
-    params.flag("human", false)?;
-    for name in TIMES {
-        params.timeout(name)?;
-    }
-    let segments = resolve_segments(state, segments)?;
-    let body_type = media_type::body_type(&parts.headers);
-    refuse_encoding(&parts.headers)?;
+    let (accepted, params, segments) = match check_head(state, route, segments, &parts) {
+        Ok(head) => head,
+        Err(refusal) => {
+            drain(body).await;
+            return Err(refusal);
+        }
+    };
     let body = read_body(state, body).await?;
     // Some clients name a type for the body that they do not send.
-    let body_type = if body.is_empty() { None } else { body_type? };
+    let body_type = if body.is_empty() {
+        None
+    } else {
+        media_type::body_type(&parts.headers)?
+    };
     check_body(route.body, body_type, &body, &parts.method, &parts.uri)?;
     let opaque_id = parts.headers.get(OPAQUE_ID).and_then(|id| id.to_str().ok());
     let mut call = Call::new(state.clone(), verb, segments, params, body, accepted);
@@ -165,6 +178,25 @@ async fn admit(
         call.patience = Patience::new(Some(master_timeout), ack_timeout);
     }
     Ok(call)
+}
+
+/// What can be said before the body is there: the accepted type, the parameters, the parts of the path.
+fn check_head(
+    state: &RestState,
+    route: &Route,
+    segments: BTreeMap<String, String>,
+    parts: &Parts,
+) -> Result<(Accepted, Params, BTreeMap<String, String>), Exception> {
+    let accepted = media_type::accepted(&parts.headers)?;
+    let params = Params::parse(parts.uri.query().unwrap_or_default())?;
+    Rendering::new(&parts.headers, accepted, &params)?;
+    params.check(parts.uri.path(), route.params)?;
+    params.flag("human", false)?;
+    for name in TIMES {
+        params.timeout(name)?;
+    }
+    refuse_encoding(&parts.headers)?;
+    Ok((accepted, params, resolve_segments(state, segments)?))
 }
 
 /// The segments of the path, those that name indices with their dates put in.

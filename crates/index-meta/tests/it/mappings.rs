@@ -414,3 +414,21 @@ fn what_concerns_the_inverted_index_is_checked_and_printed_back() {
         "{refused}"
     );
 }
+
+#[test]
+fn types_by_another_name_keep_it_and_behave_as_the_type() {
+    let source = json!({"properties": {
+        "path": {"type": "wildcard", "ignore_above": 9},
+        "message": {"type": "match_only_text", "fields": {"raw": {"type": "wildcard"}}}
+    }});
+    let mapping = Mapping::from_json(&source).unwrap();
+    assert_eq!(mapping.to_json(), source);
+    assert_eq!(mapping.field("path").unwrap().field_type(), FieldType::Keyword);
+    assert_eq!(mapping.field("message").unwrap().field_type(), FieldType::Text);
+    let changed = json!({"properties": {"path": {"type": "keyword"}}});
+    let refused = mapping.merge(&changed).unwrap_err().to_string();
+    assert!(
+        refused.contains("[wildcard]") && refused.contains("[keyword]"),
+        "{refused}"
+    );
+}

@@ -156,6 +156,23 @@ async fn a_type_of_no_body_is_not_looked_at() {
 }
 
 #[tokio::test]
+async fn a_refused_body_does_not_cost_the_connection() {
+    let node = Node::start().await;
+    let body = "x".repeat(500_000);
+    let refused = [
+        ("POST", "/_a/b/c/d/e", "application/json", 400),
+        ("PATCH", "/_search", "application/json", 405),
+        ("POST", "/_search?nope=1", "application/json", 400),
+        ("POST", "/_search", "text/csv", 406),
+        ("GET", "/", "", 200),
+    ];
+    let answers = node
+        .on_one_connection(&refused.map(|(method, path, kind, _)| (method, path, kind, &*body)))
+        .await;
+    assert_eq!(answers, refused.map(|(.., status)| status));
+}
+
+#[tokio::test]
 async fn names_of_indices_may_hold_dates() {
     let node = Node::start().await;
     let created = node.put("/%3Clogs-%7Bnow%2Fd%7D%3E", "{}").await.expect(200);

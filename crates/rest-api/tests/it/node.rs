@@ -246,6 +246,34 @@ impl Node {
         }
     }
 
+    /// Sends requests (method, path, content type, body) one after the other on one connection, and answers the statuses. A request without a content
+    /// type has no body.
+    pub(crate) async fn on_one_connection(&self, requests: &[(&str, &str, &str, &str)]) -> Vec<u16> {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = spawn(connection);
+        let mut statuses = Vec::new();
+        for (method, path, kind, body) in requests {
+            let request = Request::builder()
+                .method(*method)
+                .uri(*path)
+                .header("host", "localhost");
+            let (request, body) = match *kind {
+                "" => (request, ""),
+                kind => (request.header("content-type", kind), *body),
+            };
+            let request = request
+                .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
+                .unwrap();
+            sender.ready().await.unwrap();
+            let response = sender.send_request(request).await.unwrap();
+            statuses.push(response.status().as_u16());
+            response.into_body().collect().await.unwrap();
+        }
+        connection.abort();
+        statuses
+    }
+
     /// Tries until `done` says so.
     pub(crate) async fn until(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
         let attempts = async {

@@ -41,6 +41,8 @@ pub fn merge_top_hits(request: &SearchRequest, shards: Vec<ShardHits>) -> Merged
             .then(left.hit.seq_no.cmp(&right.hit.seq_no))
     });
     firsts(&mut all, |merged| &merged.hit);
+    // Source: a search that wants no hits scores none.
+    max_score = max_score.filter(|_| request.size > 0);
     let hits = all.into_iter().skip(request.from).take(request.size).collect();
     MergedHits {
         total,
