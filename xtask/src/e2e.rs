@@ -53,7 +53,7 @@ pub(crate) struct BenchArgs {
     /// Indices of one shard each in the section about many shards.
     #[arg(long, default_value_t = 1_000)]
     shards: u64,
-    /// Measure only this section: `replication`, `many-shards`, `disk`, `delta-heal`, `stuck-disk` or `wide-link`.
+    /// Measure only this section: `replication`, `many-shards`, `disk`, `delta-heal`, `stuck-disk`, `metadata`, `searches` or `wide-link`.
     #[arg(long)]
     only: Option<String>,
 }

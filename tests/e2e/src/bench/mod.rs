@@ -12,6 +12,7 @@ mod many_shards;
 mod metadata;
 mod process;
 mod rounds;
+mod searches;
 mod stuck_disk;
 mod wide_link;
 
@@ -38,6 +39,8 @@ pub(crate) enum Section {
     StuckDisk,
     /// How fast metadata arrives, and how long a change of static settings takes.
     Metadata,
+    /// Searches on a follower, alone and beside replication at full speed.
+    Searches,
     /// Replication over a line of 100 Mbit/s and a round trip of 100 ms.
     WideLink,
 }
@@ -109,6 +112,9 @@ pub(crate) async fn run(args: BenchArgs) -> Result<()> {
         }
         if args.measures(Section::Metadata) {
             metadata::measure(&args.binary, &dataset, &home, &mut figures).await?;
+        }
+        if args.measures(Section::Searches) {
+            searches::measure(&args.binary, &dataset, &home, &mut figures).await?;
         }
         if args.measures(Section::WideLink) {
             wide_link::measure(&args, &dataset, &home, &mut figures).await?;
