@@ -30,6 +30,9 @@ const CURATOR: &str = "elasticsearch-curator==9.0.0";
 
 /// The benchmark Rally, from PyPI. Licence: Apache-2.0.
 const RALLY: &str = "esrally==2.13.0";
+
+/// Makes up requests from a description of an API, from PyPI. Licence: MIT.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 /// What the runner of the YAML tests reads them with, from PyPI. Licence: MIT.
 const YAML_READER: &str = "PyYAML==6.0.3";
 
@@ -80,6 +83,8 @@ pub(crate) struct Tools {
     pub(crate) curator: PathBuf,
     /// `esrally`.
     pub(crate) esrally: PathBuf,
+    /// `schemathesis`.
+    pub(crate) schemathesis: PathBuf,
 }
 
 fn folder(root: &Path) -> PathBuf {
@@ -138,7 +143,12 @@ fn maven_artifact(root: &Path, artifact: &MavenArtifact) -> Result<PathBuf> {
     if !archive.exists() {
         println!("fetching {} with Maven", artifact.coordinates);
         let mut copy = Command::new("mvn");
-        copy.args(["--quiet", "--batch-mode", "dependency:copy"]);
+        copy.args([
+            "--quiet",
+            "--batch-mode",
+            "-Dstyle.color=never",
+            "dependency:copy",
+        ]);
         copy.arg(format!(
             "-Dmaven.repo.local={}",
             home.join("repository").display()
@@ -168,6 +178,7 @@ pub(crate) fn tools(root: &Path) -> Result<Tools> {
         elasticdump: from_npm(root, ELASTICDUMP)?.join("node_modules/.bin/elasticdump"),
         curator: from_pypi(root, &[CURATOR])?.join("bin/curator"),
         esrally: from_pypi(root, &[RALLY])?.join("bin/esrally"),
+        schemathesis: from_pypi(root, &[SCHEMATHESIS])?.join("bin/schemathesis"),
     })
 }
 

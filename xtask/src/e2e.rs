@@ -93,6 +93,7 @@ pub(crate) fn run(root: &Path, args: &E2eArgs) -> Result<TestCounts> {
         runner.arg("--elasticdump").arg(tools.elasticdump);
         runner.arg("--curator").arg(tools.curator);
         runner.arg("--esrally").arg(tools.esrally);
+        runner.arg("--schemathesis").arg(tools.schemathesis);
     }
     for scenario in &args.scenario {
         runner.arg("--scenario").arg(scenario);

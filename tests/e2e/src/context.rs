@@ -30,6 +30,8 @@ pub(crate) struct Tools {
     pub(crate) curator: PathBuf,
     /// The program `esrally`.
     pub(crate) esrally: PathBuf,
+    /// The program `schemathesis`.
+    pub(crate) schemathesis: PathBuf,
     /// The folder of the scripts that drive them.
     pub(crate) scripts: PathBuf,
 }

@@ -44,7 +44,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     node_modules: Option<PathBuf>,
     /// The program `elasticdump`.
-    #[arg(long, requires_all = ["curator", "esrally", "client_scripts"])]
+    #[arg(long, requires_all = ["curator", "esrally", "schemathesis", "client_scripts"])]
     elasticdump: Option<PathBuf>,
     /// The program `curator`.
     #[arg(long)]
@@ -52,6 +52,9 @@ pub(crate) struct RunArgs {
     /// The program `esrally`.
     #[arg(long)]
     esrally: Option<PathBuf>,
+    /// The program `schemathesis`.
+    #[arg(long)]
+    schemathesis: Option<PathBuf>,
     /// The folder of the scripts for the official clients and, below it, for the tools.
     #[arg(long)]
     client_scripts: Option<PathBuf>,
@@ -85,6 +88,7 @@ impl RunArgs {
             elasticdump: self.elasticdump.clone()?,
             curator: self.curator.clone()?,
             esrally: self.esrally.clone()?,
+            schemathesis: self.schemathesis.clone()?,
             scripts: self.client_scripts.as_ref()?.join("tools"),
         })
     }

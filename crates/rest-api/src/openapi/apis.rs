@@ -757,7 +757,7 @@ pub(super) const APIS: &[Api] = &[
         &["GET,POST /_search", "GET,POST /{index}/_search"],
         "Finds documents",
     )
-    .differs("see [aggregations.md](aggregations.md) and [search-results.md](search-results.md); no scripts, suggesters, `rescore`, `knn` or `profile`")
+    .differs("see [queries.md](queries.md), [aggregations.md](aggregations.md) and [search-results.md](search-results.md); no scripts, suggesters, `rescore`, `knn` or `profile`")
     .body(SEARCH_BODY),
     Api::new(
         SEARCH,

@@ -16,6 +16,7 @@ mod official_clients;
 mod pause_resume;
 mod random_faults;
 mod recovery_link_faults;
+mod schemathesis;
 mod startup_refusals;
 mod tools;
 mod unfollow;
@@ -187,6 +188,12 @@ pub(crate) const ALL: &[Scenario] = &[
         Tools,
         "tool-rally",
         "Rally races against a leader and records the statistics of its follower"
+    ),
+    scenario!(
+        schemathesis::run,
+        Tools,
+        "tool-schemathesis",
+        "requests made up from the description of the API meet no failure of the server"
     ),
     scenario!(
         yaml_tests::run,

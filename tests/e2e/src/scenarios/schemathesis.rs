@@ -1,0 +1,51 @@
+//! Requests made up from the server's own description of its API: whatever is sent, the server neither fails nor hangs, and answers as it said.
+
+use crate::context::Context;
+use crate::node::Node;
+use anyhow::{Context as _, Result, ensure};
+use std::process::Command;
+
+/// For how long requests are made up, in seconds.
+const SECONDS: u32 = 60;
+/// No answer takes longer, in seconds: waiting for health takes 30 by default.
+const ANSWERED_WITHIN: u32 = 45;
+/// Lines of JSON, which the tool cannot make up.
+const NOT_TRIED: &str = "^(bulk|msearch)(_[0-9]+)?$";
+
+/// See the module.
+pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
+    let tools = context.tools()?;
+    let node = Node::start(context.node_spec("cluster")).await?;
+    let mut command = Command::new(&tools.schemathesis);
+    command
+        .arg("run")
+        .arg(format!("{}/_openapi.json", node.rest().base()))
+        .args([
+            "--checks",
+            "not_a_server_error,response_schema_conformance,content_type_conformance",
+        ])
+        .args([
+            "--phases",
+            "fuzzing",
+            "--no-color",
+            "--seed",
+            &context.seed.to_string(),
+        ])
+        .args(["--max-time", &SECONDS.to_string()])
+        .args(["--request-timeout", &ANSWERED_WITHIN.to_string()])
+        .args(["--exclude-operation-id-regex", NOT_TRIED])
+        .current_dir(&context.home);
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await?
+        .context("cannot run schemathesis")?;
+    let said = [output.stdout, output.stderr]
+        .map(|text| String::from_utf8_lossy(&text).into_owned())
+        .concat();
+    ensure!(output.status.success(), "schemathesis: {}\n{said}", output.status);
+    ensure!(
+        said.contains("Test cases:"),
+        "schemathesis tried nothing:\n{said}"
+    );
+    node.rest().get("/_cluster/health").await?;
+    node.check_log()
+}
