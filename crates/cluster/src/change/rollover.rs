@@ -40,11 +40,6 @@ fn rollover_names(
         Some(name) => name.to_owned(),
         None => next_name(&old.name)?,
     };
-    if new_index.starts_with('<') {
-        return Err(Exception::illegal_argument(format!(
-            "the name [{new_index}] has date math, which is not supported: give the name as it is to be"
-        )));
-    }
     check_name(state, &new_index)?;
     Ok(RolloverNames {
         old_index: old.name.clone(),
@@ -346,7 +341,6 @@ mod tests {
                 "index name [plain] does not match pattern '^.*-\\d+$'",
             ),
             ("taken", None, "already exists"),
-            ("one", Some("<logs-{now/d}>"), "date math"),
             ("one", Some("Bad"), "must be lowercase"),
         ] {
             let refused = rollover_names(&state, alias, new_index).unwrap_err();

@@ -3,6 +3,7 @@
 //! Tantivy finds the phrases, and its score is the only thing that tells how often one is in a document. With statistics in which all documents are
 //! equally long it can be computed back to that number, which the formula then takes.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tantivy::query::{
@@ -13,11 +14,11 @@ use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Ter
 
 use super::bm25::{Bm25, idf};
 use super::statistics::{FieldOf, StatisticsCache};
-use super::term::Lengths;
+use super::term::{Lengths, shown};
 use crate::view::ViewSchema;
 
 /// Documents with the phrase.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ScoredPhrase {
     /// Terms with their places in the phrase, two or more.
     pub(crate) terms: Vec<(usize, Term)>,
@@ -26,6 +27,17 @@ pub(crate) struct ScoredPhrase {
     pub(crate) field: FieldOf,
     pub(crate) schema: Arc<ViewSchema>,
     pub(crate) statistics: Arc<StatisticsCache>,
+}
+
+impl fmt::Debug for ScoredPhrase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = self
+            .terms
+            .iter()
+            .map(|(_, term)| shown(&self.field, term))
+            .collect();
+        write!(formatter, "\"{}\"~{}", words.join(" "), self.slop)
+    }
 }
 
 impl Query for ScoredPhrase {

@@ -25,6 +25,13 @@ pub(crate) enum FieldOf {
 }
 
 impl FieldOf {
+    /// The field's path.
+    pub(super) fn path(&self) -> &str {
+        match self {
+            Self::Text(path) | Self::TextWithoutNorms(path) | Self::Exact(path) => path,
+        }
+    }
+
     /// The column of lengths; `None` if all are equally long.
     pub(super) fn length_column(&self) -> Option<String> {
         match self {

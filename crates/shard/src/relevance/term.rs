@@ -1,5 +1,6 @@
 //! One term of a field, scored.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tantivy::columnar::Column;
@@ -13,12 +14,27 @@ use super::statistics::{FieldOf, StatisticsCache};
 use crate::view::ViewSchema;
 
 /// Documents with the term.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ScoredTerm {
     pub(crate) term: Term,
     pub(crate) field: FieldOf,
     pub(crate) schema: Arc<ViewSchema>,
     pub(crate) statistics: Arc<StatisticsCache>,
+}
+
+/// A term as people write it: validations of queries show it.
+pub(super) fn shown(field: &FieldOf, term: &Term) -> String {
+    // Between the path and the text are an end mark and the type.
+    let bytes = term.serialized_value_bytes();
+    let end = bytes.iter().position(|byte| *byte == 0).map_or(0, |end| end + 2);
+    let text = String::from_utf8_lossy(bytes.get(end..).unwrap_or_default());
+    format!("{}:{text}", field.path())
+}
+
+impl fmt::Debug for ScoredTerm {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&shown(&self.field, &self.term))
+    }
 }
 
 impl Query for ScoredTerm {

@@ -244,3 +244,31 @@ fn the_unwanted_counts_less_and_enough_terms_count() {
     assert_eq!(enough(json!({"minimum_should_match_field": "n"})), ["0", "2"]);
     assert_eq!(enough(json!({"minimum_should_match": 2})), ["0", "2", "3"]);
 }
+
+#[test]
+fn scored_queries_are_shown_as_people_write_them() {
+    use crate::relevance::{FieldOf, ScoredPhrase, ScoredTerm};
+    let fixture = Fixture::primary();
+    let schema = fixture.shard.view.schema();
+    let term = |text: &str| {
+        let mut term = tantivy::Term::from_field_json_path(schema.text, "user.title", true);
+        term.append_type_and_str(text);
+        term
+    };
+    let field = FieldOf::Text("user.title".into());
+    let one = ScoredTerm {
+        term: term("fox"),
+        field: field.clone(),
+        schema: Arc::clone(schema),
+        statistics: Arc::default(),
+    };
+    assert_eq!(format!("{one:?}"), "user.title:fox");
+    let phrase = ScoredPhrase {
+        terms: vec![(0, term("red")), (1, term("fox"))],
+        slop: 2,
+        field,
+        schema: Arc::clone(schema),
+        statistics: Arc::default(),
+    };
+    assert_eq!(format!("{phrase:?}"), "\"user.title:red user.title:fox\"~2");
+}

@@ -1,6 +1,7 @@
 //! Phrases whose last word is only begun: which words it stands for is read from the index when the search begins.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use index_meta::FieldMapping;
@@ -12,7 +13,7 @@ use crate::relevance::{FieldOf, ScoredPhrase, ScoredTerm, StatisticsCache};
 use crate::view::ViewSchema;
 
 /// See the module.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct PhrasePrefix {
     /// What stands before the last word, in every way that synonyms allow. A phrase may be empty.
     heads: Vec<Vec<(usize, Term)>>,
@@ -70,6 +71,17 @@ impl PhrasePrefix {
             }
         }
         Ok(words)
+    }
+}
+
+impl fmt::Debug for PhrasePrefix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.heads.first().map_or(0, Vec::len);
+        write!(
+            formatter,
+            "a phrase of {words} words and one that is begun, in {:?}",
+            self.field
+        )
     }
 }
 
