@@ -37,7 +37,7 @@ enum Command {
     /// List the scenarios.
     List,
     /// Run scenarios.
-    Run(runner::RunArgs),
+    Run(Box<runner::RunArgs>),
     /// Measure.
     Bench(bench::BenchArgs),
 }
