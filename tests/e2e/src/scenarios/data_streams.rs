@@ -96,8 +96,16 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     }
     pair.follower.restart().await?;
     let follower = pair.follower.rest();
-    follower.post_empty(&format!("/{COPY}/_refresh")).await?;
-    ensure!(count(follower).await? == (GENERATIONS + 1) * DOCUMENTS);
+    // A node answers before all of its shards are open.
+    wait_until("all documents to be found after the restart", WITHIN, || async {
+        let found = count(follower).await?;
+        Ok(if found == (GENERATIONS + 1) * DOCUMENTS {
+            Ok(())
+        } else {
+            Err(found.to_string())
+        })
+    })
+    .await?;
     let shown = follower.get(&format!("/_data_stream/{COPY}")).await?;
     let stream = &shown["data_streams"][0];
     ensure!(
