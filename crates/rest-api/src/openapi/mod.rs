@@ -53,7 +53,7 @@ pub(crate) fn document(config: &RestConfig) -> Value {
         "components": {"schemas": {
             "Error": {
                 "type": "object",
-                "properties": {"error": {"type": ["object", "string"]}, "status": {"type": "integer"}},
+                "properties": {"error": {"type": ["object", "string"]}, "status": {"type": ["integer", "string"]}},
             },
         }},
     })

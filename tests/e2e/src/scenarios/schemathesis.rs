@@ -10,7 +10,7 @@ const SECONDS: u32 = 60;
 /// No answer takes longer, in seconds: waiting for health takes 30 by default.
 const ANSWERED_WITHIN: u32 = 45;
 /// Lines of JSON, which the tool cannot make up.
-const NOT_TRIED: &str = "^(bulk|msearch)(_[0-9]+)?$";
+const NOT_TRIED: &str = "/(_bulk|_msearch)";
 
 /// See the module.
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
@@ -33,7 +33,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         ])
         .args(["--max-time", &SECONDS.to_string()])
         .args(["--request-timeout", &ANSWERED_WITHIN.to_string()])
-        .args(["--exclude-operation-id-regex", NOT_TRIED])
+        .args(["--exclude-path-regex", NOT_TRIED])
         .current_dir(&context.home);
     let output = tokio::task::spawn_blocking(move || command.output())
         .await?
