@@ -5,27 +5,12 @@ first answer that is not as documented.
 """
 
 import os
-import time
 
+from checks import eventually, expect
 from elasticsearch import BadRequestError, ConflictError, Elasticsearch, NotFoundError, helpers
 
 leader = Elasticsearch(os.environ["LEADER"])
 client = Elasticsearch(os.environ["FOLLOWER"])
-
-
-def expect(actual, expected, what):
-    if actual != expected:
-        raise SystemExit(f"{what}: expected {expected!r}, got {actual!r}")
-
-
-def eventually(look, what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while True:
-        if look():
-            return
-        if time.monotonic() > deadline:
-            raise SystemExit(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
 
 
 def expect_error(kind, error_type, call):

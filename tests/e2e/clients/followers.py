@@ -7,22 +7,10 @@ answer that is not as documented.
 import os
 import time
 
+from checks import eventually, expect
 from elasticsearch import ApiError, Elasticsearch
 
 leader, follower = Elasticsearch(os.environ["LEADER"]), Elasticsearch(os.environ["FOLLOWER"])
-
-
-def expect(actual, expected, what):
-    if actual != expected:
-        raise SystemExit(f"{what}: expected {expected!r}, got {actual!r}")
-
-
-def eventually(look, what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not look():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
 
 
 def refused(status, error_type, call):

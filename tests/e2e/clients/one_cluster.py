@@ -5,25 +5,12 @@ not as documented.
 """
 
 import os
-import time
 
+from checks import eventually, expect
 from elasticsearch import ApiError, Elasticsearch
 
 client = Elasticsearch(os.environ["LEADER"])
 ACKNOWLEDGED = {"acknowledged": True}
-
-
-def expect(actual, expected, what):
-    if actual != expected:
-        raise SystemExit(f"{what}: expected {expected!r}, got {actual!r}")
-
-
-def eventually(look, what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not look():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
 
 
 def expect_status(status, call, what):

@@ -5,25 +5,12 @@ first answer that is not as documented.
 """
 
 import os
-import time
 
+from checks import eventually, expect
 from elasticsearch import Elasticsearch, NotFoundError, helpers
 
 leader = Elasticsearch(os.environ["LEADER"], http_compress=True)
 follower = Elasticsearch(os.environ["FOLLOWER"], http_compress=True)
-
-
-def expect(actual, expected, what):
-    if actual != expected:
-        raise SystemExit(f"{what}: expected {expected!r}, got {actual!r}")
-
-
-def eventually(look, what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not look():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
 
 
 def expect_missing(error_type, call):

@@ -13,6 +13,8 @@ pub(crate) fn command(interpreter: &Path, script: &Path, pair: &Pair) -> Command
     let mut command = Command::new(interpreter);
     command
         .arg(script)
+        // Nothing is written beside the scripts.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("LEADER", pair.leader.rest().base())
         .env("FOLLOWER", pair.follower.rest().base())
         .env("LEADER_TRANSPORT", &pair.leader.addresses().transport);

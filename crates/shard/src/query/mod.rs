@@ -19,6 +19,7 @@ use serde_json::Value;
 
 pub(crate) use build::BuildContext;
 use build::boosted;
+pub(crate) use pattern::{Fuzziness, compile, wildcard_regex, within_edits};
 pub(crate) use query_string::written_parts;
 
 /// A query.

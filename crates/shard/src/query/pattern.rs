@@ -27,7 +27,7 @@ enum Kind {
 
 /// How many edits make two words the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fuzziness {
+pub(crate) enum Fuzziness {
     /// 0, 1 or 2 by the word's length: below `low`, below `high`, or more characters.
     Auto {
         /// Words shorter than this must be equal.
@@ -40,12 +40,15 @@ pub(super) enum Fuzziness {
 }
 
 impl Fuzziness {
-    pub(super) fn from_json(value: &Value) -> Result<Self, Exception> {
+    /// By the word's length: from three characters on one edit, from six on two.
+    pub(crate) const AUTO: Self = Self::Auto { low: 3, high: 6 };
+
+    pub(crate) fn from_json(value: &Value) -> Result<Self, Exception> {
         let text = plain_text("fuzziness", value)?;
         let upper = text.to_ascii_uppercase();
         let bad = || malformed(format!("Invalid fuzziness value: [{text}]"));
         match upper.strip_prefix("AUTO") {
-            Some("") => Ok(Self::Auto { low: 3, high: 6 }),
+            Some("") => Ok(Self::AUTO),
             Some(limits) => {
                 let (low, high) = limits
                     .strip_prefix(':')
@@ -65,7 +68,8 @@ impl Fuzziness {
         }
     }
 
-    fn edits(self, word: &str) -> usize {
+    /// How many edits a word of this length may have.
+    pub(crate) fn edits(self, word: &str) -> usize {
         match self {
             Self::Edits(edits) => edits,
             Self::Auto { low, high } => match word.chars().count() {
@@ -232,7 +236,8 @@ impl PatternQuery {
     }
 }
 
-fn compile(pattern: &str, case_insensitive: bool) -> Result<Regex, Exception> {
+/// A regular expression for whole terms.
+pub(crate) fn compile(pattern: &str, case_insensitive: bool) -> Result<Regex, Exception> {
     regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
         .case_insensitive(case_insensitive)
         .dot_matches_new_line(true)
@@ -242,7 +247,7 @@ fn compile(pattern: &str, case_insensitive: bool) -> Result<Regex, Exception> {
 }
 
 /// `*` and `?` as a regular expression; a backslash takes the next character as it is.
-fn wildcard_regex(pattern: &str) -> String {
+pub(crate) fn wildcard_regex(pattern: &str) -> String {
     let mut regex = String::new();
     let mut chars = pattern.chars();
     while let Some(character) = chars.next() {
@@ -257,7 +262,7 @@ fn wildcard_regex(pattern: &str) -> String {
 }
 
 /// Whether at most `edits` insertions, deletions, substitutions (and swaps of neighbours) turn one into the other.
-fn within_edits(word: &[char], term: &str, edits: usize, transpositions: bool) -> bool {
+pub(crate) fn within_edits(word: &[char], term: &str, edits: usize, transpositions: bool) -> bool {
     let term: Vec<char> = term.chars().collect();
     if term.len().abs_diff(word.len()) > edits {
         return false;
@@ -290,8 +295,7 @@ pub(super) fn parse_pattern(name: &str, body: &Value) -> Result<Query, Exception
     let mut query = Query::match_all();
     let mut pattern = None;
     let mut case_insensitive = false;
-    let (mut fuzziness, mut prefix_length, mut transpositions) =
-        (Fuzziness::Auto { low: 3, high: 6 }, 0, true);
+    let (mut fuzziness, mut prefix_length, mut transpositions) = (Fuzziness::AUTO, 0, true);
     match options {
         Value::Object(options) => {
             for (key, value) in options {

@@ -4,10 +4,14 @@ import json
 import os
 import signal
 import subprocess
-import time
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+# What the scripts of the clients check with, too.
+sys.path.append(str(Path(__file__).parent.parent))
+from checks import eventually, expect  # noqa: E402, F401
 
 # No tool takes longer for one call.
 TOOL_SECONDS = 100
@@ -81,11 +85,6 @@ def contents(base, index):
     return found
 
 
-def expect(actual, expected, what):
-    if actual != expected:
-        raise SystemExit(f"{what}: expected {expected!r}, got {actual!r}")
-
-
 def expect_documents(actual, expected, what):
     """Compares documents by `_id` and names those that differ."""
     differ = [number for number in {*actual, *expected} if actual.get(number) != expected.get(number)]
@@ -93,15 +92,6 @@ def expect_documents(actual, expected, what):
         one = differ[0]
         counts = f"{len(actual)} instead of {len(expected)}, {len(differ)} differ"
         raise SystemExit(f"documents of {what}: {counts}; {one}: expected {expected.get(one)}, got {actual.get(one)}")
-
-
-def eventually(look, what, seconds=30):
-    """Waits until `look` returns something true."""
-    deadline = time.monotonic() + seconds
-    while not look():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
 
 
 def run(command, what, env=None):

@@ -41,7 +41,6 @@ async fn run(context: &Context<'_>, name: &str) -> Result<()> {
     // The scripts use Python's standard library only.
     let mut command = script::command(Path::new("python3"), &tools.scripts.join(name), &pair);
     command
-        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("WORK", &context.home)
         .env("DOCUMENTS", &documents)
         .env("CCR_NODE", context.binary)

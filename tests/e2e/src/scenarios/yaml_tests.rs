@@ -14,6 +14,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     let clients = context.clients()?;
     let mut command = Command::new(&clients.python);
     command
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .arg(clients.scripts.join("yaml_tests.py"))
         .arg("--tests")
         .arg(&clients.yaml_tests)

@@ -84,7 +84,7 @@ impl Options {
             analyzer: None,
             quote_analyzer: None,
             slop: 0,
-            fuzziness: Fuzziness::Auto { low: 3, high: 6 },
+            fuzziness: Fuzziness::AUTO,
             prefix_length: 0,
             allow_leading_wildcard: true,
             words_are_phrases: false,

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::pattern::{Edits, PatternKind};
+use super::pattern::PatternKind;
+use crate::query::Fuzziness;
 
 /// The field that a clause is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +21,7 @@ pub(super) enum Target {
 pub(super) enum TextKind {
     /// Each by itself.
     Words {
-        fuzziness: Option<Edits>,
+        fuzziness: Option<Fuzziness>,
         prefix_length: usize,
     },
     /// The same, the last one by its beginning.
@@ -101,7 +102,7 @@ impl Clause {
             "fuzzy" => {
                 let edits = options_of().and_then(|options| options.get("fuzziness"));
                 let kind = PatternKind::Fuzzy {
-                    edits: edits.and_then(Edits::from_json).unwrap_or(Edits::AUTO),
+                    edits: edits.and_then(fuzziness).unwrap_or(Fuzziness::AUTO),
                     prefix_length: options_of().map_or(0, |options| number(options, "prefix_length")),
                 };
                 pattern(kind, "value")?
@@ -173,10 +174,15 @@ fn kind_of(name: &str, options: &Map<String, Value>) -> TextKind {
         },
         "match_bool_prefix" => TextKind::WordsPrefix,
         _ => TextKind::Words {
-            fuzziness: options.get("fuzziness").and_then(Edits::from_json),
+            fuzziness: options.get("fuzziness").and_then(fuzziness),
             prefix_length: number(options, "prefix_length"),
         },
     }
+}
+
+/// `None` for what no query has as its `fuzziness`.
+fn fuzziness(value: &Value) -> Option<Fuzziness> {
+    Fuzziness::from_json(value).ok()
 }
 
 fn number(options: &Map<String, Value>, key: &str) -> usize {
