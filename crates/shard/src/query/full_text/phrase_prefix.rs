@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use index_meta::FieldMapping;
-use tantivy::query::{DisjunctionMaxQuery, EmptyQuery, EnableScoring, Query, Weight};
-use tantivy::{Searcher, Term};
+use tantivy::query::{DisjunctionMaxQuery, EmptyQuery, EnableScoring, Explanation, Query, Scorer, Weight};
+use tantivy::{DocId, Score, SegmentReader, Term};
 
 use super::super::build::{BuildContext, scored_field};
 use crate::relevance::{FieldOf, ScoredPhrase, ScoredTerm, StatisticsCache};
@@ -57,11 +57,11 @@ impl PhrasePrefix {
         }
     }
 
-    /// The words in the index that begin as the last word does.
-    fn words(&self, searcher: &Searcher) -> tantivy::Result<BTreeSet<Vec<u8>>> {
+    /// What the words of these segments, the first ones in their order, make of the phrase.
+    fn phrases(&self, segments: &[SegmentReader]) -> tantivy::Result<Vec<Box<dyn Query>>> {
         let begun = self.begun.serialized_value_bytes();
         let mut words = BTreeSet::new();
-        for reader in searcher.segment_readers() {
+        for reader in segments {
             let inverted = reader.inverted_index(self.begun.field())?;
             let mut stream = inverted.terms().range().ge(begun).into_stream()?;
             let mut taken = 0;
@@ -70,7 +70,42 @@ impl PhrasePrefix {
                 taken += 1;
             }
         }
-        Ok(words)
+        let lasts = words.into_iter().take(self.limit).map(|word| {
+            let mut last = self.begun.clone();
+            last.set_bytes(&word);
+            last
+        });
+        let phrases = lasts.flat_map(|last| self.heads.iter().map(move |head| self.phrase(head, last.clone())));
+        Ok(phrases.collect())
+    }
+
+    fn phrase(&self, head: &[(usize, Term)], last: Term) -> Box<dyn Query> {
+        let (field, schema) = (self.field.clone(), Arc::clone(&self.schema));
+        let statistics = Arc::clone(&self.statistics);
+        if head.is_empty() {
+            return Box::new(ScoredTerm {
+                term: last,
+                field,
+                schema,
+                statistics,
+            });
+        }
+        let mut terms = head.to_vec();
+        terms.push((self.position, last));
+        Box::new(ScoredPhrase {
+            terms,
+            slop: self.slop,
+            field,
+            schema,
+            statistics,
+        })
+    }
+}
+
+fn any_weight(phrases: Vec<Box<dyn Query>>, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+    match phrases.is_empty() {
+        true => EmptyQuery.weight(scoring),
+        false => DisjunctionMaxQuery::new(phrases).weight(scoring),
     }
 }
 
@@ -87,40 +122,29 @@ impl fmt::Debug for PhrasePrefix {
 
 impl Query for PhrasePrefix {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        let Some(searcher) = scoring.searcher() else {
-            return EmptyQuery.weight(scoring);
-        };
-        let mut phrases: Vec<Box<dyn Query>> = Vec::new();
-        for word in self.words(searcher)?.into_iter().take(self.limit) {
-            let mut last = self.begun.clone();
-            last.set_bytes(&word);
-            for head in &self.heads {
-                let (field, schema) = (self.field.clone(), Arc::clone(&self.schema));
-                let statistics = Arc::clone(&self.statistics);
-                phrases.push(match head.is_empty() {
-                    true => Box::new(ScoredTerm {
-                        term: last.clone(),
-                        field,
-                        schema,
-                        statistics,
-                    }),
-                    false => {
-                        let mut terms = head.clone();
-                        terms.push((self.position, last.clone()));
-                        Box::new(ScoredPhrase {
-                            terms,
-                            slop: self.slop,
-                            field,
-                            schema,
-                            statistics,
-                        })
-                    }
-                });
-            }
+        match scoring.searcher() {
+            Some(searcher) => any_weight(self.phrases(searcher.segment_readers())?, scoring),
+            None => Ok(Box::new(BySegment(self.clone()))),
         }
-        match phrases.is_empty() {
-            true => EmptyQuery.weight(scoring),
-            false => DisjunctionMaxQuery::new(phrases).weight(scoring),
-        }
+    }
+}
+
+/// Where the index is not known before its segments are, as in filters of aggregations: each segment is asked for its own words.
+struct BySegment(PhrasePrefix);
+
+impl BySegment {
+    fn weight(&self, reader: &SegmentReader) -> tantivy::Result<Box<dyn Weight>> {
+        let phrases = self.0.phrases(std::slice::from_ref(reader))?;
+        any_weight(phrases, EnableScoring::disabled_from_schema(&self.0.schema.schema))
+    }
+}
+
+impl Weight for BySegment {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        self.weight(reader)?.scorer(reader, boost)
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        self.weight(reader)?.explain(reader, doc)
     }
 }
