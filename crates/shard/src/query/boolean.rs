@@ -4,7 +4,7 @@ use es_exception::Exception;
 use serde_json::Value;
 use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, Occur};
 
-use super::build::BuildContext;
+use super::build::{BuildContext, every_document};
 use super::minimum_should_match::MinimumShouldMatch;
 use super::parse::{malformed, number, object};
 use super::{Node, Query};
@@ -63,7 +63,7 @@ impl BoolQuery {
             clauses.push((Occur::MustNot, query.build(context)?));
         }
         if clauses.is_empty() {
-            return Ok(Box::new(AllQuery));
+            return Ok(every_document());
         }
         if !required && self.should.is_empty() {
             clauses.push((

@@ -1,5 +1,6 @@
 //! What queries are built against: the mapping, the view's schema, the time.
 
+use std::cell::Cell;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use index_meta::{FieldMapping, FieldType, Mapping, QueryContext, QueryValue};
 use tantivy::Term;
 use tantivy::columnar::NumericalValue;
 use tantivy::query::{
-    BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, ExistsQuery, Query,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, ExistsQuery, Query,
     RangeQuery, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
@@ -30,7 +31,22 @@ pub(crate) struct BuildContext<'a> {
     pub(crate) max_regex_length: u64,
     /// What is searched where a query names no field.
     pub(crate) default_fields: &'a [String],
+    pub(crate) counted: Counted,
 }
+
+/// How large what was built is so far.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    clauses: Cell<usize>,
+    scans: Cell<usize>,
+}
+
+/// Words, fields and patterns multiply: these are the clauses that all queries of a search may come to. Source: Lucene bounds them, too, by
+/// `indices.query.bool.max_clause_count`.
+const MAX_CLAUSES: usize = 8_192;
+/// Clauses that walk the terms of a field, each of which may take a bit for each document of a segment.
+const MAX_SCANS: usize = 1_024;
+const SCANS: &str = "patterns, each field counted";
 
 /// A value as it is searched for.
 pub(super) enum Target {
@@ -43,6 +59,25 @@ pub(super) enum Target {
 }
 
 impl BuildContext<'_> {
+    /// Counts clauses that are about to be built.
+    ///
+    /// # Errors
+    /// `illegal_argument_exception` when there are too many.
+    pub(super) fn count_clauses(&self, more: usize) -> Result<(), Exception> {
+        count(&self.counted.clauses, more, MAX_CLAUSES, "clauses")
+    }
+
+    /// Fails if too much was counted, where such a failure may have been passed over for one field.
+    pub(super) fn check_counted(&self) -> Result<(), Exception> {
+        self.count_clauses(0)?;
+        count(&self.counted.scans, 0, MAX_SCANS, SCANS)
+    }
+
+    /// Counts a clause that walks the terms of a field.
+    pub(super) fn count_scan(&self) -> Result<(), Exception> {
+        count(&self.counted.scans, 1, MAX_SCANS, SCANS)
+    }
+
     pub(super) fn query_context(&self) -> QueryContext<'static> {
         QueryContext::at(self.now_millis)
     }
@@ -204,6 +239,22 @@ impl BuildContext<'_> {
             })
         })
     }
+}
+
+fn count(counted: &Cell<usize>, more: usize, most: usize, what: &str) -> Result<(), Exception> {
+    let sum = counted.get().saturating_add(more);
+    counted.set(sum);
+    if sum <= most {
+        return Ok(());
+    }
+    Err(Exception::illegal_argument(format!(
+        "the query comes to more than [{most}] {what}: name fewer fields or words"
+    )))
+}
+
+/// Every document, with a score of 1: as a clause of a larger query tantivy would drop a bare `AllQuery`, and its score with it.
+pub(super) fn every_document() -> Box<dyn Query> {
+    Box::new(ConstScoreQuery::new(Box::new(AllQuery), 1.0))
 }
 
 pub(super) fn scored_field(mapping: &FieldMapping) -> FieldOf {

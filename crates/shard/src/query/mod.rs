@@ -17,8 +17,8 @@ mod terms_set;
 use es_exception::{Exception, ExceptionKind};
 use serde_json::Value;
 
-pub(crate) use build::BuildContext;
-use build::boosted;
+pub(crate) use build::{BuildContext, Counted};
+use build::{boosted, every_document};
 pub(crate) use pattern::{Fuzziness, compile, wildcard_regex, within_edits};
 pub(crate) use query_string::written_parts;
 
@@ -195,6 +195,11 @@ impl Query {
                 }
                 // Relevance is a 32-bit number in Lucene and in tantivy.
                 self.boost = boost as f32;
+                if !self.boost.is_finite() {
+                    return Err(Exception::illegal_argument(format!(
+                        "[boost] is too large: [{value}]"
+                    )));
+                }
                 Ok(())
             }
             "_name" => Ok(()),
@@ -209,10 +214,10 @@ impl Query {
         &self,
         context: &BuildContext<'_>,
     ) -> Result<Box<dyn tantivy::query::Query>, Exception> {
-        use tantivy::query::{AllQuery, ConstScoreQuery, EmptyQuery};
+        use tantivy::query::{ConstScoreQuery, EmptyQuery};
+        context.count_clauses(1)?;
         let built: Box<dyn tantivy::query::Query> = match &self.node {
-            // As a clause of a larger query tantivy would drop a bare `AllQuery`, and its score with it.
-            Node::MatchAll => Box::new(ConstScoreQuery::new(Box::new(AllQuery), 1.0)),
+            Node::MatchAll => every_document(),
             Node::MatchNone => Box::new(EmptyQuery),
             Node::Term(query) => query.build(context)?,
             Node::Terms(query) => query.build(context)?,

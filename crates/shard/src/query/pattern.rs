@@ -167,6 +167,7 @@ impl PatternQuery {
             true => context.as_words_are(mapping, &self.pattern)?,
             false => context.analyzers.normalize(mapping, &self.pattern).into_owned(),
         };
+        context.count_scan()?;
         let head = context.text_term(mapping, "");
         let literal = if self.case_insensitive {
             String::new()

@@ -8,9 +8,9 @@ use index_meta::{
 };
 use serde_json::Value;
 use tantivy::Term;
-use tantivy::query::{AllQuery, EmptyQuery};
+use tantivy::query::EmptyQuery;
 
-use super::build::{BuildContext, Target, range_query};
+use super::build::{BuildContext, Target, every_document, range_query};
 use super::parse::{flag, malformed, object, single_field, text};
 use super::term_scan::{TermMatcher, TermScanQuery};
 use super::{Node, Query, shard_failure};
@@ -113,7 +113,7 @@ impl RangeQuery {
             return Ok(Box::new(EmptyQuery));
         }
         if self.lower.is_none() && self.upper.is_none() {
-            return Ok(Box::new(AllQuery));
+            return Ok(every_document());
         }
         let term = |number: i64| Term::from_field_u64(context.schema.seq_no, number.unsigned_abs());
         Ok(range_query(

@@ -4,9 +4,9 @@ use es_exception::Exception;
 use index_meta::{FieldType, QueryValue, parse_query_value};
 use serde_json::Value;
 use tantivy::Term;
-use tantivy::query::{AllQuery, ConstScoreQuery, EmptyQuery, TermSetQuery};
+use tantivy::query::{ConstScoreQuery, EmptyQuery, TermSetQuery};
 
-use super::build::{BuildContext, Target, any_of};
+use super::build::{BuildContext, Target, any_of, every_document};
 use super::parse::{flag, malformed, object, plain_text, single_field, text};
 use super::pattern::PatternQuery;
 use super::{Node, Query};
@@ -124,7 +124,7 @@ pub(super) fn build_ids(context: &BuildContext<'_>, ids: &[String]) -> Built {
 
 pub(super) fn build_exists(context: &BuildContext<'_>, field: &str) -> Result<Built, Exception> {
     if matches!(field, "_id" | "_seq_no" | "_version" | "_source" | "_index") {
-        return Ok(Box::new(AllQuery));
+        return Ok(every_document());
     }
     if let Some(mapping) = context.mapping.field(field) {
         return Ok(context.exists(mapping));

@@ -3,7 +3,9 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use tantivy::query::{BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight};
+use tantivy::query::{
+    BitSetDocSet, ConstScorer, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight,
+};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term};
 
@@ -73,11 +75,12 @@ impl TermScanQuery {
         }
     }
 
-    fn matching_docs(&self, reader: &SegmentReader) -> tantivy::Result<BitSet> {
+    /// `None` if no term matches: a segment has many fields, of which most have none.
+    fn matching_docs(&self, reader: &SegmentReader) -> tantivy::Result<Option<BitSet>> {
         let inverted = reader.inverted_index(self.field)?;
         let prefix = [&self.head[..], &self.literal[..]].concat();
         let mut terms = inverted.terms().range().ge(&prefix).into_stream()?;
-        let mut docs = BitSet::with_max_value(reader.max_doc());
+        let mut found = None;
         while terms.advance() {
             let key = terms.key();
             if !key.starts_with(&prefix) {
@@ -86,6 +89,7 @@ impl TermScanQuery {
             if !(self.matcher.0)(&key[self.head.len()..]) {
                 continue;
             }
+            let docs = found.get_or_insert_with(|| BitSet::with_max_value(reader.max_doc()));
             let info = terms.value().clone();
             let mut postings = inverted.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
             let mut doc = postings.doc();
@@ -94,7 +98,7 @@ impl TermScanQuery {
                 doc = postings.advance();
             }
         }
-        Ok(docs)
+        Ok(found)
     }
 }
 
@@ -108,14 +112,18 @@ struct TermScanWeight(TermScanQuery);
 
 impl Weight for TermScanWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        Ok(Box::new(ConstScorer::new(
-            BitSetDocSet::from(self.0.matching_docs(reader)?),
-            boost,
-        )))
+        Ok(match self.0.matching_docs(reader)? {
+            Some(docs) => Box::new(ConstScorer::new(BitSetDocSet::from(docs), boost)),
+            None => Box::new(EmptyScorer),
+        })
     }
 
     fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
-        if self.0.matching_docs(reader)?.contains(doc) {
+        if self
+            .0
+            .matching_docs(reader)?
+            .is_some_and(|docs| docs.contains(doc))
+        {
             Ok(Explanation::new("TermScan", 1.0))
         } else {
             Err(TantivyError::InvalidArgument("document does not match".into()))

@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use tantivy::query::{
-    Bm25StatisticsProvider, Bm25Weight, EnableScoring, Explanation, PhraseQuery, Query, Scorer, Weight,
+    Bm25StatisticsProvider, Bm25Weight, EmptyQuery, EnableScoring, Explanation, PhraseQuery, Query, Scorer,
+    Weight,
 };
 use tantivy::schema::Field;
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term};
@@ -46,11 +47,16 @@ impl Query for ScoredPhrase {
         let EnableScoring::Enabled { searcher, .. } = scoring else {
             return finder.weight(scoring);
         };
-        let statistics = self.statistics.of(searcher, &self.schema, &self.field)?;
-        let mut idf_sum = 0.0;
-        for (_, term) in &self.terms {
-            idf_sum += idf(statistics.documents, searcher.doc_freq(term)?);
+        let with_terms = self.terms.iter().map(|(_, term)| searcher.doc_freq(term));
+        let with_terms = with_terms.collect::<Result<Vec<_>, _>>()?;
+        if with_terms.contains(&0) {
+            return EmptyQuery.weight(scoring);
         }
+        let statistics = self.statistics.of(searcher, &self.schema, &self.field)?;
+        let idfs = with_terms
+            .iter()
+            .map(|with_term| idf(statistics.documents, *with_term));
+        let idf_sum = idfs.sum();
         let known = EnableScoring::Enabled {
             searcher,
             statistics_provider: &KnownStatistics,
@@ -112,7 +118,9 @@ impl Counter {
 
     fn count(self, score: Score) -> f64 {
         let score = f64::from(score);
-        (self.norm * score / (self.weight - score)).round().max(1.0)
+        // Beyond some hundred thousand phrases the score does not tell any more how many there are.
+        let rest = (self.weight - score).max(self.weight * f64::from(f32::EPSILON));
+        (self.norm * score / rest).round().max(1.0)
     }
 }
 

@@ -93,7 +93,7 @@ impl StatisticsCache {
         self.0.lock().get(&segment)?.get(field).copied()
     }
 
-    /// Forgets the segments that are gone when there is too much to remember, and all of them if that is not enough.
+    /// Forgets the segments that are gone when there is too much to remember, and remembers no more if that is not enough.
     fn remember(&self, searcher: &Searcher, segment: SegmentId, field: &FieldOf, counted: FieldStatistics) {
         let mut remembered = self.0.lock();
         let count =
@@ -102,7 +102,7 @@ impl StatisticsCache {
             let readers = searcher.segment_readers();
             remembered.retain(|id, _| readers.iter().any(|reader| reader.segment_id() == *id));
             if count(&remembered) >= MOST_REMEMBERED {
-                remembered.clear();
+                return;
             }
         }
         remembered

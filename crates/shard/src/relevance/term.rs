@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tantivy::columnar::Column;
 use tantivy::postings::{Postings, SegmentPostings};
-use tantivy::query::{EmptyScorer, EnableScoring, Explanation, Query, Scorer, TermQuery, Weight};
+use tantivy::query::{EmptyQuery, EmptyScorer, EnableScoring, Explanation, Query, Scorer, TermQuery, Weight};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term};
 
@@ -42,8 +42,11 @@ impl Query for ScoredTerm {
         let EnableScoring::Enabled { searcher, .. } = scoring else {
             return TermQuery::new(self.term.clone(), IndexRecordOption::Basic).weight(scoring);
         };
-        let statistics = self.statistics.of(searcher, &self.schema, &self.field)?;
         let with_term = searcher.doc_freq(&self.term)?;
+        if with_term == 0 {
+            return EmptyQuery.weight(scoring);
+        }
+        let statistics = self.statistics.of(searcher, &self.schema, &self.field)?;
         Ok(Box::new(ScoredTermWeight {
             term: self.term.clone(),
             lengths: self.field.length_column(),

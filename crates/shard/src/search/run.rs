@@ -17,7 +17,7 @@ use super::merge::compare_hits;
 use super::request::{SearchRequest, TrackTotalHits};
 use super::sort::SortClause;
 use crate::aggregation::{AtLeast, collect, refused};
-use crate::query::BuildContext;
+use crate::query::{BuildContext, Counted};
 use crate::{Query, Shard, ShardError};
 
 impl Shard {
@@ -72,9 +72,10 @@ impl Shard {
             .ok_or_else(|| Exception::new(ExceptionKind::IllegalState, "a search of nothing"))?;
         let settings = self.metadata.settings();
         let context = self.build_context(&mapping, &settings, now_millis);
+        // First, since it bounds what a plan to highlight it costs.
+        let query = self.whole_query(request).build(&context)?;
         // What cannot be fetched is refused by every shard, and not by those alone that have a hit.
         self.fetch_plan(&mapping, &settings, request)?;
-        let query = self.whole_query(request).build(&context)?;
         let hits = TopHits::new(request, &mapping, self.view.schema(), now_millis)?;
         let plan = request
             .aggregations
@@ -231,6 +232,7 @@ impl Shard {
             max_terms_count: settings.max_terms_count(),
             max_regex_length: settings.max_regex_length(),
             default_fields: settings.default_fields(),
+            counted: Counted::default(),
         }
     }
 

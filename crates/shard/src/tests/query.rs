@@ -400,3 +400,63 @@ fn filters_and_post_filters_narrow_without_scoring() {
     let hits = fixture.shard.search(&request).unwrap();
     assert_eq!((hits.total, hits.max_score), (Some(1), Some(1.0)));
 }
+
+#[test]
+fn a_begun_phrase_is_found_where_the_index_is_not_known_before() {
+    let fixture = fixture();
+    let begun = json!({"match_phrase_prefix": {"title": "quick bro"}});
+    let body = json!({"size": 0, "aggs": {"begun": {"filter": begun}}});
+    let request = SearchRequest::from_json(&body).unwrap();
+    let found = fixture.shard.search(&request).unwrap().aggregations.unwrap();
+    let printed = request
+        .aggregations
+        .as_ref()
+        .unwrap()
+        .finish(vec![found], false)
+        .unwrap();
+    assert_eq!(printed.unwrap()["begun"]["doc_count"], 1);
+    let score = |negative: &serde_json::Value| {
+        let boosting = json!({"boosting": {"positive": {"match": {"title": "fox"}}, "negative": negative, "negative_boost": 0.5}});
+        let hits = search(&fixture.shard, &json!({"query": boosting})).hits;
+        hits.iter()
+            .find(|hit| hit.seq_no == SeqNo::new(0))
+            .unwrap()
+            .score
+            .unwrap()
+    };
+    assert_eq!(score(&begun), score(&json!({"match_none": {}})) * 0.5);
+}
+
+#[test]
+fn what_a_query_comes_to_is_bounded() {
+    let fixture = fixture();
+    let refused = |query: serde_json::Value| {
+        let request = SearchRequest::from_json(&json!({"query": query})).unwrap();
+        fixture.shard.search(&request).unwrap_err()
+    };
+    let words = |count: usize, word: &str| vec![word; count].join(" ");
+    for (query, part) in [
+        (json!({"match": {"title": words(9_000, "a b")}}), "[8192] clauses"),
+        (
+            json!({"multi_match": {"query": words(5_000, "a b"), "fields": ["title", "title.raw"]}}),
+            "[8192] clauses",
+        ),
+        (
+            json!({"match": {"title": {"query": words(1_100, "fox"), "fuzziness": 1}}}),
+            "[1024] patterns",
+        ),
+        // Also where problems of single fields are passed over.
+        (
+            json!({"query_string": {"query": words(700, "x*")}}),
+            "[1024] patterns",
+        ),
+        (
+            json!({"simple_query_string": {"query": words(700, "x*"), "fields": ["title", "tag"]}}),
+            "[1024] patterns",
+        ),
+    ] {
+        let error = refused(query);
+        assert_eq!(error.kind(), ExceptionKind::IllegalArgument, "{error}");
+        assert!(error.reason().contains(part), "{error}");
+    }
+}

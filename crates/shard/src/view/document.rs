@@ -37,6 +37,8 @@ pub(crate) struct ViewDocument {
     text: Vec<(Range<usize>, Range<usize>)>,
     /// How many tokens the values of each text field have together.
     lengths: Vec<(Range<usize>, u32)>,
+    /// The place among them that was added to last.
+    last_length: usize,
     inflight: InflightGuard,
 }
 
@@ -50,6 +52,7 @@ impl ViewDocument {
             exact: Vec::new(),
             text: Vec::new(),
             lengths: Vec::new(),
+            last_length: 0,
             inflight: Inflight::acquire(inflight, frame.len()),
         }
     }
@@ -104,13 +107,25 @@ impl DocumentFiller<'_> {
 }
 
 impl ViewDocument {
-    /// Values of one field mostly come one after the other; the objects of an array take turns with theirs.
+    /// Values of one field mostly come one after the other; the objects of an array take turns with theirs, in the same order.
     fn add_length(&mut self, path: Range<usize>, length: u32) {
-        let buffer = &self.buffer;
-        let same = |(other, _): &&mut (Range<usize>, u32)| buffer[other.clone()] == buffer[path.clone()];
-        match self.lengths.iter_mut().rev().find(same) {
-            Some((_, sum)) => *sum = sum.saturating_add(length),
-            None => self.lengths.push((path, length)),
+        let count = self.lengths.len();
+        let likely = [self.last_length, self.last_length + 1, 0];
+        let places = likely.into_iter().filter(|place| *place < count).chain(0..count);
+        let same = |place: &usize| {
+            let (other, _) = &self.lengths[*place];
+            self.buffer[other.clone()] == self.buffer[path.clone()]
+        };
+        match { places }.find(same) {
+            Some(place) => {
+                self.last_length = place;
+                let (_, sum) = &mut self.lengths[place];
+                *sum = sum.saturating_add(length);
+            }
+            None => {
+                self.last_length = count;
+                self.lengths.push((path, length));
+            }
         }
     }
 }

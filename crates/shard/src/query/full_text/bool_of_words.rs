@@ -64,6 +64,7 @@ impl MatchQuery {
         place: &Place,
         is_prefix: bool,
     ) -> Result<Built, Exception> {
+        context.count_clauses(place.words.len())?;
         let word_query = |word: &String| match self.words.fuzziness {
             _ if is_prefix => PatternQuery::prefix(&self.field, word).build(context),
             Some(fuzziness) => {

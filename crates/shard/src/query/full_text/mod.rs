@@ -9,7 +9,7 @@ mod phrase_prefix;
 use es_exception::Exception;
 use index_meta::{FieldMapping, FieldType, parse_query_value};
 use serde_json::Value;
-use tantivy::query::{AllQuery, EmptyQuery};
+use tantivy::query::EmptyQuery;
 use tantivy::tokenizer::TextAnalyzer;
 
 pub(super) use bool_of_words::{MatchQuery, parse_match, parse_match_bool_prefix};
@@ -17,7 +17,7 @@ pub(super) use multi_match::{MultiMatchQuery, parse_fields, parse_multi_match};
 pub(super) use over_fields::{FieldQuery, Fields, OverFields};
 pub(super) use phrase::{PhraseQuery, parse_match_phrase, parse_match_phrase_prefix};
 
-use super::build::BuildContext;
+use super::build::{BuildContext, every_document};
 use super::minimum_should_match::MinimumShouldMatch;
 use super::parse::{flag, malformed, text, unsigned};
 use super::pattern::Fuzziness;
@@ -127,7 +127,7 @@ fn is_analyzed(mapping: &FieldMapping, analyzer: Option<&String>) -> bool {
 
 fn nothing(all: bool) -> Built {
     if all {
-        Box::new(AllQuery)
+        every_document()
     } else {
         Box::new(EmptyQuery)
     }

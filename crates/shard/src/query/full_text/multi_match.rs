@@ -106,6 +106,7 @@ fn build_group(
             let Some(mapping) = context.field(field)? else {
                 continue;
             };
+            context.count_clauses(place.words.len())?;
             for word in &place.words {
                 let term = context.text_term(mapping, word);
                 in_fields.push(boosted(context.scored_term(mapping, term), *boost));
@@ -226,7 +227,7 @@ pub(super) fn parse_field(field: &str) -> Result<(String, f32), Exception> {
     match field.split_once('^') {
         None => Ok((field.to_owned(), 1.0)),
         Some((field, boost)) => match boost.parse::<f32>() {
-            Ok(boost) if boost >= 0.0 => Ok((field.to_owned(), boost)),
+            Ok(boost) if boost >= 0.0 && boost.is_finite() => Ok((field.to_owned(), boost)),
             _ => Err(malformed(format!(
                 "[multi_match] boost [{boost}] of [{field}] is not a number"
             ))),

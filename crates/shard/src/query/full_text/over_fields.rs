@@ -44,6 +44,7 @@ impl OverFields {
     pub(in super::super) fn build(&self, context: &BuildContext<'_>) -> Result<Built, Exception> {
         let (fields, lenient) = self.fields.expand(context)?;
         let mut queries = Vec::new();
+        context.count_clauses(fields.len())?;
         for (field, boost) in fields {
             let query = match self.query.build(&field, lenient, context) {
                 Err(error) if lenient && error.status() < 500 => Box::new(EmptyQuery),
@@ -51,6 +52,7 @@ impl OverFields {
             };
             queries.push(boosted(query, boost));
         }
+        context.check_counted()?;
         Ok(self.fields.combine(queries))
     }
 }

@@ -13,7 +13,7 @@ use super::phrase_prefix::PhrasePrefix;
 use super::{Built, Place, analyze, exact, nothing, zero_terms};
 
 /// Most phrases that one phrase with synonyms may stand for.
-const MAX_PHRASES: usize = 1_024;
+pub(super) const MAX_PHRASES: usize = 1_024;
 /// Words that the last one of a phrase may stand for. Source: default of `max_expansions`.
 pub(in super::super) const MAX_EXPANSIONS: u32 = 50;
 
@@ -107,6 +107,7 @@ fn phrases(
             "[{name}] with its synonyms the text stands for more than [{MAX_PHRASES}] phrases"
         )));
     }
+    context.count_clauses(count.unwrap_or(MAX_PHRASES))?;
     let mut phrases: Vec<Vec<(usize, Term)>> = vec![Vec::new()];
     for place in places {
         phrases = phrases

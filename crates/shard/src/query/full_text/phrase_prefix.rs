@@ -9,6 +9,7 @@ use tantivy::query::{DisjunctionMaxQuery, EmptyQuery, EnableScoring, Explanation
 use tantivy::{DocId, Score, SegmentReader, Term};
 
 use super::super::build::{BuildContext, scored_field};
+use super::phrase::MAX_PHRASES;
 use crate::relevance::{FieldOf, ScoredPhrase, ScoredTerm, StatisticsCache};
 use crate::view::ViewSchema;
 
@@ -37,11 +38,12 @@ impl PhrasePrefix {
         limit: u32,
     ) -> Self {
         Self {
+            // With synonyms, fewer words for each phrase.
+            limit: (limit as usize).min(MAX_PHRASES / heads.len().max(1)).max(1),
             heads,
             begun: context.text_term(mapping, begun),
             position: 0,
             slop: 0,
-            limit: limit as usize,
             field: scored_field(mapping),
             schema: Arc::clone(context.schema),
             statistics: Arc::clone(context.statistics),
@@ -75,7 +77,8 @@ impl PhrasePrefix {
             last.set_bytes(&word);
             last
         });
-        let phrases = lasts.flat_map(|last| self.heads.iter().map(move |head| self.phrase(head, last.clone())));
+        let phrases =
+            lasts.flat_map(|last| self.heads.iter().map(move |head| self.phrase(head, last.clone())));
         Ok(phrases.collect())
     }
 
@@ -135,7 +138,10 @@ struct BySegment(PhrasePrefix);
 impl BySegment {
     fn weight(&self, reader: &SegmentReader) -> tantivy::Result<Box<dyn Weight>> {
         let phrases = self.0.phrases(std::slice::from_ref(reader))?;
-        any_weight(phrases, EnableScoring::disabled_from_schema(&self.0.schema.schema))
+        any_weight(
+            phrases,
+            EnableScoring::disabled_from_schema(&self.0.schema.schema),
+        )
     }
 }
 

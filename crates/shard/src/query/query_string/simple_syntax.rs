@@ -90,6 +90,8 @@ struct Building {
     connected: Option<Occurs>,
     next: Option<Occurs>,
     negations: usize,
+    /// How deep the parts are wrapped.
+    wraps: usize,
 }
 
 impl Building {
@@ -100,7 +102,10 @@ impl Building {
         };
         self.negations = 0;
         let by = self.next.take().unwrap_or(default);
-        if self.parts.len() > 1 && self.connected.is_some_and(|before| before != by) {
+        let changes = self.parts.len() > 1 && self.connected.is_some_and(|before| before != by);
+        // Beyond some depth, what is meant cannot be told anyway.
+        if changes && self.wraps < MAX_DEPTH {
+            self.wraps += 1;
             let before = std::mem::take(&mut self.parts);
             self.parts.push((by, group(before)));
         }
@@ -314,6 +319,20 @@ mod tests {
     }
 
     #[test]
+    fn operators_that_take_turns_nest_only_so_deep() {
+        fn depth(expression: &Expression) -> usize {
+            match expression {
+                Expression::Group { parts, .. } => {
+                    1 + parts.iter().map(|(_, part)| depth(part)).max().unwrap_or(0)
+                }
+                Expression::Found { .. } => 0,
+            }
+        }
+        let read = parse(&"a + b | ".repeat(400), false, Features::ALL);
+        assert!((10..=MAX_DEPTH + 1).contains(&depth(&read)), "{}", depth(&read));
+    }
+
+    #[test]
     fn nothing_cannot_be_read() {
         for line in [
             "",
@@ -328,6 +347,7 @@ mod tests {
             "- a",
             "a~",
             &"(".repeat(10_000),
+            &"a + b | ".repeat(1_000),
         ] {
             parse(line, false, Features::ALL);
             parse(line, true, Features(0));

@@ -313,8 +313,8 @@ impl Parser<'_> {
         }
         match self.number()? {
             // Relevance is a 32-bit number.
-            Some(boost) => Ok(boost as f32),
-            None => Err("a boost is a number after [^]".to_owned()),
+            Some(boost) if (boost as f32).is_finite() => Ok(boost as f32),
+            _ => Err("a boost is a number after [^]".to_owned()),
         }
     }
 

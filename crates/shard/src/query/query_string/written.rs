@@ -53,7 +53,7 @@ pub(crate) fn written_parts(name: &str, body: &Value) -> Vec<WrittenPart> {
     parts
 }
 
-// The depth is that of the parentheses, which the parsers bound.
+// The parsers bound how deep groups are.
 fn collect(expression: Expression, body: &Value, named: Option<&Vec<String>>, parts: &mut Vec<WrittenPart>) {
     match expression {
         Expression::Group { parts: inner, .. } => {

@@ -29,7 +29,8 @@ impl Place {
     }
 }
 
-/// Words of a text that phrases may have together. It bounds the memory of a text that says the same over and over.
+/// Words of a text that are looked at for phrases, those of each one that may be counted. It bounds the time and the memory of a text that says the
+/// same over and over.
 pub(super) const MAX_OCCURRENCES: usize = 1_000_000;
 
 /// Words one after the other.
@@ -44,6 +45,7 @@ impl Phrase {
     /// The phrases in a text, each as the occurrences of its words by place. `found`: by place, in the order of the text.
     pub(super) fn find(&self, found: &[Vec<Occurrence>]) -> Vec<Vec<Occurrence>> {
         let mut phrases = Vec::new();
+        let mut work = 0;
         if found.is_empty() || found.iter().any(Vec::is_empty) {
             return phrases;
         }
@@ -61,10 +63,11 @@ impl Phrase {
             .max()
             .unwrap_or(0);
         while let Some(Reverse((first, place))) = open.pop() {
-            if phrases.len() * found.len() > MAX_OCCURRENCES {
+            if work > MAX_OCCURRENCES {
                 break;
             }
             if last - first <= i64::from(self.slop) {
+                work += found.len();
                 let words: Vec<_> = at.iter().zip(found).map(|(at, found)| found[*at]).collect();
                 let positions: HashSet<usize> = words.iter().map(|word| word.position).collect();
                 // A word of the text is one word of the phrase.
