@@ -50,6 +50,9 @@ const API_DEFINITIONS: MavenArtifact = MavenArtifact {
     sha256: "1b08999534606028774db80486cfbb15d41c554e6c9dbcdef5190c12ef2ce977",
 };
 
+/// How Maven is told to copy an artifact: by this version of its plugin, whatever Maven there is.
+const MAVEN_COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy";
+
 struct MavenArtifact {
     coordinates: &'static str,
     archive: &'static str,
@@ -143,12 +146,7 @@ fn maven_artifact(root: &Path, artifact: &MavenArtifact) -> Result<PathBuf> {
     if !archive.exists() {
         println!("fetching {} with Maven", artifact.coordinates);
         let mut copy = Command::new("mvn");
-        copy.args([
-            "--quiet",
-            "--batch-mode",
-            "-Dstyle.color=never",
-            "dependency:copy",
-        ]);
+        copy.args(["--quiet", "--batch-mode", "-Dstyle.color=never", MAVEN_COPY]);
         copy.arg(format!(
             "-Dmaven.repo.local={}",
             home.join("repository").display()

@@ -181,6 +181,12 @@ fn join(
 ) -> Result<ClusterState, Exception> {
     match data_stream {
         Some(stream) => change::join_replicated_stream(&state, index, stream),
-        None => Ok(state),
+        None => match state.data_stream_of(index) {
+            Some((stream, _)) => Err(Exception::illegal_argument(format!(
+                "cannot follow into the index [{index}], because it backs the data stream [{stream}] and the leader index backs none; \
+                 follow under another name"
+            ))),
+            None => Ok(state),
+        },
     }
 }

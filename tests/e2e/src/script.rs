@@ -22,7 +22,12 @@ pub(crate) fn command(interpreter: &Path, script: &Path, pair: &Pair) -> Command
 }
 
 /// Runs a script to its end, which must be a success; what it said is part of the error.
-pub(crate) async fn run(name: &str, mut command: Command) -> Result<()> {
+pub(crate) async fn run(name: &str, command: Command) -> Result<()> {
+    run_until(name, command, PASSED).await
+}
+
+/// Runs a program to its end, which must be a success, and in which it must have said `last`.
+pub(crate) async fn run_until(name: &str, mut command: Command, last: &str) -> Result<()> {
     let output = tokio::task::spawn_blocking(move || command.output())
         .await?
         .with_context(|| format!("cannot run {name}"))?;
@@ -30,6 +35,6 @@ pub(crate) async fn run(name: &str, mut command: Command) -> Result<()> {
         .map(|text| String::from_utf8_lossy(&text).into_owned())
         .concat();
     ensure!(output.status.success(), "{name}: {}\n{said}", output.status);
-    ensure!(said.contains(PASSED), "{name} ended early:\n{said}");
+    ensure!(said.contains(last), "{name} ended early:\n{said}");
     Ok(())
 }

@@ -161,6 +161,14 @@ async fn a_backing_index_that_is_followed_begins_or_extends_a_replicated_stream(
     // An older one is unfollowed, and the stream is a replicated one still.
     follower.pause_and_close(&of_leader[0]).await;
     follower.ccr.unfollow(&of_leader[0]).await.unwrap();
+    leader.create_index("plain", 1).await;
+    let refused = follow_into(follower, "plain", &of_leader[0], None)
+        .await
+        .unwrap_err();
+    assert!(
+        refused.reason().contains("backs the data stream [logs]"),
+        "{refused}"
+    );
     assert!(roll(follower, "logs").await.is_err());
     assert_eq!(indices(follower, "logs"), of_leader);
 

@@ -73,7 +73,8 @@ impl DataStream {
         indices.sort_by(|left, right| order_key(name, left).cmp(&order_key(name, right)));
         let write_index = indices.pop().unwrap_or_else(|| index.to_owned());
         Self {
-            generation: leader_generation,
+            // What is known of the leader may be older than what came with another index.
+            generation: self.generation.max(leader_generation),
             older: indices,
             write_index,
             ..self.clone()
@@ -170,6 +171,8 @@ mod tests {
             let is_new = !held.contains(&added);
             assert_eq!(next.generation, if is_new { 7 } else { 2 });
         }
+        let late = stream(&["1", "3"]).with_replicated("a", "2", 1);
+        assert_eq!(late.generation, 2, "generations never go back");
     }
 
     #[test]

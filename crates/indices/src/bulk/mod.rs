@@ -140,8 +140,12 @@ impl IndicesService {
                 failed.entry(name.to_owned()).or_insert_with(target::creates_only);
                 continue;
             }
+            // Another item may create the index that this one would not have.
+            if item.require_data_stream && !is_stream {
+                continue;
+            }
             seen = Some(name);
-            if (item.require_data_stream && !is_stream) || !tried.insert(name) {
+            if !tried.insert(name) {
                 continue;
             }
             match self.auto_create(name).await {

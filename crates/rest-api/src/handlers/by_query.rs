@@ -9,9 +9,10 @@ use indices::{ByQueryAction, ByQueryRequest, ByQueryResponse, ByQueryStatus, Res
 use serde_json::{Map, Value, json};
 use shard::SearchRequest;
 
+use super::document::check_active_shards;
 use super::recovery::millis;
 use super::targets;
-use super::tasks::{in_background, requests_per_second};
+use super::tasks::{in_background, requests_per_second, until_stopped};
 use crate::call::Call;
 use crate::date_math_names::resolve_names;
 use crate::error_body::error_object;
@@ -195,6 +196,7 @@ async fn run(
 ) -> Result<Reply, Exception> {
     let waits = call.params.flag("wait_for_completion", true)?;
     check_slices(&call.params)?;
+    check_active_shards(&call.params)?;
     let rate = requests_per_second(&call.params)?.unwrap_or(f32::INFINITY);
     let Some(handle) = call.task.clone() else {
         return Err(Exception::new(
@@ -210,7 +212,7 @@ async fn run(
         Ok::<_, Exception>((response, control.requests_per_second()))
     };
     if waits {
-        let (response, rate) = work.await?;
+        let (response, rate) = until_stopped(&call.state, &handle.task, work).await?;
         let status = response
             .failures
             .iter()

@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::targets;
 use crate::call::Call;
+use crate::date_math_names::resolve_names;
 use crate::reply::Reply;
 
 /// Indices, aliases and data streams apart.
 pub(crate) async fn resolve_index(call: Call) -> Result<Reply, Exception> {
     let options = targets::options(&call, ResolveOptions::OPEN)?;
-    let expression = call.segment("name").unwrap_or_default();
-    let resolved = call.state.indices().resolve_names(expression, &options)?;
+    let expression = resolve_names(&call.state, call.segment("name").unwrap_or_default().to_owned())?;
+    let resolved = call.state.indices().resolve_names(&expression, &options)?;
     let state = call.state.cluster().state();
     let streams = state.data_streams_by_index();
     let indices: Vec<Value> = resolved

@@ -189,9 +189,15 @@ async fn bulk_answers_item_by_item() {
         "\n",
         r#"{"doc":{"m":4}}"#,
         "\n",
+        // The first does not create the index, which is no reason for the second not to.
+        r#"{"index":{"_index":"fresh","_id":"1","require_data_stream":true}}"#,
+        "\n{}\n",
+        r#"{"index":{"_index":"fresh","_id":"2"}}"#,
+        "\n{}\n",
     );
     let answer = node.post("/i/_bulk", refused).await.expect(200);
     let items = &answer["items"];
+    assert_eq!(items[4]["index"]["status"], 201, "{}", items[4]);
     assert_eq!(
         (
             &items[0]["create"]["status"],

@@ -194,6 +194,14 @@ async fn names_of_indices_may_hold_dates() {
     assert_eq!(got.expect(200)["docs"][0]["found"], true);
     let found = node.get("/l*,-%3Cother-%7Bnow%7D%3E/_count").await;
     assert_eq!(found.expect(200)["count"], 1);
+    let searches = "{\"index\":\"<logs-{now/d}>\"}\n{}\n";
+    let found = node.post("/_msearch", searches).await.expect(200);
+    assert_eq!(found["responses"][0]["hits"]["total"]["value"], 1, "{found}");
+    let resolved = node
+        .get("/_resolve/index/%3Clogs-%7Bnow%2Fd%7D%3E")
+        .await
+        .expect(200);
+    assert_eq!(resolved["indices"][0]["name"], name);
     let action = r#"{"actions": [{"add": {"index": "<logs-{now/d}>", "alias": "logs"}}]}"#;
     node.post("/_aliases", action).await.expect(200);
     let copy = r#"{"source": {"index": "logs"}, "dest": {"index": "<copy-{now/d}>"}}"#;

@@ -303,6 +303,23 @@ async fn follow_tasks_keep_their_ids_and_are_not_cancelled() {
 }
 
 #[tokio::test]
+async fn a_node_that_stops_ends_what_a_client_waits_for() {
+    let node = with_documents().await;
+    let throttled = "/orders/_update_by_query?scroll_size=1&requests_per_second=0.0001";
+    let stop = async {
+        node.until("/_tasks?detailed&group_by=none", |answer| {
+            answer["tasks"][0]["status"]["throttled_until_millis"].as_u64() > Some(0)
+        })
+        .await;
+        node.stop.cancel();
+    };
+    let answered = async { tokio::join!(node.post(throttled, ""), stop).0 };
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(10), answered).await;
+    let done = answered.expect("ended").expect(200);
+    assert_eq!(done["canceled"], "the node is shutting down");
+}
+
+#[tokio::test]
 async fn a_node_that_stops_ends_its_background_tasks() {
     let node = with_documents().await;
     let id = start(&node, &format!("/orders/_update_by_query?{SLOW}"), "").await;

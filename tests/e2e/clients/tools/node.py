@@ -18,7 +18,12 @@ class Node:
         self.base = None
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            # A `with` block that was never entered is not left, either.
+            self.kill()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -59,5 +64,6 @@ class Node:
 
     def kill(self):
         """Ends it at once, as a crash does."""
-        self.process.kill()
-        self.process.wait()
+        if self.process:
+            self.process.kill()
+            self.process.wait()

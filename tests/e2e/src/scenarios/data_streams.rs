@@ -64,7 +64,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     pair.follower.restart().await?;
     until_replicated(&pair, &copies).await?;
     let follower = pair.follower.rest();
-    ensure!(count(follower).await? == GENERATIONS * DOCUMENTS);
+    until_found(follower, GENERATIONS * DOCUMENTS).await?;
     let document = json!({"@timestamp": "2031-04-09T00:00:00Z"});
     for (path, status) in [
         (format!("/{COPY}/_doc"), 403),
@@ -96,16 +96,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     }
     pair.follower.restart().await?;
     let follower = pair.follower.rest();
-    // A node answers before all of its shards are open.
-    wait_until("all documents to be found after the restart", WITHIN, || async {
-        let found = count(follower).await?;
-        Ok(if found == (GENERATIONS + 1) * DOCUMENTS {
-            Ok(())
-        } else {
-            Err(found.to_string())
-        })
-    })
-    .await?;
+    until_found(follower, (GENERATIONS + 1) * DOCUMENTS).await?;
     let shown = follower.get(&format!("/_data_stream/{COPY}")).await?;
     let stream = &shown["data_streams"][0];
     ensure!(
@@ -149,6 +140,19 @@ async fn backing(rest: &Rest, stream: &str) -> Result<Vec<String>> {
         .iter()
         .filter_map(|index| index["index_name"].as_str().map(str::to_owned))
         .collect())
+}
+
+/// A node that was started answers before all of its shards are open.
+async fn until_found(rest: &Rest, documents: usize) -> Result<()> {
+    wait_until("all documents to be found after a restart", WITHIN, || async {
+        let found = count(rest).await?;
+        Ok(if found == documents {
+            Ok(())
+        } else {
+            Err(found.to_string())
+        })
+    })
+    .await
 }
 
 async fn count(rest: &Rest) -> Result<usize> {

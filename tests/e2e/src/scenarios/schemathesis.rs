@@ -2,7 +2,8 @@
 
 use crate::context::Context;
 use crate::node::Node;
-use anyhow::{Context as _, Result, ensure};
+use crate::script;
+use anyhow::Result;
 use std::process::Command;
 
 /// For how long requests are made up, in seconds.
@@ -35,17 +36,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         .args(["--request-timeout", &ANSWERED_WITHIN.to_string()])
         .args(["--exclude-path-regex", NOT_TRIED])
         .current_dir(&context.home);
-    let output = tokio::task::spawn_blocking(move || command.output())
-        .await?
-        .context("cannot run schemathesis")?;
-    let said = [output.stdout, output.stderr]
-        .map(|text| String::from_utf8_lossy(&text).into_owned())
-        .concat();
-    ensure!(output.status.success(), "schemathesis: {}\n{said}", output.status);
-    ensure!(
-        said.contains("Test cases:"),
-        "schemathesis tried nothing:\n{said}"
-    );
+    script::run_until("schemathesis", command, "Test cases:").await?;
     node.rest().get("/_cluster/health").await?;
     node.check_log()
 }

@@ -35,7 +35,7 @@ pub(super) fn refresh_policy(params: &Params) -> Result<RefreshPolicy, Exception
 }
 
 /// How many copies must be active. There is one copy of every shard here, so more can only fail.
-pub(super) fn check_active_shards(params: &Params) -> Result<(), Exception> {
+pub(crate) fn check_active_shards(params: &Params) -> Result<(), Exception> {
     match params.text("wait_for_active_shards") {
         None | Some("0" | "1" | "all" | "index-setting") => Ok(()),
         Some(_) => {

@@ -10,6 +10,7 @@ use shard::SearchRequest;
 use super::answer::{SearchAnswer, Shown};
 use super::point_in_time::{check_alone, take_point_in_time};
 use crate::call::Call;
+use crate::date_math_names::resolve_names;
 use crate::error_body::error_body;
 use crate::handlers::targets;
 use crate::json_body::{parse_object, wrong};
@@ -156,7 +157,7 @@ fn options(call: &Call, header: Map<String, Value>) -> Result<(String, SearchOpt
             }
         }
     }
-    Ok((expression, options))
+    Ok((resolve_names(&call.state, expression)?, options))
 }
 
 fn list(key: &str, value: &Value) -> Result<Vec<String>, Exception> {

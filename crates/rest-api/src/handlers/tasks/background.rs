@@ -9,7 +9,8 @@ use super::Listed;
 use crate::call::Call;
 use crate::error_body::error_object;
 use crate::reply::Reply;
-use crate::tasks::{Cancellation, Finished, TaskId};
+use crate::state::RestState;
+use crate::tasks::{Cancellation, Finished, Task, TaskId};
 
 /// Has `work`, which is the request of `call`, go on, and answers the id of its task. What it answers is kept for those who ask.
 ///
@@ -30,18 +31,7 @@ pub(crate) fn in_background(
     };
     let state = call.state.clone();
     call.state.work().spawn(async move {
-        let mut work = std::pin::pin!(work);
-        let outcome = tokio::select! {
-            outcome = &mut work => outcome,
-            () = state.tasks().stopped() => {
-                if handle.task.cancellation != Cancellation::Never
-                    && let Err(error) = handle.task.cancel("the node is shutting down")
-                {
-                    tracing::warn!(%error, "a task goes on while the node stops");
-                }
-                work.await
-            }
-        };
+        let outcome = until_stopped(&state, &handle.task, work).await;
         if let Err(error) = &outcome {
             tracing::warn!(task = handle.task.number, action = handle.task.action, %error, "task failed");
         }
@@ -51,4 +41,20 @@ pub(crate) fn in_background(
         drop(place);
     });
     Reply::ok(&json!({"task": id.to_string()}))
+}
+
+/// Carries out `work`; when the node is told to stop, its task is cancelled, and it ends as soon as it can.
+pub(crate) async fn until_stopped<T>(state: &RestState, task: &Task, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        outcome = &mut work => outcome,
+        () = state.tasks().stopped() => {
+            if task.cancellation != Cancellation::Never
+                && let Err(error) = task.cancel("the node is shutting down")
+            {
+                tracing::warn!(%error, "a task goes on while the node stops");
+            }
+            work.await
+        }
+    }
 }

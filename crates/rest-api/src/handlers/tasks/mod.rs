@@ -9,7 +9,7 @@ use std::time::Duration;
 use es_exception::{Exception, ExceptionKind};
 use serde_json::{Map, Value, json};
 
-pub(crate) use background::in_background;
+pub(crate) use background::{in_background, until_stopped};
 pub(crate) use listed::{Listed, Selection, listed};
 pub(crate) use rethrottle::{requests_per_second, rethrottle};
 
