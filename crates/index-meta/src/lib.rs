@@ -49,7 +49,7 @@ pub use analysis::{
 pub use data_stream::{
     BACKING_INDEX_PREFIX, BackingIndexName, DataStream, TIMESTAMP_FIELD, backing_index_name,
 };
-pub use date::{DateFormat, resolve_date_math_name};
+pub use date::{CalendarUnit, DateFormat, DateInterval, DateRounding, DateZone, resolve_date_math_name};
 pub use document::{DocumentCheck, DocumentRules, FieldSink, FieldValue, MappingUpdate};
 pub use error::{DocumentError, MappingError, QueryValueError, SettingsError, ValueError};
 pub use mapping::{Dynamic, FieldMapping, FieldType, Mapping, MappingLimits};

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::pattern::{self, DateParts, Item};
+use super::zone::DateZone;
 
 /// How a date field reads text: alternatives tried in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,10 +80,16 @@ impl DateFormat {
     /// Writes milliseconds since 1970 in UTC, by the first alternative. A date that has no calendar form here is written as its number.
     #[must_use]
     pub fn format_millis(&self, millis: i64) -> String {
+        self.format_millis_in(millis, &DateZone::UTC)
+    }
+
+    /// As [`format_millis`](Self::format_millis), as the clocks of `zone` show it.
+    #[must_use]
+    pub fn format_millis_in(&self, millis: i64, zone: &DateZone) -> String {
         match self.alternatives.first() {
             Some(Alternative::EpochSecond) => (millis.div_euclid(1000)).to_string(),
             Some(Alternative::Items(items)) => {
-                pattern::write(items, millis).unwrap_or_else(|| millis.to_string())
+                pattern::write(items, millis, zone.rules()).unwrap_or_else(|| millis.to_string())
             }
             Some(Alternative::EpochMillis) | None => millis.to_string(),
         }

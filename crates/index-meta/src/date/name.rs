@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-
 use super::format::DateFormat;
-use super::math::{Rounding, parse_time_zone, resolve};
+use super::math::{Rounding, resolve};
+use super::zone::DateZone;
 
 /// Source: the format of dates in names that say none.
 const DEFAULT_FORMAT: &str = "yyyy.MM.dd";
@@ -80,15 +78,12 @@ fn date(placeholder: &str, now_millis: i64) -> Result<String, String> {
     let format = if format.is_empty() { DEFAULT_FORMAT } else { format };
     let format = DateFormat::parse(format)?;
     let zone = match zone {
-        Some(zone) => parse_time_zone(zone).map_err(|error| error.to_string())?,
-        None => TimeZone::UTC,
+        Some(zone) => DateZone::parse(zone).map_err(|error| error.to_string())?,
+        None => DateZone::UTC,
     };
-    let millis =
-        resolve(expression, &format, now_millis, &zone, Rounding::Down).map_err(|error| error.to_string())?;
-    let at = Timestamp::from_millisecond(millis).map_err(|_| "the date is too far away".to_owned())?;
-    // Formats are written in UTC, so what the clocks of the zone show is taken for that.
-    let shown = millis + i64::from(zone.to_offset(at).seconds()) * 1_000;
-    Ok(format.format_millis(shown))
+    let millis = resolve(expression, &format, now_millis, zone.rules(), Rounding::Down)
+        .map_err(|error| error.to_string())?;
+    Ok(format.format_millis_in(millis, &zone))
 }
 
 #[cfg(test)]

@@ -315,18 +315,16 @@ impl PatternReader<'_> {
     }
 }
 
-/// Writes a date in UTC with all its optional parts; `None` for one that is beyond the calendar.
-pub(crate) fn write(items: &[Item], millis: i64) -> Option<String> {
-    let date = Timestamp::from_millisecond(millis)
-        .ok()?
-        .to_zoned(TimeZone::UTC)
-        .datetime();
+/// Writes a date as the clocks of `zone` show it, with all its optional parts; `None` for one that is beyond the calendar.
+pub(crate) fn write(items: &[Item], millis: i64, zone: &TimeZone) -> Option<String> {
+    let at = Timestamp::from_millisecond(millis).ok()?;
+    let offset = zone.to_offset(at);
     let mut text = String::new();
-    write_items(items, date, &mut text);
+    write_items(items, offset.to_datetime(at), offset.seconds(), &mut text);
     Some(text)
 }
 
-fn write_items(items: &[Item], date: DateTime, text: &mut String) {
+fn write_items(items: &[Item], date: DateTime, offset_seconds: i32, text: &mut String) {
     let name = |names: &[&str], position: i8, short: bool| {
         let name = names.get(usize::try_from(position - 1).unwrap_or(0));
         let name = name.copied().unwrap_or_default();
@@ -358,13 +356,16 @@ fn write_items(items: &[Item], date: DateTime, text: &mut String) {
                 let nanos = format!("{:09}", date.subsec_nanosecond());
                 text.push_str(&nanos[..digits.min(nanos.len())]);
             }
-            Item::Offset { zulu: true, .. } => text.push('Z'),
-            Item::Offset {
-                colon: Some(true), ..
-            } => text.push_str("+00:00"),
-            Item::Offset { .. } => text.push_str("+0000"),
+            Item::Offset { zulu: true, .. } if offset_seconds == 0 => text.push('Z'),
+            Item::Offset { zulu, colon } => {
+                let sign = if offset_seconds < 0 { '-' } else { '+' };
+                let minutes = offset_seconds.abs() / 60;
+                // Source: what reads offsets with and without a colon writes them with one, as ISO 8601 does.
+                let colon = if colon.unwrap_or(*zulu) { ":" } else { "" };
+                text.push_str(&format!("{sign}{:02}{colon}{:02}", minutes / 60, minutes % 60));
+            }
             Item::Literal(letter) => text.push(*letter),
-            Item::Optional(inner) => write_items(inner, date, text),
+            Item::Optional(inner) => write_items(inner, date, offset_seconds, text),
             Item::AnyOf(letters) => text.extend(letters.chars().next()),
         }
     }
