@@ -11,6 +11,9 @@ use crate::service::IndicesService;
 /// Source: default of `index.max_inner_result_window`.
 const DEFAULT_MAX_INNER_RESULT_WINDOW: u64 = 100;
 
+/// Source: searches within a search fail it as a whole. They ask what has answered just before.
+pub(crate) const ALLOW_PARTIAL: bool = false;
+
 impl IndicesService {
     /// Adds to the hits of a page what the search asks for of their groups.
     ///
@@ -21,7 +24,6 @@ impl IndicesService {
         targets: &'a [Target],
         request: &'a SearchRequest,
         mut hits: Vec<SearchHit>,
-        allow_partial_search_results: bool,
     ) -> BoxFuture<'a, Result<Vec<SearchHit>, Exception>> {
         // Boxed, for a search calls itself; the request of inner hits has none.
         Box::pin(async move {
@@ -37,9 +39,7 @@ impl IndicesService {
                     let mut search = SearchRequest::clone(&inner.request);
                     search.now_millis = request.now_millis;
                     search.add_filter(collapse.group_query(group)?);
-                    let response = self
-                        .search_targets(targets, search, allow_partial_search_results)
-                        .await?;
+                    let response = self.search_targets(targets, search, ALLOW_PARTIAL).await?;
                     hit.inner_hits.push(InnerHits {
                         name: inner.name.clone(),
                         version: inner.request.version,
@@ -53,7 +53,8 @@ impl IndicesService {
     }
 }
 
-fn check_window(targets: &[Target], name: &str, request: &SearchRequest) -> Result<(), Exception> {
+/// Refuses pages beyond `index.max_inner_result_window`.
+pub(crate) fn check_window(targets: &[Target], name: &str, request: &SearchRequest) -> Result<(), Exception> {
     let end = request.from.saturating_add(request.size);
     for target in targets {
         let setting = target.index().settings.get_str("index.max_inner_result_window");

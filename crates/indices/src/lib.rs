@@ -46,6 +46,7 @@ mod search;
 mod segments;
 mod service;
 mod settings;
+mod top_hits;
 mod validate;
 
 pub use by_query::{ByQueryAction, ByQueryRequest, ByQueryResponse};
@@ -58,10 +59,11 @@ pub use index_meta::matches_wildcard;
 pub use pressure::WorkPool;
 pub use reader_context::ContinuedSearch;
 pub use request::{
-    BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
+    BucketHits, BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,
     DocumentResponse, DocumentResult, GetOptions, GetResponse, IndexStats, InnerHits, MultiGetItem,
-    NewFollowerIndex, RefreshPolicy, ResolveOptions, SearchHit, SearchOptions, SearchResponse, ShardCounts,
-    ShardFailure, ShardState, ShardStatus, ShardSummary, ShardsAcknowledged, UpdateRequest,
+    NewFollowerIndex, RefreshPolicy, ResolveOptions, SearchAggregations, SearchHit, SearchOptions,
+    SearchResponse, ShardCounts, ShardFailure, ShardState, ShardStatus, ShardSummary, ShardsAcknowledged,
+    UpdateRequest,
 };
 pub use resolve_index::ResolvedNames;
 pub use rollover::{RolloverCondition, RolloverOutcome, RolloverRequest};

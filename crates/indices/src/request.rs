@@ -484,8 +484,30 @@ pub struct SearchResponse {
     pub terminated_early: Option<bool>,
     /// The page of hits.
     pub hits: Vec<SearchHit>,
-    /// The results of the aggregations by name, as they are shown.
-    pub aggregations: Option<serde_json::Value>,
+    /// The results of the aggregations, if there are any.
+    pub aggregations: Option<SearchAggregations>,
+}
+
+/// The results of aggregations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchAggregations {
+    /// By name, as they are shown, but for hits.
+    pub results: serde_json::Value,
+    /// The hits of buckets.
+    pub top_hits: Vec<BucketHits>,
+}
+
+/// Hits of a bucket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BucketHits {
+    /// A JSON pointer to the object in the results that has them.
+    pub pointer: String,
+    /// Whether they carry their version.
+    pub version: bool,
+    /// Whether they carry sequence number and primary term.
+    pub seq_no_primary_term: bool,
+    /// The hits.
+    pub response: SearchResponse,
 }
 
 /// The answer to a count.

@@ -9,7 +9,10 @@ use es_exception::{Exception, ExceptionKind};
 use futures::stream::{self, StreamExt as _};
 use index_meta::AliasMetadata;
 use oplog::{ShardId, ShardNumber};
-use shard::{MergedHit, Query, SearchRequest, SearchSnapshot, Shard, ShardHit, ShardHits, merge_top_hits};
+use shard::{
+    MergedHit, PrintedAggregations, Query, SearchRequest, SearchSnapshot, Shard, ShardHit, ShardHits,
+    merge_top_hits,
+};
 
 use crate::get::check_restored;
 use crate::request::{CountResponse, SearchHit, SearchOptions, SearchResponse, ShardFailure, ShardSummary};
@@ -59,6 +62,17 @@ impl Target {
         }
     }
 
+    /// The same as a search saw it.
+    fn as_of(&self, hits: &ShardHits, shard: &Weak<Shard>) -> Self {
+        Self {
+            as_of: Some(AsOf {
+                snapshot: hits.snapshot.clone(),
+                shard: Weak::clone(shard),
+            }),
+            ..self.clone()
+        }
+    }
+
     /// Whether the shard that was opened is gone: its index was closed or deleted, or its copy made anew.
     pub(crate) fn is_gone(&self) -> bool {
         self.as_of
@@ -105,18 +119,26 @@ impl IndicesService {
         let asked = self.query(targets, &request, &mut summary).await;
         check_failures(&mut summary, allow_partial_search_results)?;
 
-        let (answered, mut hits): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        // What was found must stay in the log until it is fetched, and searches within this one see what it saw.
+        let as_of: Vec<Target> = asked
+            .iter()
+            .filter_map(|(position, hits, shard)| Some(targets.get(*position)?.as_of(hits, shard)))
+            .collect();
+        let (answered, mut hits): (Vec<_>, Vec<_>) = asked
+            .into_iter()
+            .map(|(position, hits, _)| (position, hits))
+            .unzip();
         let aggregations = self.aggregate(&request, &mut hits).await?;
-        // What was found must stay in the log until it is fetched.
-        let snapshots: Vec<_> = hits.iter().map(|hits| hits.snapshot.clone()).collect();
         let merged = merge_top_hits(&request, hits);
         let hits = self
             .fetch(targets, &answered, merged.hits, &request, &mut summary)
             .await?;
-        drop(snapshots);
-        let hits = self
-            .with_inner_hits(targets, &request, hits, allow_partial_search_results)
-            .await?;
+        let hits = self.with_inner_hits(&as_of, &request, hits).await?;
+        let aggregations = match aggregations {
+            Some(printed) => Some(self.with_top_hits(&as_of, &request, printed).await?),
+            None => None,
+        };
+        drop(as_of);
         check_failures(&mut summary, allow_partial_search_results)?;
         Ok(SearchResponse {
             took: self.clock.monotonic().saturating_sub(started),
@@ -135,7 +157,7 @@ impl IndicesService {
         &self,
         request: &Arc<SearchRequest>,
         shards: &mut [ShardHits],
-    ) -> Result<Option<serde_json::Value>, Exception> {
+    ) -> Result<Option<PrintedAggregations>, Exception> {
         if request.aggregations.is_none() {
             return Ok(None);
         }
@@ -269,13 +291,14 @@ impl IndicesService {
         Ok(targets)
     }
 
-    /// Asks every shard for its best hits. Answers those that could tell, by position of the target, in order.
+    /// Asks every shard for its best hits. Answers those that could tell, by position of the target, in order, with the
+    /// shard that was asked.
     async fn query(
         &self,
         targets: &[Target],
         request: &Arc<SearchRequest>,
         summary: &mut ShardSummary,
-    ) -> Vec<(usize, ShardHits)> {
+    ) -> Vec<(usize, ShardHits, Weak<Shard>)> {
         summary.total = len(targets);
         let searches = targets.iter().enumerate().map(|(position, target)| {
             let request = request_of(target, position, request);
@@ -284,15 +307,15 @@ impl IndicesService {
                 Some(as_of) => shard.search_at(&as_of.snapshot, &request),
                 None => shard.search(&request),
             };
-            async move { (position, self.on_shard(target, search).await) }
+            async move { (position, self.on_known_shard(target, search).await) }
         });
         let mut searches = stream::iter(searches.collect::<Vec<_>>()).buffered(CONCURRENT_SHARDS);
         let mut answers = Vec::new();
         while let Some((position, answer)) = searches.next().await {
             match answer {
-                Ok(hits) => {
+                Ok((hits, shard)) => {
                     summary.successful += 1;
-                    answers.push((position, hits));
+                    answers.push((position, hits, shard));
                 }
                 Err(reason) => summary
                     .failures
@@ -360,6 +383,15 @@ impl IndicesService {
         target: &Target,
         work: impl FnOnce(&Shard) -> Result<T, Exception> + Send + 'static,
     ) -> Result<T, Exception> {
+        Ok(self.on_known_shard(target, work).await?.0)
+    }
+
+    /// The same, and which shard it was.
+    async fn on_known_shard<T: Send + 'static>(
+        &self,
+        target: &Target,
+        work: impl FnOnce(&Shard) -> Result<T, Exception> + Send + 'static,
+    ) -> Result<(T, Weak<Shard>), Exception> {
         check_restored(&target.index, target.shard_id.shard.get())?;
         let shard = self.shard(&target.shard_id)?;
         if let Some(as_of) = &target.as_of
@@ -371,7 +403,9 @@ impl IndicesService {
             );
             return Err(Exception::new(ExceptionKind::SearchContextMissing, reason));
         }
-        self.blocking.read(move || work(&shard)).await?
+        let known = Arc::downgrade(&shard);
+        let found = self.blocking.read(move || work(&shard)).await??;
+        Ok((found, known))
     }
 }
 

@@ -51,7 +51,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use aggregation::{AggregationRequest, ShardAggregations};
+pub use aggregation::{AggregationRequest, PrintedAggregations, ShardAggregations, TopHitsRequest};
 pub use analysis::{
     AnalysisExplanation, AnalyzeRequest, AnalyzeWith, AnalyzedToken, ExplainedTexts, ExplainedTokens,
     analyze, check_analysis, explain_analysis,

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::node::Node;
 
 const COUNT: i64 = 120;
-const DAY: i64 = 86_400_000;
+pub(crate) const DAY: i64 = 86_400_000;
 /// 2024-01-01, a Monday.
-const BEGIN: i64 = 1_704_067_200_000;
+pub(crate) const BEGIN: i64 = 1_704_067_200_000;
 
 const INDEX: &str = r#"{
     "settings": {"number_of_shards": 3, "number_of_replicas": 0, "index.refresh_interval": "-1"},
@@ -22,14 +22,14 @@ const INDEX: &str = r#"{
 }"#;
 
 /// A document of the test.
-struct Doc {
-    n: i64,
-    color: &'static str,
-    price: f64,
-    at: i64,
+pub(crate) struct Doc {
+    pub(crate) n: i64,
+    pub(crate) color: &'static str,
+    pub(crate) price: f64,
+    pub(crate) at: i64,
 }
 
-fn docs() -> impl Iterator<Item = Doc> {
+pub(crate) fn docs() -> impl Iterator<Item = Doc> {
     (0..COUNT).map(|n| Doc {
         n,
         color: ["red", "green", "blue", "red"][usize::try_from(n % 4).unwrap()],
@@ -39,7 +39,7 @@ fn docs() -> impl Iterator<Item = Doc> {
 }
 
 /// A node with these documents in the index `shop`, in several segments of each shard. Every third has no `size`.
-async fn shop() -> Node {
+pub(crate) async fn shop() -> Node {
     let node = Node::start().await;
     node.put("/shop", INDEX).await.expect(200);
     for part in 0..3 {
@@ -67,7 +67,7 @@ fn line(doc: &Doc) -> String {
     format!("{{\"index\": {{\"_id\": \"{n}\"}}}}\n{source}\n")
 }
 
-async fn aggregate(node: &Node, aggs: &Value) -> Value {
+pub(crate) async fn aggregate(node: &Node, aggs: &Value) -> Value {
     let body = json!({"size": 0, "aggs": aggs}).to_string();
     node.post("/shop/_search", &body).await.expect(200)["aggregations"].clone()
 }
@@ -144,6 +144,20 @@ async fn terms_are_counted_over_all_shards_and_types() {
     assert_eq!(found["sizes"]["buckets"], json!([{"key": -1, "doc_count": 40}]));
     assert_eq!(found["only"]["buckets"].as_array().unwrap().len(), 2);
     assert_eq!(found["none"]["buckets"], json!([]));
+}
+
+#[tokio::test]
+async fn booleans_count_as_one_and_zero_in_metrics() {
+    let node = shop().await;
+    let found = aggregate(
+        &node,
+        &json!({"avg": {"avg": {"field": "sold"}}, "stats": {"stats": {"field": "sold"}}, "count": {"value_count": {"field": "sold"}}}),
+    )
+    .await;
+    assert_eq!(found["avg"], json!({"value": 0.2, "value_as_string": "true"}));
+    assert_eq!(found["stats"]["sum"], 24.0);
+    assert_eq!(found["stats"]["min_as_string"], "false");
+    assert_eq!(found["count"], json!({"value": 120}));
 }
 
 #[tokio::test]
@@ -542,7 +556,7 @@ async fn what_cannot_be_aggregated_is_refused() {
             "illegal_argument_exception",
         ),
         (
-            json!({"avg": {"field": "sold"}}),
+            json!({"avg": {"field": "sold", "missing": true}}),
             "unsupported_operation_exception",
         ),
         (
@@ -553,7 +567,31 @@ async fn what_cannot_be_aggregated_is_refused() {
             json!({"terms": {"field": "n", "min_doc_count": 0}}),
             "unsupported_operation_exception",
         ),
-        (json!({"top_hits": {}}), "unsupported_operation_exception"),
+        (
+            json!({"date_histogram": {"field": "at", "calendar_interval": "month", "extended_bounds": {"min": "-9000-01-01"}}}),
+            "too_many_buckets_exception",
+        ),
+        (
+            json!({"composite": {"sources": [{"c": {"terms": {"field": "text"}}}]}}),
+            "illegal_argument_exception",
+        ),
+        (
+            json!({"composite": {"sources": [{"c": {"terms": {"field": "n"}}}], "after": {"c": "many"}}}),
+            "illegal_argument_exception",
+        ),
+        (
+            json!({"composite": {"sources": [{"c": {"terms": {"field": "n"}}}], "after": {"c": null}}}),
+            "illegal_argument_exception",
+        ),
+        (
+            json!({"composite": {"sources": [{"c": {"terms": {"field": "n"}}}], "size": 70_000}}),
+            "too_many_buckets_exception",
+        ),
+        (json!({"top_hits": {"size": 101}}), "illegal_argument_exception"),
+        (
+            json!({"top_hits": {"script_fields": {}}}),
+            "unsupported_operation_exception",
+        ),
         (json!({"nope": {}}), "parsing_exception"),
         (
             json!({"histogram": {"field": "n", "interval": 1e-9}}),

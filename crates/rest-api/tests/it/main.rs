@@ -7,6 +7,9 @@ mod node;
 
 mod administration;
 mod aggregations;
+mod aggregations_by_date;
+mod aggregations_composite;
+mod aggregations_top_hits;
 mod analysis;
 mod auto_follow;
 mod by_query;

@@ -1,19 +1,62 @@
-//! Intervals and offsets of `date_histogram`, in milliseconds.
+//! Intervals, offsets and time zones of `date_histogram`.
 
 use es_exception::Exception;
+use index_meta::{CalendarUnit, DateInterval, DateRounding, DateZone};
 
-use super::options::{malformed, unsupported};
+use super::options::{Options, malformed};
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
-const WEEK: i64 = 7 * DAY;
-/// 1970-01-01 was a Thursday; weeks begin on Monday.
-const FIRST_MONDAY: i64 = 4 * DAY;
+
+/// Takes the options that say how dates are put into buckets.
+///
+/// # Errors
+/// `illegal_argument_exception` without exactly one interval, and for what is none; `parsing_exception` for an offset that is none.
+pub(super) fn take_rounding(options: &mut Options<'_>) -> Result<DateRounding, Exception> {
+    let interval = match (
+        options.text("fixed_interval")?,
+        options.text("calendar_interval")?,
+    ) {
+        (Some(text), None) => DateInterval::Fixed(fixed(&text)?),
+        (None, Some(text)) => DateInterval::Calendar(calendar(&text)?),
+        (Some(_), Some(_)) => {
+            return Err(Exception::illegal_argument(
+                "Cannot use [fixed_interval] with [calendar_interval] configuration option.",
+            ));
+        }
+        (None, None) => {
+            return Err(Exception::illegal_argument(
+                "Invalid interval specified, must be non-null and non-empty",
+            ));
+        }
+    };
+    let zone = match options.text("time_zone")? {
+        Some(name) => zone(&name)?,
+        None => DateZone::UTC,
+    };
+    let offset = match options.take("offset") {
+        Some(serde_json::Value::String(text)) => offset(&text)?,
+        // Source: a number is of milliseconds.
+        Some(other) => other
+            .as_i64()
+            .ok_or_else(|| malformed(format!("failed to parse [offset] with value [{other}]")))?,
+        None => 0,
+    };
+    Ok(DateRounding::new(interval, zone, offset))
+}
+
+/// The time zone of this name.
+///
+/// # Errors
+/// `illegal_argument_exception` if there is none.
+pub(super) fn zone(name: &str) -> Result<DateZone, Exception> {
+    DateZone::parse(name).map_err(|error| Exception::illegal_argument(error.to_string()))
+}
 
 /// Reads a fixed interval such as `12h`.
-pub(super) fn fixed(text: &str) -> Result<i64, Exception> {
+fn fixed(text: &str) -> Result<i64, Exception> {
     time(text)
         .filter(|millis| *millis > 0)
         .ok_or_else(|| {
@@ -23,25 +66,27 @@ pub(super) fn fixed(text: &str) -> Result<i64, Exception> {
         })
 }
 
-/// Reads a calendar interval; answers its length and where its buckets begin. In UTC every unit up to a week has one length.
-pub(super) fn calendar(text: &str) -> Result<(i64, i64), Exception> {
-    match text {
-        "second" | "1s" => Ok((SECOND, 0)),
-        "minute" | "1m" => Ok((MINUTE, 0)),
-        "hour" | "1h" => Ok((HOUR, 0)),
-        "day" | "1d" => Ok((DAY, 0)),
-        "week" | "1w" => Ok((WEEK, FIRST_MONDAY)),
-        "month" | "1M" | "quarter" | "1q" | "year" | "1y" => Err(unsupported(format!(
-            "[calendar_interval] of [{text}] is not supported here: use [week], [day] or shorter, a [fixed_interval], or a [date_range]"
-        ))),
-        _ => Err(Exception::illegal_argument(format!(
-            "The supplied interval [{text}] could not be parsed as a calendar interval."
-        ))),
-    }
+/// Reads a calendar interval.
+fn calendar(text: &str) -> Result<CalendarUnit, Exception> {
+    Ok(match text {
+        "second" | "1s" => CalendarUnit::Second,
+        "minute" | "1m" => CalendarUnit::Minute,
+        "hour" | "1h" => CalendarUnit::Hour,
+        "day" | "1d" => CalendarUnit::Day,
+        "week" | "1w" => CalendarUnit::Week,
+        "month" | "1M" => CalendarUnit::Month,
+        "quarter" | "1q" => CalendarUnit::Quarter,
+        "year" | "1y" => CalendarUnit::Year,
+        _ => {
+            return Err(Exception::illegal_argument(format!(
+                "The supplied interval [{text}] could not be parsed as a calendar interval."
+            )));
+        }
+    })
 }
 
 /// Reads an offset such as `+6h`.
-pub(super) fn offset(text: &str) -> Result<i64, Exception> {
+fn offset(text: &str) -> Result<i64, Exception> {
     let (sign, rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
@@ -51,16 +96,6 @@ pub(super) fn offset(text: &str) -> Result<i64, Exception> {
             "failed to parse [offset] with value [{text}] as a time value"
         ))
     })
-}
-
-/// Refuses time zones other than UTC, in which days have other beginnings and lengths.
-pub(super) fn check_time_zone(zone: &str) -> Result<(), Exception> {
-    match zone {
-        "UTC" | "Etc/UTC" | "GMT" | "Z" | "+00:00" | "-00:00" => Ok(()),
-        _ => Err(unsupported(format!(
-            "[time_zone] of [{zone}] is not supported in aggregations here, only [UTC]"
-        ))),
-    }
 }
 
 fn time(text: &str) -> Option<i64> {
@@ -85,19 +120,23 @@ mod tests {
     fn intervals_are_read_with_their_units() {
         assert_eq!(fixed("90m").unwrap(), 90 * MINUTE);
         assert_eq!(fixed("10ms").unwrap(), 10);
-        assert_eq!(calendar("week").unwrap(), (WEEK, FIRST_MONDAY));
+        assert_eq!(calendar("week").unwrap(), CalendarUnit::Week);
+        assert_eq!(calendar("1M").unwrap(), CalendarUnit::Month);
+        assert_eq!(calendar("1m").unwrap(), CalendarUnit::Minute);
         assert_eq!(offset("-1h").unwrap(), -HOUR);
         assert_eq!(offset("+2d").unwrap(), 2 * DAY);
     }
 
     #[test]
-    fn what_has_no_constant_length_is_refused() {
+    fn what_is_no_interval_is_refused() {
         for bad in ["0h", "1M", "h", "", "5", "999999999999999d"] {
             assert!(fixed(bad).is_err(), "{bad}");
         }
-        for bad in ["month", "1y", "2d", "fortnight"] {
+        for bad in ["2d", "2M", "fortnight", ""] {
             assert!(calendar(bad).is_err(), "{bad}");
         }
-        assert!(check_time_zone("Europe/Paris").is_err());
+        for bad in ["Europe/Atlantis", "+25:00", ""] {
+            assert!(zone(bad).is_err(), "{bad}");
+        }
     }
 }

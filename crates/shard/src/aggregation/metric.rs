@@ -6,7 +6,7 @@ use tantivy::aggregation::agg_result::MetricResult;
 use tantivy::aggregation::metric::PercentileValues;
 
 use super::options::{Options, malformed, unsupported};
-use super::translate::{Shape, ValueKind};
+use super::shape::{Shape, ValueKind};
 
 /// What is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +165,7 @@ impl Metric {
                 }
                 for name in ["min", "max", "avg", "sum"] {
                     let number = printed.get(name).and_then(Value::as_f64);
-                    if let Some(text) = number.and_then(|number| shape.date_text(number)) {
+                    if let Some(text) = number.and_then(|number| shape.text(number)) {
                         printed.insert(format!("{name}_as_string"), json!(text));
                     }
                 }
@@ -187,7 +187,7 @@ impl Metric {
                     (_, value) => json!(value),
                 };
                 if !self.function.takes_any_type()
-                    && let Some(text) = value.as_f64().and_then(|number| shape.date_text(number))
+                    && let Some(text) = value.as_f64().and_then(|number| shape.text(number))
                 {
                     printed.insert("value_as_string".to_owned(), json!(text));
                 }
@@ -209,7 +209,7 @@ impl Metric {
             let mut keyed = Map::new();
             for (percent, value) in found {
                 keyed.insert(format!("{percent:?}"), json!(value));
-                if let Some(text) = value.and_then(|value| shape.date_text(value)) {
+                if let Some(text) = value.and_then(|value| shape.text(value)) {
                     keyed.insert(format!("{percent:?}_as_string"), json!(text));
                 }
             }
@@ -217,7 +217,7 @@ impl Metric {
         }
         let entries = found.into_iter().map(|(percent, value)| {
             let mut entry = json!({"key": percent, "value": value});
-            if let Some(text) = value.and_then(|value| shape.date_text(value)) {
+            if let Some(text) = value.and_then(|value| shape.text(value)) {
                 entry["value_as_string"] = json!(text);
             }
             entry
@@ -237,12 +237,11 @@ impl Metric {
                 kind.name(),
                 self.function.name()
             ))),
-            ValueKind::Boolean => Err(unsupported(format!(
-                "[{}] of the boolean field [{}] is not supported here",
-                self.function.name(),
-                self.field
-            ))),
-            ValueKind::Unmapped | ValueKind::Long | ValueKind::Double | ValueKind::Date => Ok(()),
+            ValueKind::Unmapped
+            | ValueKind::Long
+            | ValueKind::Double
+            | ValueKind::Boolean
+            | ValueKind::Date => Ok(()),
         }
     }
 }

@@ -3,10 +3,13 @@
 use es_exception::Exception;
 use serde_json::{Map, Value, json};
 
-use super::interval;
+use super::composite::Composite;
+use super::histogram::Histogram;
 use super::metric::{Function, Metric};
-use super::options::{Options, malformed, number, unsupported};
-use super::terms::{Order, OrderBy, Terms, parse_order};
+use super::options::{Options, malformed, unsupported};
+use super::range::Range;
+use super::terms::{OrderBy, Terms};
+use super::top_hits::TopHits;
 use crate::Query;
 
 /// Deepest nesting of aggregations.
@@ -26,7 +29,6 @@ const NOT_HERE: &[&str] = &[
     "bucket_sort",
     "categorize_text",
     "children",
-    "composite",
     "cumulative_cardinality",
     "cumulative_sum",
     "derivative",
@@ -69,7 +71,6 @@ const NOT_HERE: &[&str] = &[
     "sum_bucket",
     "t_test",
     "time_series",
-    "top_hits",
     "top_metrics",
     "variable_width_histogram",
     "weighted_avg",
@@ -95,53 +96,13 @@ pub(super) struct Aggregation {
 pub(super) enum Kind {
     Terms(Terms),
     Histogram(Histogram),
+    Composite(Composite),
     Range(Range),
     Filter(Query),
     Filters(Filters),
     Missing { field: String, query: Query },
+    TopHits(TopHits),
     Metric(Metric),
-}
-
-/// `histogram` or `date_histogram`.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Histogram {
-    pub(super) field: String,
-    pub(super) is_date: bool,
-    pub(super) interval: f64,
-    pub(super) offset: f64,
-    pub(super) min_doc_count: u64,
-    pub(super) keyed: bool,
-    pub(super) order: Vec<Order>,
-    pub(super) format: Option<String>,
-    pub(super) extended_bounds: Option<Bounds>,
-    pub(super) hard_bounds: Option<Bounds>,
-}
-
-/// Bounds of a histogram as they were sent: dates are read by the field's format.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Bounds {
-    pub(super) min: Option<Value>,
-    pub(super) max: Option<Value>,
-}
-
-/// `range` or `date_range`.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Range {
-    pub(super) field: String,
-    pub(super) is_date: bool,
-    pub(super) keyed: bool,
-    pub(super) format: Option<String>,
-    pub(super) buckets: Vec<RangeBucket>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct RangeBucket {
-    pub(super) key: Option<String>,
-    /// First value.
-    pub(super) from: Option<Value>,
-    /// First value that is not in the range any more.
-    pub(super) to: Option<Value>,
-    pub(super) query: Query,
 }
 
 /// `filters`: a name for each, or for none.
@@ -151,15 +112,15 @@ pub(super) struct Filters {
 }
 
 impl AggregationRequest {
-    /// Reads `aggs`.
+    /// Reads `aggs` of a search with this body.
     ///
     /// # Errors
     /// `parsing_exception` for what is malformed or unknown; `unsupported_operation_exception` for what Elasticsearch has and is not here;
     /// `illegal_argument_exception` for values out of range.
-    pub(crate) fn from_json(value: &Value) -> Result<Self, Exception> {
-        let mut count = 0;
+    pub(crate) fn from_json(value: &Value, search: &Map<String, Value>) -> Result<Self, Exception> {
+        let mut reading = Reading { count: 0, search };
         Ok(Self {
-            aggregations: parse_all(value, 0, &mut count)?,
+            aggregations: parse_all(value, 0, &mut reading)?,
         })
     }
 
@@ -168,7 +129,15 @@ impl AggregationRequest {
     }
 }
 
-fn parse_all(value: &Value, depth: usize, count: &mut usize) -> Result<Vec<Aggregation>, Exception> {
+/// What is known while aggregations are read.
+struct Reading<'b> {
+    /// Aggregations so far, each filter and range counted.
+    count: usize,
+    /// Body of the search.
+    search: &'b Map<String, Value>,
+}
+
+fn parse_all(value: &Value, depth: usize, reading: &mut Reading<'_>) -> Result<Vec<Aggregation>, Exception> {
     if depth >= MAX_DEPTH {
         return Err(Exception::illegal_argument(format!(
             "aggregations are nested deeper than {MAX_DEPTH}"
@@ -181,11 +150,16 @@ fn parse_all(value: &Value, depth: usize, count: &mut usize) -> Result<Vec<Aggre
     };
     object
         .iter()
-        .map(|(name, body)| parse_one(name, body, depth, count))
+        .map(|(name, body)| parse_one(name, body, depth, reading))
         .collect()
 }
 
-fn parse_one(name: &str, body: &Value, depth: usize, count: &mut usize) -> Result<Aggregation, Exception> {
+fn parse_one(
+    name: &str,
+    body: &Value,
+    depth: usize,
+    reading: &mut Reading<'_>,
+) -> Result<Aggregation, Exception> {
     if name.is_empty() || name.contains(['[', ']', '>']) {
         return Err(malformed(format!(
             "Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'"
@@ -199,23 +173,23 @@ fn parse_one(name: &str, body: &Value, depth: usize, count: &mut usize) -> Resul
     let (mut kind, mut inside, mut meta) = (None, Vec::new(), None);
     for (key, value) in object {
         match key.as_str() {
-            "aggs" | "aggregations" => inside = parse_all(value, depth + 1, count)?,
+            "aggs" | "aggregations" => inside = parse_all(value, depth + 1, reading)?,
             "meta" => meta = Some(value.clone()),
             other if kind.is_some() => {
                 return Err(malformed(format!(
                     "Found two aggregation type definitions in [{name}]: the second is [{other}]"
                 )));
             }
-            other => kind = Some(parse_kind(other, value)?),
+            other => kind = Some(parse_kind(other, value, reading.search)?),
         }
     }
     let kind = kind.ok_or_else(|| malformed(format!("Missing definition for aggregation [{name}]")))?;
-    *count += match &kind {
+    reading.count += match &kind {
         Kind::Range(range) => range.buckets.len(),
         Kind::Filters(filters) => filters.buckets.len(),
         _ => 1,
     };
-    if *count > MAX_AGGREGATIONS {
+    if reading.count > MAX_AGGREGATIONS {
         return Err(Exception::illegal_argument(format!(
             "a search may have at most {MAX_AGGREGATIONS} aggregations, each filter and range counted"
         )));
@@ -231,12 +205,24 @@ fn parse_one(name: &str, body: &Value, depth: usize, count: &mut usize) -> Resul
 }
 
 fn check(aggregation: &Aggregation) -> Result<(), Exception> {
+    if let Some(inside) = aggregation
+        .inside
+        .iter()
+        .find(|inside| matches!(inside.kind, Kind::Composite(_)))
+    {
+        return Err(Exception::illegal_argument(format!(
+            "[composite] aggregation [{}] cannot be used inside of the aggregation [{}] of type [{}]",
+            inside.name,
+            aggregation.name,
+            aggregation.kind.name()
+        )));
+    }
     let order = match &aggregation.kind {
-        Kind::Metric(metric) if !aggregation.inside.is_empty() => {
+        Kind::Metric(_) | Kind::TopHits(_) if !aggregation.inside.is_empty() => {
             return Err(malformed(format!(
                 "Aggregator [{}] of type [{}] cannot accept sub-aggregations",
                 aggregation.name,
-                metric.function.name()
+                aggregation.kind.name()
             )));
         }
         Kind::Terms(terms) => &terms.order,
@@ -256,6 +242,23 @@ fn check(aggregation: &Aggregation) -> Result<(), Exception> {
     Ok(())
 }
 
+impl Kind {
+    /// As it is called in requests.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Terms(_) => "terms",
+            Self::Histogram(histogram) => histogram.kind(),
+            Self::Composite(_) => "composite",
+            Self::Range(range) => range.kind(),
+            Self::Filter(_) => "filter",
+            Self::Filters(_) => "filters",
+            Self::Missing { .. } => "missing",
+            Self::TopHits(_) => "top_hits",
+            Self::Metric(metric) => metric.function.name(),
+        }
+    }
+}
+
 impl Aggregation {
     fn has_metric(&self, name: &str, property: &str) -> bool {
         self.inside.iter().any(|inside| {
@@ -264,21 +267,28 @@ impl Aggregation {
         })
     }
 
+    /// Whether hits of its buckets are asked for.
+    pub(super) fn wants_hits(&self) -> bool {
+        matches!(self.kind, Kind::TopHits(_)) || self.inside.iter().any(Self::wants_hits)
+    }
+
     /// The number of the aggregation inside that has this name.
     pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.inside.iter().position(|inside| inside.name == name)
     }
 }
 
-fn parse_kind(kind: &str, body: &Value) -> Result<Kind, Exception> {
+fn parse_kind(kind: &str, body: &Value, search: &Map<String, Value>) -> Result<Kind, Exception> {
     if let Some(function) = Function::from_name(kind) {
         return Metric::parse(function, body).map(Kind::Metric);
     }
     match kind {
         "terms" => Terms::parse(body).map(Kind::Terms),
-        "histogram" => parse_histogram(body).map(Kind::Histogram),
-        "date_histogram" => parse_date_histogram(body).map(Kind::Histogram),
-        "range" | "date_range" => parse_range(kind, body).map(Kind::Range),
+        "histogram" => Histogram::parse(body).map(Kind::Histogram),
+        "date_histogram" => Histogram::parse_dates(body).map(Kind::Histogram),
+        "composite" => Composite::parse(body).map(Kind::Composite),
+        "top_hits" => TopHits::parse(body, search).map(Kind::TopHits),
+        "range" | "date_range" => Range::parse(kind, body).map(Kind::Range),
         "filter" => Query::from_json(body).map(Kind::Filter),
         "filters" => parse_filters(body).map(Kind::Filters),
         "missing" => {
@@ -294,165 +304,6 @@ fn parse_kind(kind: &str, body: &Value) -> Result<Kind, Exception> {
         ))),
         unknown => Err(malformed(format!("Unknown aggregation type [{unknown}]"))),
     }
-}
-
-fn parse_histogram(body: &Value) -> Result<Histogram, Exception> {
-    let mut options = Options::new("histogram", body)?;
-    let interval = options.number("interval")?.unwrap_or(0.0);
-    if interval <= 0.0 {
-        return Err(Exception::illegal_argument(
-            "[interval] must be >0 for histogram aggregation",
-        ));
-    }
-    let offset = options.number("offset")?.unwrap_or(0.0);
-    parse_common_histogram(options, false, interval, offset)
-}
-
-fn parse_date_histogram(body: &Value) -> Result<Histogram, Exception> {
-    let mut options = Options::new("date_histogram", body)?;
-    let (interval, begin) = match (
-        options.text("fixed_interval")?,
-        options.text("calendar_interval")?,
-    ) {
-        (Some(text), None) => (interval::fixed(&text)?, 0),
-        (None, Some(text)) => interval::calendar(&text)?,
-        (Some(_), Some(_)) => {
-            return Err(Exception::illegal_argument(
-                "Cannot use [fixed_interval] with [calendar_interval] configuration option.",
-            ));
-        }
-        (None, None) => {
-            return Err(Exception::illegal_argument(
-                "Invalid interval specified, must be non-null and non-empty",
-            ));
-        }
-    };
-    if let Some(zone) = options.text("time_zone")? {
-        interval::check_time_zone(&zone)?;
-    }
-    let offset = match options.text("offset")? {
-        Some(text) => interval::offset(&text)?,
-        None => 0,
-    };
-    // Milliseconds of dates are far below 2^53.
-    parse_common_histogram(options, true, interval as f64, (begin + offset % interval) as f64)
-}
-
-fn parse_common_histogram(
-    mut options: Options<'_>,
-    is_date: bool,
-    interval: f64,
-    offset: f64,
-) -> Result<Histogram, Exception> {
-    let histogram = Histogram {
-        field: options.field()?,
-        is_date,
-        interval,
-        offset,
-        min_doc_count: options.count("min_doc_count")?.unwrap_or(0),
-        keyed: options.flag("keyed")?.unwrap_or(false),
-        order: match options.take("order") {
-            Some(order) => parse_order(&order)?,
-            None => Vec::new(),
-        },
-        format: options.text("format")?,
-        extended_bounds: options
-            .take("extended_bounds")
-            .map(|value| parse_bounds(&value))
-            .transpose()?,
-        hard_bounds: options
-            .take("hard_bounds")
-            .map(|value| parse_bounds(&value))
-            .transpose()?,
-    };
-    options.finish()?;
-    Ok(histogram)
-}
-
-fn parse_bounds(value: &Value) -> Result<Bounds, Exception> {
-    let mut options = Options::new("bounds", value)?;
-    let bounds = Bounds {
-        min: options.take("min"),
-        max: options.take("max"),
-    };
-    options.finish()?;
-    Ok(bounds)
-}
-
-fn parse_range(kind: &str, body: &Value) -> Result<Range, Exception> {
-    let mut options = Options::new(kind, body)?;
-    let is_date = kind == "date_range";
-    let field = options.field()?;
-    let format = options.text("format")?;
-    if let Some(zone) = options.text("time_zone")? {
-        interval::check_time_zone(&zone)?;
-    }
-    let keyed = options.flag("keyed")?.unwrap_or(false);
-    if options.take("missing").is_some() {
-        return Err(unsupported(format!(
-            "[missing] is not supported in [{kind}] aggregations here"
-        )));
-    }
-    let ranges = options.take("ranges");
-    options.finish()?;
-    let ranges = match ranges {
-        Some(Value::Array(ranges)) if !ranges.is_empty() => ranges,
-        _ => {
-            return Err(Exception::illegal_argument(format!(
-                "No [ranges] specified for the [{kind}] aggregation"
-            )));
-        }
-    };
-    let buckets = ranges
-        .iter()
-        .map(|range| parse_range_bucket(kind, &field, format.as_deref(), range))
-        .collect::<Result<_, _>>()?;
-    Ok(Range {
-        field,
-        is_date,
-        keyed,
-        format,
-        buckets,
-    })
-}
-
-fn parse_range_bucket(
-    kind: &str,
-    field: &str,
-    format: Option<&str>,
-    value: &Value,
-) -> Result<RangeBucket, Exception> {
-    let mut options = Options::new(kind, value)?;
-    let key = options.text("key")?;
-    let (from, to) = (options.take("from"), options.take("to"));
-    options.finish()?;
-    if kind == "range"
-        && let Some(bad) = [&from, &to]
-            .into_iter()
-            .flatten()
-            .find(|bound| number(bound).is_none())
-    {
-        return Err(malformed(format!("[range] bounds must be numbers, got [{bad}]")));
-    }
-    let mut bounds = Map::new();
-    for (edge, bound) in [("gte", &from), ("lt", &to)] {
-        if let Some(bound) = bound {
-            bounds.insert(edge.to_owned(), bound.clone());
-        }
-    }
-    if let (Some(format), false) = (format, bounds.is_empty()) {
-        bounds.insert("format".to_owned(), json!(format));
-    }
-    let query = match bounds.is_empty() {
-        true => json!({"exists": {"field": field}}),
-        false => json!({"range": {field: bounds}}),
-    };
-    Ok(RangeBucket {
-        key,
-        from,
-        to,
-        query: Query::from_json(&query)?,
-    })
 }
 
 fn parse_filters(body: &Value) -> Result<Filters, Exception> {
@@ -491,17 +342,16 @@ mod tests {
 
     #[track_caller]
     fn refused(body: &Value, kind: ExceptionKind) {
-        let error = AggregationRequest::from_json(body).expect_err(&body.to_string());
+        let error = AggregationRequest::from_json(body, &Map::new()).expect_err(&body.to_string());
         assert_eq!(error.kind(), kind, "{body}: {error}");
     }
 
     #[test]
     fn what_is_not_here_is_refused_and_named() {
         for body in [
-            json!({"a": {"top_hits": {}}}),
-            json!({"a": {"composite": {"sources": []}}}),
-            json!({"a": {"date_histogram": {"field": "d", "calendar_interval": "month"}}}),
-            json!({"a": {"date_histogram": {"field": "d", "fixed_interval": "1d", "time_zone": "Europe/Paris"}}}),
+            json!({"a": {"significant_terms": {}}}),
+            json!({"a": {"top_hits": {"script_fields": {}}}}),
+            json!({"a": {"composite": {"sources": [{"s": {"geotile_grid": {"field": "g"}}}]}}}),
             json!({"a": {"terms": {"field": "k", "include": "a.*"}}}),
             json!({"a": {"terms": {"script": {}}}}),
             json!({"a": {"terms": {"field": "k", "order": {"b>c": "asc"}}}}),
@@ -531,7 +381,12 @@ mod tests {
             json!({"a": {"terms": {"field": "k", "order": {"b": "asc"}}}}),
             json!({"a": {"histogram": {"field": "n", "interval": 0}}}),
             json!({"a": {"date_histogram": {"field": "d"}}}),
+            json!({"a": {"date_histogram": {"field": "d", "fixed_interval": "1d", "time_zone": "Nowhere"}}}),
             json!({"a": {"filters": {"filters": {}}}}),
+            json!({"a": {"composite": {"sources": []}}}),
+            json!({"a": {"composite": {"sources": [{"s": {"terms": {"field": "k"}}}, {"s": {"terms": {"field": "n"}}}]}}}),
+            json!({"a": {"composite": {"sources": [{"s": {"terms": {"field": "k"}}}], "after": {"t": 1}}}}),
+            json!({"a": {"terms": {"field": "k"}, "aggs": {"b": {"composite": {"sources": [{"s": {"terms": {"field": "k"}}}]}}}}}),
         ] {
             refused(&body, ExceptionKind::IllegalArgument);
         }

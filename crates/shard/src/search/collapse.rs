@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::Query;
 use crate::search::hits::{ShardHit, SortValue};
-use crate::search::request::{SearchRequest, TrackTotalHits};
+use crate::search::inner::inner_search;
+use crate::search::request::SearchRequest;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,24 +31,6 @@ pub struct InnerHitsRequest {
 
 /// Most entries of `inner_hits`.
 const MAX_INNER_HITS: usize = 10;
-/// Source: what `inner_hits` may say, without what is refused here.
-const INNER_OPTIONS: [&str; 12] = [
-    "from",
-    "size",
-    "sort",
-    "_source",
-    "fields",
-    "docvalue_fields",
-    "stored_fields",
-    "highlight",
-    "version",
-    "seq_no_primary_term",
-    "track_scores",
-    "explain",
-];
-/// Source: the default `size` of inner hits.
-const INNER_SIZE: u64 = 3;
-
 impl Collapse {
     /// From the `collapse` of a search with this body.
     pub(super) fn from_json(value: &Value, body: &Map<String, Value>) -> Result<Self, Exception> {
@@ -142,32 +125,23 @@ impl InnerHitsRequest {
         let object = value
             .as_object()
             .ok_or_else(|| malformed(format!("[inner_hits] must be an object, got [{value}]")))?;
-        let mut name = field.to_owned();
-        let mut search = Map::new();
-        search.insert("size".to_owned(), INNER_SIZE.into());
-        for (key, value) in object {
-            match (key.as_str(), value) {
-                ("name", Value::String(given)) => name.clone_from(given),
-                ("ignore_unmapped", Value::Bool(_)) => {}
-                ("collapse", _) => {
-                    return Err(Exception::new(
-                        ExceptionKind::Unsupported,
-                        "[collapse] in [inner_hits] is not supported here",
-                    ));
-                }
-                (option, _) if INNER_OPTIONS.contains(&option) => {
-                    drop(search.insert(key.clone(), value.clone()))
-                }
-                _ => return Err(malformed(format!("[inner_hits] unknown field [{key}]"))),
+        let mut options = object.clone();
+        options.remove("ignore_unmapped");
+        let name = match options.remove("name") {
+            Some(Value::String(name)) => name,
+            Some(other) => {
+                return Err(malformed(format!(
+                    "[inner_hits] the [name] must be a string, got [{other}]"
+                )));
             }
-        }
-        for key in ["query", "post_filter", "min_score"] {
-            if let Some(value) = body.get(key) {
-                search.insert(key.to_owned(), value.clone());
-            }
-        }
-        let mut request = SearchRequest::from_json(&Value::Object(search))?;
-        request.track_total_hits = TrackTotalHits::Exact;
+            None => field.to_owned(),
+        };
+        let request = inner_search(
+            "inner_hits",
+            options,
+            body,
+            &["query", "post_filter", "min_score"],
+        )?;
         Ok(Self {
             name,
             request: Box::new(request),

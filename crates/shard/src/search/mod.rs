@@ -6,6 +6,7 @@ mod fetch;
 mod highlight;
 mod hits;
 mod id_ordinals;
+mod inner;
 mod merge;
 mod request;
 mod run;
@@ -18,6 +19,7 @@ pub use highlight::HighlightRequest;
 pub use hits::{
     FetchedHit, MergedHit, MergedHits, SearchSnapshot, ShardHit, ShardHits, SortValue, TotalRelation,
 };
+pub(crate) use inner::inner_search;
 pub use merge::merge_top_hits;
 pub use request::{SearchRequest, TrackTotalHits};
 pub use sort::{NumericType, SortClause, SortMissing, SortMode, SortOrder};

@@ -144,6 +144,10 @@ impl SearchRequest {
         if let Some(collapse) = object.get("collapse") {
             request.collapse = Some(Collapse::from_json(collapse, object)?);
         }
+        if let Some(value) = object.get("aggs").or_else(|| object.get("aggregations")) {
+            let aggregations = AggregationRequest::from_json(value, object)?;
+            request.aggregations = Some(aggregations).filter(|aggregations| !aggregations.is_empty());
+        }
         if let Some(highlight) = object.get("highlight") {
             request.highlight = Some(HighlightRequest::from_json(highlight, object.get("query"))?);
         }
@@ -162,10 +166,6 @@ impl SearchRequest {
     fn parse_key(&mut self, key: &str, value: &Value) -> Result<(), Exception> {
         match key {
             "query" => self.query = Query::from_json(value)?,
-            "aggs" | "aggregations" => {
-                let aggregations = AggregationRequest::from_json(value)?;
-                self.aggregations = Some(aggregations).filter(|aggregations| !aggregations.is_empty());
-            }
             "post_filter" => self.post_filter = Some(Query::from_json(value)?),
             "sort" => self.sort = parse_sort(value)?,
             "from" => self.from = count("from", value)?,
@@ -181,7 +181,7 @@ impl SearchRequest {
             "track_total_hits" => self.track_total_hits = parse_track_total_hits(value)?,
             "min_score" => self.min_score = Some(parse_min_score(value)?),
             // They are read when all is, for they go with the query.
-            "highlight" | "collapse" => {}
+            "highlight" | "collapse" | "aggs" | "aggregations" => {}
             // Bounds on the work of a search; every search here ends by itself.
             "terminate_after" => self.terminate_after = NonZeroU64::new(count(key, value)? as u64),
             "timeout" | "stats" | "profile" | "explain" => parse_ignored(key, value)?,

@@ -105,7 +105,7 @@ impl Shard {
                         (found, self.collect(searcher, &*all, &aggregations, most)?.0)
                     }
                 };
-                (found, Some(plan.found(aggregated)))
+                (found, Some(plan.found(aggregated)?))
             }
         };
         found.hits.sort_by(|left, right| {

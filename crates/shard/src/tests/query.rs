@@ -414,7 +414,7 @@ fn a_begun_phrase_is_found_where_the_index_is_not_known_before() {
         .unwrap()
         .finish(vec![found], false)
         .unwrap();
-    assert_eq!(printed.unwrap()["begun"]["doc_count"], 1);
+    assert_eq!(printed.unwrap().results["begun"]["doc_count"], 1);
     let score = |negative: &serde_json::Value| {
         let boosting = json!({"boosting": {"positive": {"match": {"title": "fox"}}, "negative": negative, "negative_boost": 0.5}});
         let hits = search(&fixture.shard, &json!({"query": boosting})).hits;

@@ -1,9 +1,10 @@
 //! The answer of a search.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use indices::{ContinuedSearch, InnerHits, SearchHit, SearchResponse, ShardSummary};
-use serde::ser::SerializeMap;
+use indices::{ContinuedSearch, InnerHits, SearchAggregations, SearchHit, SearchResponse, ShardSummary};
+use serde::ser::{Error as _, SerializeMap};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use shard::SearchRequest;
@@ -88,13 +89,34 @@ impl Serialize for SearchAnswer<'_> {
         };
         map.serialize_entry("hits", &hits)?;
         if let Some(aggregations) = &self.response.aggregations {
-            map.serialize_entry("aggregations", aggregations)?;
+            let printed = print_aggregations(aggregations, self.shows).map_err(S::Error::custom)?;
+            map.serialize_entry("aggregations", &printed)?;
         }
         if let Some(status) = self.status {
             map.serialize_entry("status", &status)?;
         }
         map.end()
     }
+}
+
+/// Results of aggregations with the hits of their buckets in them.
+fn print_aggregations(aggregations: &SearchAggregations, shows: Shown) -> serde_json::Result<Cow<'_, Value>> {
+    let mut printed = Cow::Borrowed(&aggregations.results);
+    for bucket in &aggregations.top_hits {
+        let shows = Shown {
+            version: bucket.version,
+            seq_no: bucket.seq_no_primary_term,
+            as_int: shows.as_int,
+        };
+        let hits = serde_json::to_value(Hits {
+            response: &bucket.response,
+            shows,
+        })?;
+        if let Some(Value::Object(place)) = printed.to_mut().pointer_mut(&bucket.pointer) {
+            place.insert("hits".to_owned(), hits);
+        }
+    }
+    Ok(printed)
 }
 
 struct Hits<'a> {

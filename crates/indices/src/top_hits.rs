@@ -1,0 +1,52 @@
+//! The hits of buckets: a search of its own for each bucket that asks for them.
+
+use es_exception::Exception;
+use futures::future::BoxFuture;
+use shard::{PrintedAggregations, SearchRequest, TopHitsRequest};
+
+use crate::inner_hits::{ALLOW_PARTIAL, check_window};
+use crate::request::{BucketHits, SearchAggregations};
+use crate::search::Target;
+use crate::service::IndicesService;
+
+impl IndicesService {
+    /// Searches for the hits that the results of aggregations ask for, in what the search has seen.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search); `illegal_argument_exception` for more than `index.max_inner_result_window` hits.
+    pub(crate) fn with_top_hits<'a>(
+        &'a self,
+        targets: &'a [Target],
+        request: &'a SearchRequest,
+        printed: PrintedAggregations,
+    ) -> BoxFuture<'a, Result<SearchAggregations, Exception>> {
+        // Boxed, for a search calls itself; the request of hits has no aggregations.
+        Box::pin(async move {
+            let mut top_hits = Vec::with_capacity(printed.top_hits.len());
+            for wanted in printed.top_hits {
+                let TopHitsRequest {
+                    pointer,
+                    filters,
+                    request: mut search,
+                } = wanted;
+                check_window(targets, "top_hits", &search)?;
+                search.now_millis = request.now_millis;
+                for filter in filters {
+                    search.add_filter(filter);
+                }
+                let (version, seq_no_primary_term) = (search.version, search.seq_no_primary_term);
+                let response = self.search_targets(targets, search, ALLOW_PARTIAL).await?;
+                top_hits.push(BucketHits {
+                    pointer,
+                    version,
+                    seq_no_primary_term,
+                    response,
+                });
+            }
+            Ok(SearchAggregations {
+                results: printed.results,
+                top_hits,
+            })
+        })
+    }
+}
