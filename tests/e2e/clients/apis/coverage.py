@@ -1,0 +1,72 @@
+"""Which operations of the server's own description the requests of a client reached.
+
+An operation is a path template with a method, as `GET /_openapi.json` lists them. A request reaches one when it is answered with success, or
+when a `HEAD` is answered with "not there".
+"""
+
+from urllib.parse import urlsplit
+
+from elastic_transport import Urllib3HttpNode
+
+
+def is_variable(part):
+    return part.startswith("{")
+
+
+class Coverage:
+    """Records what a client sends: every request goes through a node of `node_class`."""
+
+    def __init__(self):
+        self.requests = []
+        self.raw = False
+
+    def node_class(self):
+        """The client's own node, which tells of each request that was answered."""
+        coverage = self
+
+        class Recorded(Urllib3HttpNode):
+            def perform_request(self, method, target, *args, **kwargs):
+                answer = super().perform_request(method, target, *args, **kwargs)
+                coverage.requests.append((method, urlsplit(target).path, answer.meta.status, coverage.raw))
+                return answer
+
+        return Recorded
+
+    def check(self, document, exceptions):
+        """Fails with the supported operations that nothing reached, unless the table of exceptions has them, and with those of the table that
+        were reached. Returns what was reached, and what of it by a method of the client."""
+        described = {
+            (method.upper(), path): operation for path, methods in document["paths"].items() for method, operation in methods.items()
+        }
+        supported = {key for key, operation in described.items() if not is_refused(operation)}
+        templates = [(path, path.split("/")) for path in document["paths"]]
+        reached, by_name = set(), set()
+        for method, path, status, raw in self.requests:
+            operation = (method, template_of(templates, path))
+            if operation in supported and (status < 400 or (method, status) == ("HEAD", 404)):
+                reached.add(operation)
+                if not raw:
+                    by_name.add(operation)
+        excepted = set(exceptions)
+        problems = [f"not reached: {' '.join(operation)}" for operation in sorted(supported - reached - excepted)]
+        problems += [f"reached, though an exception: {' '.join(operation)}" for operation in sorted(excepted & reached)]
+        problems += [f"an exception that is no supported operation: {' '.join(operation)}" for operation in sorted(excepted - supported)]
+        if problems:
+            raise SystemExit("\n".join(problems))
+        return len(reached), len(by_name), len(supported), len(described)
+
+
+def is_refused(operation):
+    """What the description says of operations that are there only to say what to do instead."""
+    return operation.get("description", "").startswith("refused")
+
+
+def template_of(templates, path):
+    """The template that a path is an instance of: of several, the one whose literal parts come first."""
+    parts = path.split("/")
+    fitting = [
+        ([is_variable(part) for part in of], template)
+        for template, of in templates
+        if len(of) == len(parts) and all(is_variable(part) or part == given for part, given in zip(of, parts))
+    ]
+    return min(fitting)[1] if fitting else None
