@@ -1,6 +1,6 @@
 """The tables of `_cat`, as the client's users see them and as JSON."""
 
-from apis.suite import ACKNOWLEDGED, client
+from apis.suite import ACKNOWLEDGED, client, raw
 from checks import expect
 
 INDEX = "every-table"
@@ -29,12 +29,12 @@ def run():
         (client.cat.pending_tasks, {"local": True}, "source", []),
         (client.cat.plugins, {"local": True}, "name", []),
         (client.cat.recovery, {"active_only": True, "time": "s"}, "index", []),
-        (client.cat.recovery, {"index": INDEX, "bytes": "b"}, "index", []),
+        (client.cat.recovery, {"index": INDEX, "bytes": "b", "detailed": True}, "index", []),
         (client.cat.segments, {"bytes": "b"}, "index,docs.count", [[INDEX, "1"]]),
         (client.cat.segments, {"index": INDEX}, "index,docs.count", [[INDEX, "1"]]),
         (client.cat.shards, {"bytes": "b"}, "index,shard,state", [[INDEX, "0", "STARTED"], [INDEX, "1", "STARTED"]]),
         (client.cat.shards, {"index": INDEX}, "index,shard,prirep", [[INDEX, "0", "p"], [INDEX, "1", "p"]]),
-        (client.cat.tasks, {"detailed": True, "actions": "none"}, "action", []),
+        (client.cat.tasks, {"detailed": True, "actions": "none", "wait_for_completion": False, "timeout": "1s"}, "action", []),
         (client.cat.templates, {}, "name,order", [[f"{INDEX}-template", "7"]]),
         (client.cat.templates, {"name": f"{INDEX}-*"}, "name,order", [[f"{INDEX}-template", "7"]]),
         (client.cat.thread_pool, {}, "name", [["force_merge"], ["search"], ["write"]]),
@@ -48,6 +48,9 @@ def run():
         heading, *lines = table(v=True, h=columns, s=columns, **given).body.splitlines() or [""]
         expect([heading.split(), *(line.split() for line in lines)], [columns.split(","), *rows], f"{called}, as text")
         expect(columns.split(",")[0] in table(help=True, **given).body, True, f"{called}, its help")
+    for path in ("/_cat/count", f"/_cat/count/{INDEX}"):
+        # The client sends POST.
+        expect([row["count"] for row in raw("GET", path, format="json")], ["1"], "cat.count with GET")
     expect("/_cat/indices/{index}" in client.cat.help().body, True, "cat.help")
     client.indices.delete_index_template(name=f"{INDEX}-template")
     expect(client.indices.delete(index=INDEX).body, ACKNOWLEDGED, "delete of the index")

@@ -51,6 +51,9 @@ def state():
     answer = client.cluster.state(metric="metadata", index=INDEX, flat_settings=True, wait_for_metadata_version=1, wait_for_timeout="10s")
     (of_index,) = answer["metadata"]["indices"].items()
     expect((of_index[0], of_index[1]["settings"]["index.number_of_shards"]), (INDEX, "2"), "state of an index")
+    expect(answer["wait_for_timed_out"], False, "whether the state was waited for in vain")
+    answer = client.cluster.state(metric="version", wait_for_metadata_version=1_000_000_000, wait_for_timeout="1ms")
+    expect((answer["wait_for_timed_out"], "version" in answer), (True, False), "a state that does not come")
     for answer in (client.cluster.stats(timeout="10s", human=True), client.cluster.stats(node_id="_local")):
         expect((answer["_nodes"]["successful"], answer["indices"]["docs"]["count"], answer["indices"]["count"]), (1, 1, 1), "stats")
 

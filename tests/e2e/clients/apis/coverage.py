@@ -34,7 +34,7 @@ class Coverage:
 
     def check(self, document, exceptions):
         """Fails with the supported operations that nothing reached, unless the table of exceptions has them, and with those of the table that
-        were reached. Returns what was reached, and what of it by a method of the client."""
+        were reached. Returns what was reached, in words."""
         described = {
             (method.upper(), path): operation for path, methods in document["paths"].items() for method, operation in methods.items()
         }
@@ -53,7 +53,10 @@ class Coverage:
         problems += [f"an exception that is no supported operation: {' '.join(operation)}" for operation in sorted(excepted - supported)]
         if problems:
             raise SystemExit("\n".join(problems))
-        return len(reached), len(by_name), len(supported), len(described)
+        return (
+            f"{len(reached)} of {len(supported)} supported operations reached, {len(by_name)} of them by methods of the client; "
+            f"{len(described) - len(supported)} more are refused"
+        )
 
 
 def is_refused(operation):

@@ -102,6 +102,7 @@ def counts_and_checks():
     for where, named in (("", client.count), (f"/{INDEX}", lambda **given: client.count(index=INDEX, **given))):
         expect(named(query=QUICK)["count"], 2, "count")
         expect(named(q="title:quick", default_operator="OR", ignore_unavailable=True)["count"], 2, "count by a line")
+        expect(named(query=QUICK, min_score=1000)["count"], 0, "count of what is very relevant")
         expect(raw("GET", f"{where}/_count", body)["count"], 2, "count with GET")
     for where, index in (("", None), (f"/{INDEX}", INDEX)):
         answer = client.indices.validate_query(index=index, query=QUICK, explain=True)
