@@ -32,31 +32,42 @@ class Coverage:
 
         return Recorded
 
-    def check(self, document, exceptions):
-        """Fails with the supported operations that nothing reached, unless the table of exceptions has them, and with those of the table that
-        were reached. Returns what was reached, in words."""
+    def check(self, document, exceptions, without_method):
+        """Fails with the supported operations that nothing reached and the paths that no method of the client reached, unless the tables have
+        them, and with entries of the tables that do not hold. Returns what was reached, in words."""
         described = {
             (method.upper(), path): operation for path, methods in document["paths"].items() for method, operation in methods.items()
         }
         supported = {key for key, operation in described.items() if not is_refused(operation)}
         templates = [(path, path.split("/")) for path in document["paths"]]
-        reached, by_name = set(), set()
+        reached, by_method = set(), set()
         for method, path, status, raw in self.requests:
             operation = (method, template_of(templates, path))
             if operation in supported and (status < 400 or (method, status) == ("HEAD", 404)):
                 reached.add(operation)
                 if not raw:
-                    by_name.add(operation)
-        excepted = set(exceptions)
-        problems = [f"not reached: {' '.join(operation)}" for operation in sorted(supported - reached - excepted)]
-        problems += [f"reached, though an exception: {' '.join(operation)}" for operation in sorted(excepted & reached)]
-        problems += [f"an exception that is no supported operation: {' '.join(operation)}" for operation in sorted(excepted - supported)]
+                    by_method.add(operation)
+        operations = {" ".join(operation) for operation in reached}
+        paths = {path for _, path in by_method}
+        problems = [
+            *differing({" ".join(operation) for operation in supported}, operations, exceptions, "reached"),
+            *differing({path for _, path in supported}, paths, without_method, "reached by a method of the client"),
+        ]
         if problems:
             raise SystemExit("\n".join(problems))
         return (
-            f"{len(reached)} of {len(supported)} supported operations reached, {len(by_name)} of them by methods of the client; "
+            f"{len(reached)} of {len(supported)} supported operations reached, {len(by_method)} of them by methods of the client; "
             f"{len(described) - len(supported)} more are refused"
         )
+
+
+def differing(wanted, found, table, what):
+    """What is wanted, not found, and not in the table; and what is in the table for no reason."""
+    return [
+        *(f"not {what}: {one}" for one in sorted(wanted - found - set(table))),
+        *(f"{what}, though a table says it cannot be: {one}" for one in sorted(found & set(table))),
+        *(f"in a table, though not supported: {one}" for one in sorted(set(table) - wanted)),
+    ]
 
 
 def is_refused(operation):
