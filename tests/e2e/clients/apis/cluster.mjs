@@ -8,8 +8,9 @@ export async function run() {
   await client.indices.create({ index, settings: { number_of_shards: 2, number_of_replicas: 1 } });
   await client.index({ index, document: { n: 1 }, refresh: true });
   expect(await client.ping(), true, "ping");
-  const { version, tagline } = await client.info();
-  expect([version.number, tagline], ["9.1.1", "You Know, for Search"], "info");
+  const [node] = Object.values((await client.nodes.info()).nodes);
+  const { name, version, tagline } = await client.info({ pretty: true });
+  expect([name, version.number, tagline], [node.name, node.version, "You Know, for Search"], "info");
   await health();
   await settings();
   await state();
