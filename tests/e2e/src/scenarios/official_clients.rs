@@ -1,5 +1,5 @@
-//! The samples of the documentation, the clients' own helpers, and scenarios of Elasticsearch's tests, run by the official Python and JavaScript
-//! clients as their users write them.
+//! The samples of the documentation, the clients' own helpers, scenarios of Elasticsearch's tests, and every API, run by the official Python and
+//! JavaScript clients as their users write them.
 
 use crate::context::Context;
 use crate::pair::Connection;
@@ -15,6 +15,8 @@ const SCRIPTS: &[&str] = &[
     "search.mjs",
     "one_cluster.py",
     "followers.py",
+    "every_api.py",
+    "every_api.mjs",
 ];
 
 /// See the module.
