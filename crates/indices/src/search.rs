@@ -1,7 +1,6 @@
 //! Searching and counting over the shards of indices.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU64;
 use std::sync::{Arc, Weak};
 
 use cluster::{BlockLevel, IndexMetadata, check_block};
@@ -10,8 +9,8 @@ use futures::stream::{self, StreamExt as _};
 use index_meta::AliasMetadata;
 use oplog::{ShardId, ShardNumber};
 use shard::{
-    MergedHit, PrintedAggregations, Query, SearchRequest, SearchSnapshot, Shard, ShardHit, ShardHits,
-    merge_top_hits,
+    Counting, MergedHit, PrintedAggregations, Query, SearchRequest, SearchSnapshot, Shard, ShardHit,
+    ShardHits, merge_top_hits,
 };
 
 use crate::get::check_restored;
@@ -181,15 +180,14 @@ impl IndicesService {
         })
     }
 
-    /// Counts the documents that match `query` in the indices that `expression` names, up to `terminate_after` of each shard.
+    /// Counts documents in the indices that `expression` names.
     ///
     /// # Errors
     /// As [`search`](Self::search).
     pub async fn count(
         &self,
         expression: &str,
-        query: Query,
-        terminate_after: Option<NonZeroU64>,
+        wanted: Counting,
         options: &SearchOptions,
     ) -> Result<CountResponse, Exception> {
         let targets = self.targets(expression, options)?;
@@ -198,14 +196,11 @@ impl IndicesService {
             ..ShardSummary::default()
         };
         let counts = targets.iter().map(|target| {
-            let query = match &target.filter {
-                Some(filter) => query.clone().filtered_by(filter.clone()),
-                None => query.clone(),
-            };
-            let count = move |shard: &Shard| match terminate_after {
-                None => Ok((shard.count(&query)?, false)),
-                Some(most) => shard.count_up_to(&query, most),
-            };
+            let mut wanted = wanted.clone();
+            if let Some(filter) = &target.filter {
+                wanted.query = wanted.query.filtered_by(filter.clone());
+            }
+            let count = move |shard: &Shard| shard.count(&wanted);
             async move { (target, self.on_shard(target, count).await) }
         });
         let mut counts = stream::iter(counts.collect::<Vec<_>>()).buffered(CONCURRENT_SHARDS);
@@ -224,7 +219,7 @@ impl IndicesService {
         check_failures(&mut summary, options.allow_partial_search_results)?;
         Ok(CountResponse {
             count,
-            terminated_early: terminate_after.map(|_| is_over),
+            terminated_early: wanted.terminate_after.map(|_| is_over),
             shards: summary,
         })
     }

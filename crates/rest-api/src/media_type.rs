@@ -29,14 +29,21 @@ pub(crate) enum Accepted {
     VendorJson(u8),
     /// `text/plain`, which only the cat APIs can give.
     Text,
+    /// One of several types, of which JSON in the vendor type of this major version comes first. Source: a header that names several counts as none
+    /// where there is a choice, so tables are text; JSON is of the type that the client speaks.
+    AnyOrVendorJson(u8),
 }
 
 impl Accepted {
     /// The `Content-Type` of a JSON answer.
     pub(crate) fn json_content_type(self) -> &'static str {
         match self {
-            Self::VendorJson(8) => "application/vnd.elasticsearch+json;compatible-with=8",
-            Self::VendorJson(_) => "application/vnd.elasticsearch+json;compatible-with=9",
+            Self::VendorJson(8) | Self::AnyOrVendorJson(8) => {
+                "application/vnd.elasticsearch+json;compatible-with=8"
+            }
+            Self::VendorJson(_) | Self::AnyOrVendorJson(_) => {
+                "application/vnd.elasticsearch+json;compatible-with=9"
+            }
             Self::Any | Self::Json | Self::Text => "application/json",
         }
     }
@@ -101,7 +108,7 @@ pub(crate) fn body_type(headers: &HeaderMap) -> Result<Option<BodyType>, Excepti
     }
 }
 
-/// What the `Accept` header asks for: the first type in it that can be given.
+/// What the `Accept` header asks for: the first type in it that can be given, which is not insisted on if there are several.
 ///
 /// # Errors
 /// `media_type_header_exception` when it names types and none of them can be given.
@@ -113,7 +120,9 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Result<Accepted, Exception> {
             .map_err(|_| refused("Accept", "the header is not ASCII"))?;
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             match accept_one(part) {
-                Ok(accepted) => return Ok(accepted),
+                Ok(accepted) if !text.contains(',') => return Ok(accepted),
+                Ok(Accepted::VendorJson(version)) => return Ok(Accepted::AnyOrVendorJson(version)),
+                Ok(_) => return Ok(Accepted::Any),
                 Err(reason) => refusal = refusal.or(Some(reason)),
             }
         }
@@ -196,19 +205,17 @@ mod tests {
         let cases = [
             (
                 "application/vnd.elasticsearch+json; compatible-with=9,text/plain",
-                Some(Accepted::VendorJson(9)),
+                Some(Accepted::AnyOrVendorJson(9)),
             ),
-            (
-                "text/plain,application/vnd.elasticsearch+json; compatible-with=8",
-                Some(Accepted::Text),
-            ),
+            ("text/plain,application/json", Some(Accepted::Any)),
+            ("text/plain", Some(Accepted::Text)),
             (
                 "application/vnd.elasticsearch+json; compatible-with=8",
                 Some(Accepted::VendorJson(8)),
             ),
             ("application/json", Some(Accepted::Json)),
             ("*/*", Some(Accepted::Any)),
-            ("application/yaml, application/json;q=0.5", Some(Accepted::Json)),
+            ("application/yaml, application/json;q=0.5", Some(Accepted::Any)),
             ("application/yaml", None),
             ("application/vnd.elasticsearch+json; compatible-with=6", None),
         ];

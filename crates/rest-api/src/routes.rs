@@ -159,7 +159,7 @@ const INDICES: &[Route] = &[
     )
     .carried_on(),
     Route::new(
-        &[Get],
+        &[Get, Post],
         "/_resolve/index/{name}",
         &[TARGET],
         to!(resolve::resolve_index),
@@ -167,13 +167,13 @@ const INDICES: &[Route] = &[
     Route::new(
         &[Get],
         "/_resolve/cluster",
-        &[TARGET, TIMEOUT],
+        &[TARGET, TIMEOUT, &["ignore_throttled"]],
         to!(resolve_cluster::resolve_cluster),
     ),
     Route::new(
         &[Get],
         "/_resolve/cluster/{name}",
-        &[TARGET, TIMEOUT],
+        &[TARGET, TIMEOUT, &["ignore_throttled"]],
         to!(resolve_cluster::resolve_cluster),
     ),
     Route::new(&[Post], "/{index}/_rollover", ROLLOVER, to!(rollover::rollover))
@@ -223,7 +223,7 @@ const INDICES: &[Route] = &[
     Route::new(&[Get], "/{index}/_stats/{metric}", STATS, to!(stats::stats)),
 ];
 
-const ROLLOVER: &[&[&str]] = &[MASTER, TIMEOUT, ACTIVE, &["dry_run"]];
+const ROLLOVER: &[&[&str]] = &[MASTER, TIMEOUT, ACTIVE, &["dry_run", "lazy"]];
 const FLUSH: &[&str] = &["force", "wait_if_ongoing"];
 const FORCE_MERGE: &[&str] = &[
     "max_num_segments",
@@ -231,7 +231,7 @@ const FORCE_MERGE: &[&str] = &[
     "flush",
     "wait_for_completion",
 ];
-const RECOVERY: &[&[&str]] = &[TARGET, &["active_only"]];
+const RECOVERY: &[&[&str]] = &[TARGET, &["active_only", "detailed"]];
 const STATS: &[&[&str]] = &[
     TARGET,
     &[

@@ -65,7 +65,7 @@ pub use maintenance::{ForceMergeRequest, Throttle, Unthrottled};
 pub use query::Query;
 pub use scrub::ScrubStep;
 pub use search::{
-    Collapse, FetchedHit, FieldSelector, HighlightRequest, InnerHitsRequest, MergedHit, MergedHits,
+    Collapse, Counting, FetchedHit, FieldSelector, HighlightRequest, InnerHitsRequest, MergedHit, MergedHits,
     NumericType, SearchRequest, SearchSnapshot, ShardHit, ShardHits, SortClause, SortMissing, SortMode,
     SortOrder, SortValue, SourceFilter, StoredFields, TotalRelation, TrackTotalHits, merge_top_hits,
 };

@@ -36,9 +36,22 @@ pub(crate) async fn state(call: Call) -> Result<Reply, Exception> {
             .any(|wanted| *wanted == "_all" || *wanted == metric)
     };
     let flat = call.params.flag("flat_settings", false)?;
+    let mut answer = Map::new();
+    if let Some(version) = call.params.number("wait_for_metadata_version")? {
+        let timeout = call.params.timeout("wait_for_timeout")?.duration();
+        let cluster = call.state.cluster();
+        let reached = cluster.wait_until(|state| state.metadata_version >= version);
+        let timed_out = tokio::time::timeout(timeout, reached).await.is_err();
+        answer.insert("wait_for_timed_out".to_owned(), timed_out.into());
+        if timed_out {
+            // Source: only the name tells what did not get so far.
+            let name = cluster.state().cluster_name.clone();
+            answer.insert("cluster_name".to_owned(), name.into());
+            return Reply::ok(&answer);
+        }
+    }
     let indices = targets::any_state(&call)?;
     let state = call.state.cluster().state();
-    let mut answer = Map::new();
     answer.insert("cluster_name".to_owned(), state.cluster_name.clone().into());
     answer.insert("cluster_uuid".to_owned(), state.cluster_uuid.clone().into());
     if wants("version") {

@@ -7,7 +7,7 @@ use es_exception::{Exception, ExceptionKind};
 use index_meta::{FieldMapping, FieldType, Mapping};
 use indices::{ResolveOptions, SearchOptions};
 use serde_json::{Map, Value, json};
-use shard::Query;
+use shard::{Counting, Query};
 
 use super::targets;
 use crate::call::Call;
@@ -74,11 +74,12 @@ pub(crate) async fn field_caps(call: Call) -> Result<Reply, Exception> {
 }
 
 async fn has_match(call: &Call, index: &str, query: Query) -> Result<bool, Exception> {
-    let one = NonZeroU64::new(1);
+    let one = Counting {
+        terminate_after: NonZeroU64::new(1),
+        ..Counting::of(query)
+    };
     let indices = call.state.indices();
-    let found = indices
-        .count(index, query, one, &SearchOptions::default())
-        .await?;
+    let found = indices.count(index, one, &SearchOptions::default()).await?;
     Ok(found.count > 0)
 }
 

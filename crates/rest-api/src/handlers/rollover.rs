@@ -25,6 +25,12 @@ const UNSUPPORTED: [&str; 4] = [
 pub(crate) async fn rollover(call: Call) -> Result<Reply, Exception> {
     check_active_shards(&call)?;
     let dry_run = call.params.flag("dry_run", false)?;
+    if call.params.flag("lazy", false)? {
+        return Err(Exception::new(
+            ExceptionKind::Unsupported,
+            "[lazy] is not supported here: a data stream is rolled over at once",
+        ));
+    }
     let mut body = call.object()?.unwrap_or_default();
     let conditions = conditions(take_object(&mut body, "conditions")?.unwrap_or_default())?;
     let new_index = call.segment("new_index").map(str::to_owned);

@@ -127,7 +127,11 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
         Kind::OneOf(&["AND", "OR"]),
         "whether all words of `q` must match",
     ),
-    ("detailed", Kind::Flag, "whether descriptions are shown"),
+    (
+        "detailed",
+        Kind::Flag,
+        "whether tasks show their descriptions; without effect on recoveries",
+    ),
     ("df", Kind::Text, "the field of `q` where it names none"),
     (
         "docvalue_fields",
@@ -249,6 +253,11 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
         "lenient",
         Kind::Flag,
         "whether `q` passes over fields whose type does not go with it",
+    ),
+    (
+        "lazy",
+        Kind::Flag,
+        "only `false`: a data stream is rolled over at once",
     ),
     (
         "level",
@@ -440,7 +449,7 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     (
         "wait_for_metadata_version",
         Kind::Count,
-        "waits until the state has this version",
+        "waits until the metadata has this version",
     ),
     (
         "wait_for_no_initializing_shards",

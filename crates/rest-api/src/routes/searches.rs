@@ -249,7 +249,13 @@ const SEARCH_ALL: &[&[&str]] = &[SEARCH, SEARCH_HINTS, QUERY_PARAMETERS, SOURCE,
 const COUNT: &[&[&str]] = &[
     TARGET,
     QUERY_PARAMETERS,
-    &["routing", "preference", "terminate_after", "ignore_throttled"],
+    &[
+        "routing",
+        "preference",
+        "min_score",
+        "terminate_after",
+        "ignore_throttled",
+    ],
 ];
 const CHANGE_FOUND: &[&[&str]] = &[TARGET, QUERY_PARAMETERS, by_query::BY_QUERY, by_query::FOUND];
 const REINDEX: &[&[&str]] = &[by_query::BY_QUERY, &["require_alias"]];

@@ -2,7 +2,7 @@
 
 use crate::handlers::cat::{self, CAT, TASKS};
 use crate::route::Route;
-use crate::route::Verb::Get;
+use crate::route::Verb::{Get, Post};
 
 pub(super) const TABLES: &[Route] = &[
     Route::new(&[Get], "/_cat", &[CAT], to!(cat::list)),
@@ -19,8 +19,9 @@ pub(super) const TABLES: &[Route] = &[
         &[CAT, &["full_id", "include_unloaded_segments"]],
         to!(cat::nodes),
     ),
-    Route::new(&[Get], "/_cat/count", &[CAT], to!(cat::count)),
-    Route::new(&[Get], "/_cat/count/{index}", &[CAT], to!(cat::count)),
+    // Newer clients post what they count.
+    Route::new(&[Get, Post], "/_cat/count", &[CAT], to!(cat::count)),
+    Route::new(&[Get, Post], "/_cat/count/{index}", &[CAT], to!(cat::count)),
     Route::new(&[Get], "/_cat/aliases", &[CAT], to!(cat::aliases)),
     Route::new(&[Get], "/_cat/aliases/{name}", &[CAT], to!(cat::aliases)),
     Route::new(&[Get], "/_cat/templates", &[CAT], to!(cat::templates)),
@@ -29,7 +30,12 @@ pub(super) const TABLES: &[Route] = &[
     Route::new(&[Get], "/_cat/allocation/{nodes}", &[CAT], to!(cat::allocation)),
     Route::new(&[Get], "/_cat/segments", &[CAT], to!(cat::segments)),
     Route::new(&[Get], "/_cat/segments/{index}", &[CAT], to!(cat::segments)),
-    Route::new(&[Get], "/_cat/tasks", &[CAT, TASKS], to!(cat::tasks)),
+    Route::new(
+        &[Get],
+        "/_cat/tasks",
+        &[CAT, TASKS, &["timeout", "wait_for_completion"]],
+        to!(cat::tasks),
+    ),
     Route::new(&[Get], "/_cat/thread_pool", &[CAT], to!(cat::thread_pool)),
     Route::new(&[Get], "/_cat/thread_pool/{pools}", &[CAT], to!(cat::thread_pool)),
     Route::new(&[Get], "/_cat/pending_tasks", &[CAT], to!(cat::pending_tasks)),
@@ -39,5 +45,5 @@ pub(super) const TABLES: &[Route] = &[
 ];
 
 const PLUGINS: &[&[&str]] = &[CAT, &["include_bootstrap"]];
-const CAT_RECOVERY: &[&[&str]] = &[CAT, &["active_only"]];
+const CAT_RECOVERY: &[&[&str]] = &[CAT, &["active_only", "detailed"]];
 const CAT_INDICES: &[&[&str]] = &[CAT, &["health", "pri", "include_unloaded_segments"]];

@@ -336,3 +336,70 @@ async fn bulk_items_fail_alone_and_say_for_themselves_what_they_need() {
         (&json!(404), &json!(201))
     );
 }
+
+#[tokio::test]
+async fn a_state_is_waited_for_by_its_version_of_metadata() {
+    let node = Node::start().await;
+    let state = node.get("/_cluster/state/metadata").await.expect(200);
+    let version = state["metadata"]["version"].as_u64().expect("a version");
+    assert_eq!(state.get("wait_for_timed_out"), None);
+    let path = |version: u64| {
+        format!("/_cluster/state/metadata?wait_for_metadata_version={version}&wait_for_timeout=200ms")
+    };
+    let reached = node.get(&path(version)).await.expect(200);
+    assert_eq!(reached["wait_for_timed_out"], false);
+    assert_eq!(reached["metadata"]["version"], version);
+    let late = node.get(&path(version + 1000)).await.expect(200);
+    assert_eq!(late["wait_for_timed_out"], true);
+    assert_eq!(late.get("metadata"), None, "{late}");
+    let (waiting, made) = tokio::join!(
+        node.get("/_cluster/state/version?wait_for_metadata_version=1000000&wait_for_timeout=0ms"),
+        node.put("/new", "{}")
+    );
+    assert_eq!(waiting.expect(200)["wait_for_timed_out"], true);
+    made.expect(200);
+}
+
+#[tokio::test]
+async fn parameters_of_newer_clients_are_taken() {
+    let node = Node::start().await;
+    node.put("/i", r#"{"aliases": {"a": {"is_write_index": true}}}"#)
+        .await
+        .expect(200);
+    for path in [
+        "/_recovery?detailed=true",
+        "/_cat/recovery?detailed=true",
+        "/_cat/tasks?wait_for_completion=true&timeout=1s",
+        "/_resolve/cluster/i?ignore_throttled=false",
+    ] {
+        node.get(path).await.expect(200);
+    }
+    let count = node.post("/_cat/count/i?format=json", "").await.expect(200);
+    assert_eq!(count[0]["count"], "0");
+    let resolved = node.post("/_resolve/index/i", "").await.expect(200);
+    assert_eq!(resolved["indices"][0]["name"], "i");
+    node.post("/a/_rollover?lazy=false&dry_run=true", r#"{}"#)
+        .await
+        .refused(400, "illegal_argument_exception");
+    node.post("/a/_rollover/next?lazy=true", r#"{}"#)
+        .await
+        .refused(400, "unsupported_operation_exception");
+    // A client that takes several types gets tables as text, and JSON in its own type.
+    let headers = [(
+        "accept",
+        "application/vnd.elasticsearch+json; compatible-with=9,text/plain",
+    )];
+    for (path, expected) in [
+        ("/_cat/indices", "text/plain; charset=UTF-8"),
+        (
+            "/_cat/indices?format=json",
+            "application/vnd.elasticsearch+json;compatible-with=9",
+        ),
+        ("/i", "application/vnd.elasticsearch+json;compatible-with=9"),
+    ] {
+        let answer = node
+            .call_with(http::Method::GET, path, &headers, String::new())
+            .await;
+        assert_eq!(answer.header("content-type"), expected, "{path}");
+    }
+}

@@ -57,6 +57,7 @@ async fn months_quarters_and_years_have_their_own_lengths() {
                 "extended_bounds": {"max": "2026-01-01"}}},
             "later": {"date_histogram": {"field": "at", "calendar_interval": "month", "format": "yyyy-MM",
                 "hard_bounds": {"min": "2024-02"}, "min_doc_count": 1}},
+            "fixed": {"date_histogram": {"field": "at", "fixed_interval": "20d", "min_doc_count": 1}},
             "missing": {"date_histogram": {"field": "at", "calendar_interval": "year", "missing": "2020-06-01", "min_doc_count": 1}},
         }),
     )
@@ -93,6 +94,12 @@ async fn months_quarters_and_years_have_their_own_lengths() {
     assert_eq!(
         keys(&found["later"]),
         [json!(["2024-02", 2]), json!(["2024-05", 1])]
+    );
+    let counts: Vec<_> = keys(&found["fixed"]).iter().map(|key| key[1].clone()).collect();
+    assert_eq!(
+        counts,
+        [2, 1, 1, 1],
+        "two dates of one document in twenty days count once"
     );
     assert_eq!(keys(&found["missing"])[0], json!(["2020-01-01T00:00:00.000Z", 1]));
 }

@@ -302,7 +302,16 @@ async fn searches_find_sort_and_page() {
         .await
         .expect(200);
     assert_eq!(count["count"], 1);
-    node.get("/i/_count?min_score=1")
+    for (min_score, expected) in [(0.5, 1), (1.5, 0)] {
+        // What matches a number exactly has a relevance of 1.
+        let path = format!("/i/_count?q=n:1&min_score={min_score}");
+        assert_eq!(
+            node.get(&path).await.expect(200)["count"],
+            expected,
+            "{min_score}"
+        );
+    }
+    node.get("/i/_count?min_score=much")
         .await
         .refused(400, "illegal_argument_exception");
     let found = node.get("/i/_search?q=n:1").await.expect(200);

@@ -21,7 +21,7 @@ pub use hits::{
 };
 pub(crate) use inner::inner_search;
 pub use merge::merge_top_hits;
-pub use request::{SearchRequest, TrackTotalHits};
+pub use request::{Counting, SearchRequest, TrackTotalHits};
 pub use sort::{NumericType, SortClause, SortMissing, SortMode, SortOrder};
 pub use source_filter::SourceFilter;
 pub(crate) use source_filter::wildcard_match;

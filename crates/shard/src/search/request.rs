@@ -104,6 +104,29 @@ impl Default for SearchRequest {
     }
 }
 
+/// Which documents are counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counting {
+    /// What they match.
+    pub query: Query,
+    /// Least relevance.
+    pub min_score: Option<f32>,
+    /// How many are counted at most in each shard.
+    pub terminate_after: Option<NonZeroU64>,
+}
+
+impl Counting {
+    /// Every document that matches.
+    #[must_use]
+    pub const fn of(query: Query) -> Self {
+        Self {
+            query,
+            min_score: None,
+            terminate_after: None,
+        }
+    }
+}
+
 impl SearchRequest {
     /// Parses a search body.
     ///

@@ -14,7 +14,7 @@ use super::collapse::first_of_each;
 use super::collector::{TopHits, UpTo};
 use super::hits::{SearchSnapshot, ShardHits, TotalRelation};
 use super::merge::compare_hits;
-use super::request::{SearchRequest, TrackTotalHits};
+use super::request::{Counting, SearchRequest, TrackTotalHits};
 use super::sort::SortClause;
 use crate::aggregation::{AtLeast, collect, refused};
 use crate::query::{BuildContext, Counted};
@@ -174,11 +174,31 @@ impl Shard {
         Ok(format!("{built:?}"))
     }
 
-    /// How many live documents match.
+    /// How many live documents match, and whether there are more than were to be counted.
     ///
     /// # Errors
     /// As [`search`](Self::search).
-    pub fn count(&self, query: &Query) -> Result<u64, Exception> {
+    pub fn count(&self, wanted: &Counting) -> Result<(u64, bool), Exception> {
+        if wanted.min_score.is_none() && wanted.terminate_after.is_none() {
+            return Ok((self.count_all(&wanted.query)?, false));
+        }
+        let request = SearchRequest {
+            query: wanted.query.clone(),
+            size: 0,
+            sort: vec![SortClause::by("_doc")],
+            track_total_hits: TrackTotalHits::Exact,
+            min_score: wanted.min_score,
+            terminate_after: wanted.terminate_after,
+            ..SearchRequest::default()
+        };
+        let found = self.search(&request)?;
+        Ok((
+            found.total.unwrap_or_default(),
+            found.terminated_early == Some(true),
+        ))
+    }
+
+    fn count_all(&self, query: &Query) -> Result<u64, Exception> {
         let (mapping, now_millis) = self.start_search()?;
         let published = self.view.searcher_for_search()?;
         let settings = self.metadata.settings();
@@ -188,26 +208,6 @@ impl Shard {
             .read_state(&published, |searcher| searcher.search(&*query, &Count))
             .map_err(|error| self.failed(&error))?;
         Ok(count as u64)
-    }
-
-    /// How many live documents match, up to `most`; whether there are more.
-    ///
-    /// # Errors
-    /// As [`search`](Self::search).
-    pub fn count_up_to(&self, query: &Query, most: NonZeroU64) -> Result<(u64, bool), Exception> {
-        let request = SearchRequest {
-            query: query.clone(),
-            size: 0,
-            sort: vec![SortClause::by("_doc")],
-            track_total_hits: TrackTotalHits::Exact,
-            terminate_after: Some(most),
-            ..SearchRequest::default()
-        };
-        let found = self.search(&request)?;
-        Ok((
-            found.total.unwrap_or_default(),
-            found.terminated_early == Some(true),
-        ))
     }
 
     fn start_search(&self) -> Result<(Arc<Mapping>, i64), Exception> {

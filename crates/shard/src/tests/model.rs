@@ -9,7 +9,7 @@ use serde_json::json;
 use super::follower::same;
 use super::*;
 use crate::view::next_of;
-use crate::{ForceMergeRequest, Query, Unthrottled, WriteError, WriteResult};
+use crate::{Counting, ForceMergeRequest, Query, Unthrottled, WriteError, WriteResult};
 
 fn lease() -> LeaseId {
     "follower".parse().unwrap()
@@ -377,7 +377,10 @@ impl Run {
             assert_eq!(read, self.model.documents);
             assert_eq!(hits.total, Some(self.model.documents.len() as u64));
             let query = Query::from_json(&json!({"exists": {"field": "tag"}})).unwrap();
-            assert_eq!(shard.count(&query).unwrap(), self.model.documents.len() as u64);
+            assert_eq!(
+                shard.count(&Counting::of(query)).unwrap().0,
+                self.model.documents.len() as u64
+            );
         }
     }
 

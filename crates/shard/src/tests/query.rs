@@ -31,8 +31,9 @@ fn check(fixture: &Fixture, query: serde_json::Value, expected: &[&str]) {
     assert_eq!(found, expected, "{query} by relevance");
     let count = fixture
         .shard
-        .count(&crate::Query::from_json(&query).unwrap())
-        .unwrap();
+        .count(&crate::Counting::of(crate::Query::from_json(&query).unwrap()))
+        .unwrap()
+        .0;
     assert_eq!(count, expected.len() as u64, "{query} counted");
 }
 

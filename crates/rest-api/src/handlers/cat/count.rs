@@ -2,7 +2,7 @@
 
 use es_exception::Exception;
 use indices::SearchOptions;
-use shard::Query;
+use shard::{Counting, Query};
 
 use super::table::{Cell, Column, answer};
 use crate::call::Call;
@@ -21,7 +21,7 @@ pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
     let counted = call
         .state
         .indices()
-        .count(call.index(), Query::match_all(), None, &options)
+        .count(call.index(), Counting::of(Query::match_all()), &options)
         .await?;
     let seconds = call.state.clock().now().get() / 1000;
     answer(&call, COLUMNS, || {

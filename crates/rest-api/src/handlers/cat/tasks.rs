@@ -6,7 +6,7 @@ use super::health::time_of_day;
 use super::table::{Cell, Column, answer};
 use crate::call::Call;
 use crate::handlers::recovery::{host, millis};
-use crate::handlers::tasks::{Selection, listed};
+use crate::handlers::tasks::{Selection, listed, settled};
 use crate::reply::Reply;
 
 /// Parameters that choose tasks.
@@ -39,7 +39,8 @@ const DETAILED: &[Column] = columns!(Column::text("description", &["desc"], "tas
 /// One row per task.
 pub(crate) async fn tasks(call: Call) -> Result<Reply, Exception> {
     let selection = Selection::of(&call)?;
-    let tasks = listed(&call, &selection)?;
+    // Those that did not end in time are listed as they are.
+    let (tasks, _) = settled(&call, listed(&call, &selection)?).await?;
     let node = call.state.cluster().local_node();
     let columns = match call.params.flag("detailed", false)? {
         true => DETAILED,

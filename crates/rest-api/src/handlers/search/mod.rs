@@ -18,7 +18,7 @@ use std::time::Duration;
 use es_exception::{Exception, ExceptionKind};
 use indices::{ResolveOptions, SearchOptions};
 use serde_json::{Map, Value, json};
-use shard::{Query, SearchRequest};
+use shard::{Counting, Query, SearchRequest};
 
 use crate::call::Call;
 use crate::handlers::document::source_parameters;
@@ -149,11 +149,13 @@ pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
         routing: call.params.text("routing").map(str::to_owned),
         ..SearchOptions::default()
     };
-    let terminate_after = call.params.number("terminate_after")?.and_then(NonZeroU64::new);
+    let wanted = Counting {
+        query,
+        min_score: call.params.number("min_score")?,
+        terminate_after: call.params.number("terminate_after")?.and_then(NonZeroU64::new),
+    };
     let indices = call.state.indices();
-    let response = indices
-        .count(call.index(), query, terminate_after, &options)
-        .await?;
+    let response = indices.count(call.index(), wanted, &options).await?;
     let mut answer = Map::new();
     answer.insert("count".to_owned(), response.count.into());
     if let Some(early) = response.terminated_early {

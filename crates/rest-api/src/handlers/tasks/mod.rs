@@ -25,17 +25,23 @@ const BY_USER: &str = "by user request";
 
 /// `GET /_tasks`.
 pub(crate) async fn list(call: Call) -> Result<Reply, Exception> {
-    let timeout = call.params.timeout("timeout")?.duration();
     let selection = Selection::of(&call)?;
-    let mut tasks = listed(&call, &selection)?;
-    let mut failures = Vec::new();
-    if call.params.flag("wait_for_completion", false)? {
-        if let Err(late) = wait_for(&tasks, timeout).await {
-            failures.push(late);
-        }
-        tasks = tasks.into_iter().map(|task| again(&call, task)).collect();
-    }
+    let (tasks, failures) = settled(&call, listed(&call, &selection)?).await?;
     answer(&call, &tasks, &failures)
+}
+
+/// The tasks as they are when they have ended or `timeout` has passed, if that is waited for; and whether some have not ended.
+pub(crate) async fn settled(
+    call: &Call,
+    tasks: Vec<Listed>,
+) -> Result<(Vec<Listed>, Vec<Exception>), Exception> {
+    let timeout = call.params.timeout("timeout")?.duration();
+    if !call.params.flag("wait_for_completion", false)? {
+        return Ok((tasks, Vec::new()));
+    }
+    let late = wait_for(&tasks, timeout).await.err();
+    let tasks = tasks.into_iter().map(|task| again(call, task)).collect();
+    Ok((tasks, late.into_iter().collect()))
 }
 
 /// `POST /_tasks/_cancel` and `/_tasks/{task_id}/_cancel`. Tasks that cannot be cancelled are passed over unless they are named by their id.

@@ -46,7 +46,7 @@ pub(super) const INDICES: &[Api] = &[
     Api::new(
         GROUP,
         "indices.resolve_index",
-        &["GET /_resolve/index/{name}"],
+        &["GET /_resolve/index/{name}", "POST /_resolve/index/{name}"],
         "Which indices, aliases and data streams an expression means",
     ),
     Api::new(

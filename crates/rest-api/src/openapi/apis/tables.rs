@@ -53,7 +53,12 @@ pub(super) const TABLES: &[Api] = &[
     Api::new(
         GROUP,
         "cat.count",
-        &["GET /_cat/count", "GET /_cat/count/{index}"],
+        &[
+            "GET /_cat/count",
+            "POST /_cat/count",
+            "GET /_cat/count/{index}",
+            "POST /_cat/count/{index}",
+        ],
         "Number of documents",
     ),
     Api::new(
