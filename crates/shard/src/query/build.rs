@@ -87,6 +87,9 @@ impl BuildContext<'_> {
         let Some(mapping) = self.mapping.field(path) else {
             return Ok(None);
         };
+        if mapping.field_type() == FieldType::Binary {
+            return Err(shard_failure("Binary fields do not support searching".to_owned()));
+        }
         if !mapping.is_indexed() && !mapping.has_doc_values() {
             return Err(shard_failure(format!(
                 "failed to create query: Cannot search on field [{path}] since it is not indexed."
@@ -212,7 +215,7 @@ impl BuildContext<'_> {
     /// Documents that have a value of the mapped field.
     pub(super) fn exists(&self, mapping: &FieldMapping) -> Box<dyn Query> {
         let query: Box<dyn Query> = match mapping.field_type() {
-            FieldType::Text => {
+            FieldType::Text | FieldType::Binary => {
                 let term = Term::from_field_text(self.schema.field_names, mapping.path());
                 Box::new(TermQuery::new(term, IndexRecordOption::Basic))
             }
