@@ -382,7 +382,7 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     (
         "stored_fields",
         Kind::List,
-        "`_none_`, or names: no field is stored but the source",
+        "names of fields; of a search `_source` or `_none_`",
     ),
     ("term_statistics", Kind::Flag, "of what is not offered"),
     (
