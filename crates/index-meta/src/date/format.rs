@@ -38,7 +38,8 @@ impl DateFormat {
     pub const DEFAULT: &'static str = "strict_date_optional_time||epoch_millis";
 
     /// [`DEFAULT`](Self::DEFAULT), read once.
-    pub(crate) fn default_format() -> &'static Arc<DateFormat> {
+    #[must_use]
+    pub fn default_format() -> &'static Arc<DateFormat> {
         &DEFAULT_FORMAT
     }
 

@@ -11,6 +11,7 @@ use super::shard_table::{ShardState, shard_table};
 use crate::call::Call;
 use crate::json_body::{refuse_rest, take_string, wrong};
 use crate::reply::Reply;
+use crate::units::iso_millis;
 
 /// One copy of a shard.
 struct Copy {
@@ -128,8 +129,11 @@ fn explained(copy: &Copy, node: &NodeMetadata) -> Value {
     };
     if !copy.primary {
         object["current_state"] = "unassigned".into();
-        object["unassigned_info"] =
-            json!({"reason": "INDEX_CREATED", "last_allocation_status": "no_attempt"});
+        object["unassigned_info"] = json!({
+            "reason": "INDEX_CREATED",
+            "at": iso_millis(copy.index.creation_date),
+            "last_allocation_status": "no_attempt",
+        });
         object["can_allocate"] = "no".into();
         object["allocate_explanation"] =
             "a cluster is one node here, which holds the primary: set [index.number_of_replicas] to 0".into();

@@ -204,7 +204,7 @@ pub(crate) async fn force_merge(call: Call) -> Result<Reply, Exception> {
 }
 
 /// Source: `action.destructive_requires_name`, true by default.
-fn refuse_wildcards(call: &Call) -> Result<(), Exception> {
+pub(super) fn refuse_wildcards(call: &Call) -> Result<(), Exception> {
     let allowed = call
         .state
         .cluster()

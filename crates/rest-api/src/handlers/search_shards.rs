@@ -5,6 +5,7 @@ use es_exception::Exception;
 use indices::{ResolveOptions, SearchOptions, SearchedShard};
 use serde_json::{Map, Value, json};
 
+use super::routing::allocation_id;
 use super::shard_table::shard_table;
 use super::targets;
 use crate::call::Call;
@@ -54,6 +55,6 @@ fn group(call: &Call, shard: &SearchedShard, node: &NodeMetadata) -> Value {
         "relocating_node": Value::Null,
         "shard": shard.shard,
         "index": shard.index.name,
-        "allocation_id": {"id": format!("{}-{}", shard.index.uuid, shard.shard)},
+        "allocation_id": allocation_id(&shard.index, place),
     }])
 }

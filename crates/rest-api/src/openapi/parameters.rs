@@ -57,6 +57,10 @@ pub(super) fn segment(name: &str) -> (Kind, &'static str) {
         "nodes" => (Kind::List, "ids or names of nodes, with `*`, `_local` and `_all`"),
         "index_metrics" => (Kind::List, "parts of the statistics of indices"),
         "pools" => (Kind::List, "names of thread pools, with `*`"),
+        "block" => (
+            Kind::OneOf(&["metadata", "read", "read_only", "write"]),
+            "what is forbidden",
+        ),
         _ => (Kind::Text, ""),
     }
 }

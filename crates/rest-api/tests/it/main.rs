@@ -9,6 +9,7 @@ mod administration;
 mod aggregations;
 mod analysis;
 mod auto_follow;
+mod blocks;
 mod by_query;
 mod cat;
 mod cluster;
