@@ -175,7 +175,6 @@ impl Resolution<'_> {
             }
             if matches_wildcard(pattern, &index.name) && visible(index.is_hidden(), &index.name) {
                 self.chosen.entry(index.name.clone()).or_default().itself = true;
-                continue;
             }
             if !options.allow_aliases {
                 continue;

@@ -36,6 +36,7 @@ pub(crate) struct Counters {
     pub(crate) gets: AtomicU64,
     pub(crate) merges_current: AtomicU64,
     pub(crate) merges_total: AtomicU64,
+    pub(crate) flushes: AtomicU64,
 }
 
 /// One shard copy. All calls block; see the crate documentation.
@@ -473,7 +474,9 @@ impl Shard {
     pub fn flush(&self) -> Result<(), ShardError> {
         self.check_open()?;
         self.refresh().wait()?;
-        self.note(self.log.flush())
+        self.note(self.log.flush())?;
+        self.counters.flushes.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Flushes the log and closes the copy. Waits of other calls end; no thread works for it afterwards. Closing again does nothing.
@@ -540,6 +543,7 @@ impl Shard {
             index_total: self.counters.indexed.load(Ordering::Relaxed),
             delete_total: self.counters.deleted.load(Ordering::Relaxed),
             get_total: self.counters.gets.load(Ordering::Relaxed),
+            flush_total: self.counters.flushes.load(Ordering::Relaxed),
         }
     }
 }

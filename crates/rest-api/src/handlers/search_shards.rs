@@ -23,10 +23,14 @@ pub(crate) async fn search_shards(call: Call) -> Result<Reply, Exception> {
     let mut indices = Map::new();
     for shard in &searched {
         indices.entry(shard.index.name.clone()).or_insert_with(|| {
-            shard
-                .filter
-                .as_ref()
-                .map_or_else(|| json!({}), |filter| json!({"filter": filter}))
+            let mut object = json!({});
+            if !shard.aliases.is_empty() {
+                object["aliases"] = json!(shard.aliases);
+            }
+            if let Some(filter) = &shard.filter {
+                object["filter"] = filter.clone();
+            }
+            object
         });
     }
     let groups: Vec<Value> = searched.iter().map(|shard| group(&call, shard, &node)).collect();

@@ -112,6 +112,14 @@ async fn nodes_tell_what_is_known_of_them() {
     ] {
         node.get(path).await.refused(400, "illegal_argument_exception");
     }
+    let reason = node
+        .get("/_nodes/stats/transprot")
+        .await
+        .refused(400, "illegal_argument_exception");
+    assert_eq!(
+        reason,
+        "request [/_nodes/stats/transprot] contains unrecognized metric: [transprot] -> did you mean [transport]?"
+    );
 }
 
 #[tokio::test]
@@ -121,6 +129,34 @@ async fn node_stats_hold_what_is_measured() {
     let told = only(&all);
     assert_eq!(told["indices"]["docs"]["count"], 3);
     assert_eq!(told["thread_pool"]["write"]["active"], 0);
+    assert!(told["thread_pool"]["write"]["completed"].as_u64() >= Some(3));
+    let pressure = &told["indexing_pressure"]["memory"];
+    assert!(pressure["total"]["all_in_bytes"].as_u64() > Some(0));
+    assert_eq!(
+        (
+            &pressure["current"]["all_in_bytes"],
+            &pressure["total"]["coordinating_rejections"]
+        ),
+        (&json!(0), &json!(0))
+    );
+    assert_eq!(told["discovery"]["cluster_state_queue"]["total"], 0);
+    assert_eq!(
+        (
+            &told["indices"]["flush"]["total"],
+            &told["indices"]["recovery"]["current_as_target"]
+        ),
+        (&json!(2), &json!(0))
+    );
+    for section in [
+        "warmer",
+        "query_cache",
+        "request_cache",
+        "fielddata",
+        "completion",
+        "merges",
+    ] {
+        assert!(told["indices"][section].is_object(), "{section}");
+    }
     assert!(
         told["fs"]["total"]["total_in_bytes"].is_u64()
             && told["indexing_pressure"]["memory"]["limit_in_bytes"].is_u64()
@@ -185,6 +221,11 @@ async fn the_cluster_counts_its_indices_shards_and_nodes() {
         ),
         (&json!(1), &json!(1))
     );
+    assert_eq!(stats["nodes"]["discovery_types"], json!({"single-node": 1}));
+    assert_eq!(
+        stats["nodes"]["packaging_types"],
+        json!([{"flavor": "default", "type": "tar", "count": 1}])
+    );
     let others = node.get("/_cluster/stats/nodes/other").await.expect(200);
     assert_eq!(
         (&others["nodes"]["count"]["total"], &others["indices"]["count"]),
@@ -231,6 +272,16 @@ async fn why_a_copy_is_nowhere_is_explained() {
         ),
         (&json!("orders"), &json!(0), &json!(false), &json!("unassigned"))
     );
+    let settings = node.get("/orders/_settings?human").await.expect(200);
+    let created = &settings["orders"]["settings"]["index"]["creation_date_string"];
+    assert!(created.as_str().unwrap().ends_with('Z'), "{created}");
+    assert_eq!(replica["unassigned_info"]["at"], *created);
+    let with_disk = node.get(&format!("{path}?include_disk_info")).await.expect(200);
+    let disks = with_disk["cluster_info"]["nodes"].as_object().unwrap();
+    let disk = &disks.values().next().unwrap()["least_available"];
+    let bytes = |name: &str| disk[name].as_u64().unwrap();
+    assert_eq!(bytes("total_bytes"), bytes("used_bytes") + bytes("free_bytes"));
+    assert_eq!(replica.get("cluster_info"), None);
     assert_eq!(
         replica["node_allocation_decisions"][0]["deciders"][0]["decider"],
         "same_shard"
