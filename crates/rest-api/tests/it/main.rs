@@ -32,3 +32,4 @@ mod server;
 mod settings;
 mod tasks;
 mod templates;
+mod wrong_input;

@@ -11,7 +11,7 @@ use super::write_params::invalid;
 use crate::call::Call;
 use crate::date_math_names::resolve_names;
 use crate::error_body::error_body;
-use crate::json_body::{kind_of, refuse_rest, take_string, wrong};
+use crate::json_body::{kind_of, refuse_rest, take_string, take_text, wrong};
 use crate::reply::Reply;
 
 /// `GET|POST /_mget` and `/{index}/_mget`, with `docs` or `ids`.
@@ -78,11 +78,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn doc_item(
-    call: &Call,
-    doc: Value,
-    by_request: &Returned,
-) -> Result<(MultiGetItem, Returned), Exception> {
+fn doc_item(call: &Call, doc: Value, by_request: &Returned) -> Result<(MultiGetItem, Returned), Exception> {
     let Value::Object(mut doc) = doc else {
         return Err(wrong(format!(
             "field [docs] must hold objects, but holds {}",
@@ -97,10 +93,7 @@ fn doc_item(
         .as_ref()
         .and_then(scalar)
         .ok_or_else(|| invalid("id is missing"))?;
-    let routing = match take_string(&mut doc, "routing")? {
-        Some(routing) => Some(routing),
-        None => take_string(&mut doc, "_routing")?,
-    };
+    let routing = take_text(&mut doc, "routing")?;
     let returned = by_request.by_doc(&mut doc)?;
     let version = doc.remove("version").and_then(|version| version.as_u64());
     doc.remove("version_type");
