@@ -73,7 +73,7 @@ pub(crate) async fn state(call: Call) -> Result<Reply, Exception> {
                 "cluster_uuid": state.cluster_uuid,
                 "cluster_uuid_committed": true,
                 "version": state.metadata_version,
-                "templates": {},
+                "templates": templates(&state),
                 "indices": printed,
                 "data_stream": {"data_stream": data_streams(&state), "data_stream_aliases": {}},
                 "index-graveyard": {"tombstones": []},
@@ -132,6 +132,16 @@ fn nodes(state: &ClusterState) -> Value {
             .nodes
             .iter()
             .map(|(id, node)| (id.to_string(), one(node)))
+            .collect(),
+    )
+}
+
+/// Those of the old kind, as Elasticsearch shows them here.
+fn templates(state: &ClusterState) -> Value {
+    let templates = state.templates.legacy_templates().iter();
+    Value::Object(
+        templates
+            .map(|(name, template)| (name.clone(), template.to_json()))
             .collect(),
     )
 }

@@ -39,11 +39,7 @@ pub(crate) fn take_new_index(
 ) -> Result<CreateIndex, Exception> {
     let settings = take_object(&mut body, "settings")?.map_or(Value::Null, Value::Object);
     let mappings = take_object(&mut body, "mappings")?;
-    if mappings.as_ref().is_some_and(is_typed) {
-        return Err(Exception::illegal_argument(
-            "The mapping definition cannot be nested under a type [_doc] unless include_type_name is set to true.",
-        ));
-    }
+    mappings.as_ref().map_or(Ok(()), refuse_typed)?;
     let mut aliases = BTreeMap::new();
     for (name, fields) in take_object(&mut body, "aliases")?.unwrap_or_default() {
         let Value::Object(mut fields) = fields else {
@@ -60,6 +56,16 @@ pub(crate) fn take_new_index(
         mappings: mappings.map(Value::Object),
         aliases,
     })
+}
+
+/// Refuses a mapping of a new index or of a template that stands under the name of a type.
+pub(super) fn refuse_typed(mapping: &Map<String, Value>) -> Result<(), Exception> {
+    if !is_typed(mapping) {
+        return Ok(());
+    }
+    Err(Exception::illegal_argument(
+        "The mapping definition cannot be nested under a type [_doc] unless include_type_name is set to true.",
+    ))
 }
 
 /// Whether a mapping stands under the name of a type, as it did before there were none.
