@@ -8,6 +8,7 @@ use shard::ShardStats;
 
 use super::ccr::seq_no;
 use super::recovery::Recoveries;
+use super::segments::file_sizes;
 use super::shard_table::shard_table;
 use super::targets;
 use crate::call::Call;
@@ -64,6 +65,12 @@ pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
         },
     )?;
     let indices = call.state.indices().stats(call.index(), &options).await?;
+    // Asked for by name only, since the files of all shards are looked at.
+    let with_files = wants("segments") && call.params.flag("include_segment_file_sizes", false)?;
+    let segments = match with_files {
+        true => call.state.indices().segments(call.index(), &options).await?,
+        false => Vec::new(),
+    };
     let recoveries = Recoveries::now(&call)?;
     let node = call.state.cluster().local_node_id().to_string();
     let mut all = Vec::new();
@@ -81,6 +88,12 @@ pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
         let mut section = sections(&served, wants, human);
         if wants("recovery") {
             section["recovery"] = recoveries.section(|shard| shard.index == index.index.uuid, human);
+        }
+        if with_files {
+            let own = segments
+                .iter()
+                .filter(|other| other.index.uuid == index.index.uuid);
+            section["segments"]["file_sizes"] = file_sizes(own);
         }
         let mut object = json!({
             "uuid": index.index.uuid.to_string(),
@@ -106,6 +119,9 @@ pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
     if wants("recovery") {
         let belongs = |shard: &ShardId| indices.iter().any(|index| index.index.uuid == shard.index);
         section["recovery"] = recoveries.section(belongs, human);
+    }
+    if with_files {
+        section["segments"]["file_sizes"] = file_sizes(segments.iter());
     }
     let mut answer = json!({
         "_shards": {"total": total, "successful": successful, "failed": 0},

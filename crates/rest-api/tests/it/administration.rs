@@ -57,6 +57,31 @@ async fn segments_are_told_by_shard() {
         }
     }
     assert_eq!((shards.len(), docs), (2, 3));
+    // Each segment has columns, and all of its files are counted.
+    let size = |segment: &Value| segment["size_in_bytes"].as_u64().unwrap();
+    let sizes = shards
+        .values()
+        .flat_map(|copies| copies[0]["segments"].as_object().unwrap().values());
+    let all: Vec<u64> = sizes.map(size).collect();
+    for path in ["/orders/_stats/segments", "/_nodes/stats/indices/segments"] {
+        let without = node.get(path).await.expect(200);
+        let with = node
+            .get(&format!("{path}?include_segment_file_sizes"))
+            .await
+            .expect(200);
+        let section = |answer: &Value| match answer.get("_all") {
+            Some(all) => all["total"]["segments"].clone(),
+            None => only(answer)["indices"]["segments"].clone(),
+        };
+        assert_eq!(section(&without).get("file_sizes"), None, "{path}");
+        let files = section(&with)["file_sizes"].as_object().cloned().unwrap();
+        assert_eq!(files["fast"]["count"], all.len(), "{path}");
+        assert_eq!(
+            files.values().map(size).sum::<u64>(),
+            all.iter().sum::<u64>(),
+            "{path}"
+        );
+    }
     assert_eq!(
         node.get("/_segments").await.expect(200)["indices"],
         answer["indices"]

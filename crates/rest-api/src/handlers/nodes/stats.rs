@@ -9,6 +9,7 @@ use super::{answer, identity};
 use crate::call::Call;
 use crate::handlers::node_filter::selected;
 use crate::handlers::recovery::Recoveries;
+use crate::handlers::segments::file_sizes;
 use crate::handlers::stats::{METRICS as INDEX_METRICS, sections};
 use crate::params::{describe, split_list};
 use crate::reply::Reply;
@@ -77,6 +78,10 @@ pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
                 object["indices"] = indices(&stats, level, wants_of_indices, human);
                 if wants_of_indices("recovery") {
                     object["indices"]["recovery"] = Recoveries::now(&call)?.section(|_| true, human);
+                }
+                if wants_of_indices("segments") && call.params.flag("include_segment_file_sizes", false)? {
+                    let segments = call.state.indices().segments("_all", &EVERYTHING).await?;
+                    object["indices"]["segments"]["file_sizes"] = file_sizes(segments.iter());
                 }
             }
             own(&call, &mut object, wants).await?;
