@@ -47,7 +47,7 @@ mod store;
 mod task;
 mod template_record;
 
-pub use block::{BlockLevel, check_block, check_delete_block, disk_full_exception};
+pub use block::{BlockLevel, IndexBlock, blocks_of, check_block, check_delete_block, disk_full_exception};
 pub use check::check_store;
 pub use index_metadata::{
     FOLLOWING_INDEX_SETTING, IndexMetadata, IndexState, default_number_of_routing_shards,

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use index_meta::{ComponentTemplate, IndexTemplate, Templates};
+use index_meta::{ComponentTemplate, IndexTemplate, LegacyTemplate, Templates};
 
 use crate::record::{RecordError, malformed, map_writes, parse, put_value};
 use crate::store::Write;
 
 const COMPONENT_PREFIX: &str = "component_template/";
 const INDEX_PREFIX: &str = "index_template/";
+const LEGACY_PREFIX: &str = "legacy_template/";
 
 /// Adds the writes that turn the records of `old` into those of `new`.
 pub(crate) fn template_writes(writes: &mut Vec<Write>, old: Option<&Templates>, new: &Templates) {
@@ -29,6 +30,14 @@ pub(crate) fn template_writes(writes: &mut Vec<Write>, old: Option<&Templates>, 
         PartialEq::eq,
         |template| put_value(&template.to_json()),
     );
+    map_writes(
+        writes,
+        LEGACY_PREFIX,
+        old.map(Templates::legacy_templates),
+        new.legacy_templates(),
+        PartialEq::eq,
+        |template| put_value(&template.to_json()),
+    );
 }
 
 /// The templates that were read so far.
@@ -36,6 +45,7 @@ pub(crate) fn template_writes(writes: &mut Vec<Write>, old: Option<&Templates>, 
 pub(crate) struct StoredTemplates {
     component: BTreeMap<String, Arc<ComponentTemplate>>,
     index: BTreeMap<String, Arc<IndexTemplate>>,
+    legacy: BTreeMap<String, Arc<LegacyTemplate>>,
 }
 
 impl StoredTemplates {
@@ -49,6 +59,10 @@ impl StoredTemplates {
             let template =
                 IndexTemplate::from_json(&parse(key, value)?).map_err(|error| malformed(key, error))?;
             self.index.insert(name.to_owned(), Arc::new(template));
+        } else if let Some(name) = key.strip_prefix(LEGACY_PREFIX) {
+            let template =
+                LegacyTemplate::from_json(&parse(key, value)?).map_err(|error| malformed(key, error))?;
+            self.legacy.insert(name.to_owned(), Arc::new(template));
         } else {
             return Ok(false);
         }
@@ -56,6 +70,6 @@ impl StoredTemplates {
     }
 
     pub(crate) fn finish(self) -> Arc<Templates> {
-        Arc::new(Templates::from_parts(self.component, self.index))
+        Arc::new(Templates::from_parts(self.component, self.index, self.legacy))
     }
 }

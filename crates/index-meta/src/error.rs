@@ -77,6 +77,9 @@ pub enum ValueError {
     /// Not an IP address.
     #[error("'{0}' is not an IP string literal")]
     NotAnIp(String),
+    /// Not a base64 text.
+    #[error("the value is not a base64 text with its padding")]
+    NotBase64,
     /// None of the field's formats reads the date.
     #[error("failed to parse date field [{value}] with format [{format}]")]
     NotADate {

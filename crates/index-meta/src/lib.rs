@@ -62,6 +62,6 @@ pub use settings::{
     settings_to_replicate, validate_cluster_update, validate_for_create, validate_update,
 };
 pub use template::{
-    BackingIndexTemplate, ComponentTemplate, Composition, DataStreamTemplate, IndexTemplate, NewIndex,
-    TemplateContent, TemplateError, TemplateKind, Templates, matches_wildcard,
+    BackingIndexTemplate, ComponentTemplate, Composition, DataStreamTemplate, IndexTemplate, LegacyTemplate,
+    NewIndex, TemplateContent, TemplateError, TemplateKind, Templates, matches_wildcard,
 };

@@ -163,7 +163,7 @@ fn read_term(
     let text = scalar.text();
     match field.field_type() {
         FieldType::Text => Ok(QueryValue::Text(text.to_owned())),
-        FieldType::Keyword => Ok(QueryValue::Keyword(text.to_owned())),
+        FieldType::Keyword | FieldType::Binary => Ok(QueryValue::Keyword(text.to_owned())),
         FieldType::Boolean => match text {
             "true" => Ok(QueryValue::Boolean(true)),
             "false" | "" => Ok(QueryValue::Boolean(false)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use es_exception::{Exception, ExceptionKind};
 
 use crate::disk_monitor::DiskUsage;
-use crate::pressure::WorkPool;
+use crate::pressure::{IndexingPressureStats, WorkPool};
 use crate::service::IndicesService;
 
 impl IndicesService {
@@ -16,10 +16,10 @@ impl IndicesService {
         self.blocking.pools()
     }
 
-    /// Bytes of writes in flight, and how many there may be (`indexing_pressure.memory.limit`).
+    /// Writes in flight and those before, and how many bytes of them there may be (`indexing_pressure.memory.limit`).
     #[must_use]
-    pub fn indexing_pressure(&self) -> (u64, u64) {
-        self.pressure.current_and_limit()
+    pub fn indexing_pressure(&self) -> IndexingPressureStats {
+        self.pressure.stats()
     }
 
     /// The data directory, and how full its disk is now.

@@ -1,11 +1,10 @@
 //! Reading documents by id.
 
-use std::sync::Arc;
-
 use cluster::{BlockLevel, IndexMetadata, check_block};
 use es_exception::{Exception, ExceptionKind};
 use futures::stream::{self, StreamExt as _};
 use oplog::{ShardId, ShardNumber};
+use shard::Shard;
 
 use crate::request::{Document, GetOptions, GetResponse, MultiGetItem};
 use crate::resolve::resolve_one;
@@ -40,18 +39,12 @@ impl IndicesService {
                 .await
                 .map_err(|error| Exception::from(&error))?;
         }
-        let (on_shard, id_on_shard, realtime) = (Arc::clone(&shard), id.to_owned(), options.realtime);
+        let (id_on_shard, realtime, stored_fields) = (id.to_owned(), options.realtime, options.stored_fields);
         let found = self
             .blocking
-            .read(move || {
-                if realtime {
-                    on_shard.get(&id_on_shard)
-                } else {
-                    on_shard.get_refreshed(&id_on_shard)
-                }
-            })
+            .read(move || read(&shard, &id_on_shard, realtime, &stored_fields))
             .await?
-            .map_err(|error| Exception::from(&error).with_index(&metadata.name))?;
+            .map_err(|error| error.with_index(&metadata.name))?;
         if let (Some(expected), Some(found)) = (options.version, &found)
             && expected != found.version
         {
@@ -64,17 +57,10 @@ impl IndicesService {
             )
             .with_index(&metadata.name));
         }
-        let document = found.map(|found| Document {
-            seq_no: found.seq_no,
-            primary_term: found.primary_term,
-            version: found.version,
-            routing: found.routing,
-            source: found.source,
-        });
         Ok(GetResponse {
             index: metadata.name.clone(),
             id: id.to_owned(),
-            document,
+            document: found,
         })
     }
 
@@ -85,6 +71,30 @@ impl IndicesService {
             .map(|item| async move { self.get(&item.index, &item.id, item.options).await });
         stream::iter(gets).buffered(CONCURRENT_GETS).collect().await
     }
+}
+
+fn read(
+    shard: &Shard,
+    id: &str,
+    realtime: bool,
+    stored_fields: &[String],
+) -> Result<Option<Document>, Exception> {
+    let found = if realtime {
+        shard.get(id)
+    } else {
+        shard.get_refreshed(id)
+    };
+    let Some(found) = found.map_err(|error| Exception::from(&error))? else {
+        return Ok(None);
+    };
+    Ok(Some(Document {
+        seq_no: found.seq_no,
+        primary_term: found.primary_term,
+        version: found.version,
+        routing: found.routing,
+        fields: shard.stored_fields(&found.source, stored_fields)?,
+        source: found.source,
+    }))
 }
 
 fn check_readable(index: &IndexMetadata) -> Result<(), Exception> {

@@ -56,7 +56,7 @@ pub use config::IndicesConfig;
 pub use data_streams::DataStreamInfo;
 pub use disk_monitor::{DiskSpace, DiskUsage, FsDiskSpace, UnlimitedDiskSpace};
 pub use index_meta::matches_wildcard;
-pub use pressure::WorkPool;
+pub use pressure::{IndexingPressureStats, WorkPool};
 pub use reader_context::ContinuedSearch;
 pub use request::{
     BucketHits, BulkAction, BulkItem, BulkItemResponse, BulkResponse, CountResponse, CreateIndex, Document,

@@ -1,10 +1,10 @@
 //! Bounds on the work that a node takes on at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use es_exception::{Exception, ExceptionKind};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 /// Bounds the bytes of writes in flight; what does not fit is refused, not queued, so that clients slow down.
 ///
@@ -12,7 +12,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub(crate) struct IndexingPressure {
     current: Arc<AtomicU64>,
+    total: AtomicU64,
+    refused: AtomicU64,
     limit: u64,
+}
+
+/// How much is written, and how much was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexingPressureStats {
+    /// Bytes of writes in flight.
+    pub current: u64,
+    /// Bytes of all writes that were taken since the node started.
+    pub total: u64,
+    /// Writes that were refused since the node started.
+    pub refused: u64,
+    /// How many bytes may be in flight.
+    pub limit: u64,
 }
 
 /// Gives its bytes back when dropped.
@@ -32,13 +47,19 @@ impl IndexingPressure {
     pub(crate) fn new(limit: u64) -> Self {
         Self {
             current: Arc::new(AtomicU64::new(0)),
+            total: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             limit,
         }
     }
 
-    /// Bytes of writes in flight, and how many there may be.
-    pub(crate) fn current_and_limit(&self) -> (u64, u64) {
-        (self.current.load(Ordering::Acquire), self.limit)
+    pub(crate) fn stats(&self) -> IndexingPressureStats {
+        IndexingPressureStats {
+            current: self.current.load(Ordering::Acquire),
+            total: self.total.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            limit: self.limit,
+        }
     }
 
     /// Takes `bytes` for as long as the guard lives.
@@ -51,18 +72,24 @@ impl IndexingPressure {
             .current
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, take)
         {
-            Ok(_) => Ok(PressureGuard {
-                current: Arc::clone(&self.current),
-                bytes,
-            }),
-            Err(current) => Err(Exception::new(
-                ExceptionKind::EsRejectedExecution,
-                format!(
-                    "rejected execution of coordinating operation [coordinating_and_primary_bytes={current}, \
-                     coordinating_operation_bytes={bytes}, max_coordinating_bytes={}]",
-                    self.limit
-                ),
-            )),
+            Ok(_) => {
+                self.total.fetch_add(bytes, Ordering::Relaxed);
+                Ok(PressureGuard {
+                    current: Arc::clone(&self.current),
+                    bytes,
+                })
+            }
+            Err(current) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Err(Exception::new(
+                    ExceptionKind::EsRejectedExecution,
+                    format!(
+                        "rejected execution of coordinating operation [coordinating_and_primary_bytes={current}, \
+                         coordinating_operation_bytes={bytes}, max_coordinating_bytes={}]",
+                        self.limit
+                    ),
+                ))
+            }
         }
     }
 }
@@ -71,10 +98,9 @@ impl IndexingPressure {
 /// searches, and merges that run for hours must not stop either.
 #[derive(Debug)]
 pub(crate) struct BlockingWork {
-    writes: Arc<Semaphore>,
-    reads: Arc<Semaphore>,
-    merges: Arc<Semaphore>,
-    sizes: [usize; 3],
+    writes: Places,
+    reads: Places,
+    merges: Places,
 }
 
 /// A bounded kind of work.
@@ -86,6 +112,85 @@ pub struct WorkPool {
     pub size: usize,
     /// Those that run.
     pub active: usize,
+    /// Those that wait for their turn. There is no bound on them: what makes work is bounded.
+    pub waiting: usize,
+    /// Those that ended since the node started.
+    pub completed: u64,
+}
+
+/// The places of one kind of work.
+#[derive(Debug)]
+struct Places {
+    places: Arc<Semaphore>,
+    size: usize,
+    waiting: AtomicUsize,
+    completed: Arc<AtomicU64>,
+}
+
+/// Counts one that waits, also when nobody waits for its result any more.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Places {
+    fn new(size: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(size)),
+            size,
+            waiting: AtomicUsize::new(0),
+            completed: Arc::new(AtomicU64::new(0)),
+        }
+    }
+
+    fn pool(&self, name: &'static str) -> WorkPool {
+        WorkPool {
+            name,
+            size: self.size,
+            active: self.size.saturating_sub(self.places.available_permits()),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            completed: self.completed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Runs `work` on a blocking thread once a place is free. It runs to its end even if the future is dropped.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Exception> {
+        let waiting = Waiting::new(&self.waiting);
+        let permit = Arc::clone(&self.places).acquire_owned().await;
+        drop(waiting);
+        let Ok(permit) = permit else {
+            return Err(Exception::new(
+                ExceptionKind::NodeClosed,
+                "the node is shutting down",
+            ));
+        };
+        let completed = Arc::clone(&self.completed);
+        let task = tokio::task::spawn_blocking(move || {
+            let result = work();
+            completed.fetch_add(1, Ordering::Relaxed);
+            drop(permit);
+            result
+        });
+        task.await.map_err(|error| {
+            Exception::new(
+                ExceptionKind::Exception,
+                format!("a shard operation broke off: {error}"),
+            )
+        })
+    }
 }
 
 /// Forced merges that run at once. Source: Elasticsearch's thread pool `force_merge` has one thread for each eight cores, at least one.
@@ -94,25 +199,18 @@ const CONCURRENT_MERGES: usize = 1;
 impl BlockingWork {
     pub(crate) fn new(writes: usize, reads: usize) -> Self {
         Self {
-            writes: Arc::new(Semaphore::new(writes)),
-            reads: Arc::new(Semaphore::new(reads)),
-            merges: Arc::new(Semaphore::new(CONCURRENT_MERGES)),
-            sizes: [writes, reads, CONCURRENT_MERGES],
+            writes: Places::new(writes),
+            reads: Places::new(reads),
+            merges: Places::new(CONCURRENT_MERGES),
         }
     }
 
     /// How busy each kind of work is.
     pub(crate) fn pools(&self) -> [WorkPool; 3] {
-        let [writes, reads, merges] = self.sizes;
-        let pool = |name, places: &Semaphore, size: usize| WorkPool {
-            name,
-            size,
-            active: size.saturating_sub(places.available_permits()),
-        };
         [
-            pool("force_merge", &self.merges, merges),
-            pool("search", &self.reads, reads),
-            pool("write", &self.writes, writes),
+            self.merges.pool("force_merge"),
+            self.reads.pool("search"),
+            self.writes.pool("write"),
         ]
     }
 
@@ -121,7 +219,7 @@ impl BlockingWork {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Exception> {
-        run(Arc::clone(&self.writes).acquire_owned().await.ok(), work).await
+        self.writes.run(work).await
     }
 
     /// Runs `work` on a blocking thread once a reader's place is free.
@@ -129,7 +227,7 @@ impl BlockingWork {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Exception> {
-        run(Arc::clone(&self.reads).acquire_owned().await.ok(), work).await
+        self.reads.run(work).await
     }
 
     /// Runs `work`, which takes long, on a blocking thread once no other forced merge runs.
@@ -137,38 +235,15 @@ impl BlockingWork {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Exception> {
-        run(Arc::clone(&self.merges).acquire_owned().await.ok(), work).await
+        self.merges.run(work).await
     }
 
     /// No more work is taken.
     pub(crate) fn close(&self) {
-        self.writes.close();
-        self.reads.close();
-        self.merges.close();
+        self.writes.places.close();
+        self.reads.places.close();
+        self.merges.places.close();
     }
-}
-
-async fn run<T: Send + 'static>(
-    permit: Option<OwnedSemaphorePermit>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Exception> {
-    let Some(permit) = permit else {
-        return Err(Exception::new(
-            ExceptionKind::NodeClosed,
-            "the node is shutting down",
-        ));
-    };
-    let task = tokio::task::spawn_blocking(move || {
-        let result = work();
-        drop(permit);
-        result
-    });
-    task.await.map_err(|error| {
-        Exception::new(
-            ExceptionKind::Exception,
-            format!("a shard operation broke off: {error}"),
-        )
-    })
 }
 
 #[cfg(test)]
@@ -190,5 +265,29 @@ mod tests {
         let second = pressure.acquire(40).unwrap();
         drop((first, second));
         assert!(pressure.acquire(100).is_ok());
+        let expected = IndexingPressureStats {
+            current: 0,
+            total: 1200,
+            refused: 2,
+            limit: 100,
+        };
+        assert_eq!(pressure.stats(), expected);
+    }
+
+    #[tokio::test]
+    async fn work_waits_for_its_turn_and_is_counted() {
+        let work = BlockingWork::new(1, 1);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let mut first = Box::pin(work.read(move || held.recv().is_ok()));
+        let mut second = Box::pin(work.read(|| ()));
+        assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut second).is_pending());
+        let [_, pool, writes] = work.pools();
+        assert_eq!((pool.active, pool.waiting, pool.completed), (1, 1, 0));
+        assert_eq!((writes.active, writes.waiting), (0, 0));
+        release.send(()).unwrap();
+        assert!(first.await.unwrap());
+        second.await.unwrap();
+        let [_, pool, _] = work.pools();
+        assert_eq!((pool.waiting, pool.completed), (0, 2));
     }
 }

@@ -10,7 +10,7 @@ use cluster::change::ReplicatedStream;
 use es_exception::Exception;
 use index_meta::{AliasMetadata, Settings};
 use oplog::{DocumentVersion, PrimaryTerm, SeqNo, ShardId};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use shard::{FetchedHit, ShardHit, ShardStats, TotalRelation, WritePrecondition};
 
 /// An index to be created by a user.
@@ -289,6 +289,8 @@ pub struct GetOptions {
     pub refresh: bool,
     /// The version that the document must have.
     pub version: Option<DocumentVersion>,
+    /// Names of stored fields to return.
+    pub stored_fields: Vec<String>,
 }
 
 impl Default for GetOptions {
@@ -298,6 +300,7 @@ impl Default for GetOptions {
             realtime: true,
             refresh: false,
             version: None,
+            stored_fields: Vec::new(),
         }
     }
 }
@@ -326,6 +329,8 @@ pub struct Document {
     pub routing: Option<String>,
     /// Its source.
     pub source: Bytes,
+    /// Those of the stored fields asked for that it has, as lists of values.
+    pub fields: Map<String, Value>,
 }
 
 /// One item of a multi-get.
@@ -486,6 +491,22 @@ pub struct SearchResponse {
     pub hits: Vec<SearchHit>,
     /// The results of the aggregations, if there are any.
     pub aggregations: Option<SearchAggregations>,
+}
+
+impl SearchResponse {
+    /// Of a search that is not made, since nothing can be found.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            took: Duration::ZERO,
+            shards: ShardSummary::default(),
+            total: Some(0),
+            total_relation: TotalRelation::Equal,
+            max_score: None,
+            terminated_early: None,
+            hits: Vec::new(),
+            aggregations: None,
+        }
+    }
 }
 
 /// The results of aggregations.

@@ -89,7 +89,10 @@ pub(crate) fn resolve_one<'a>(
     let members: Vec<_> = state.indices_with_alias(name).collect();
     let flag = |index: &IndexMetadata| index.aliases.get(name).and_then(|alias| alias.is_write_index);
     match members.as_slice() {
-        [] => Err(Exception::index_not_found(name)),
+        [] => {
+            check_name(name)?;
+            Err(Exception::index_not_found(name))
+        }
         // Source: the only index of an alias takes its writes unless it says that it does not.
         [only] if !is_write || flag(only) != Some(false) => Ok(only),
         many if is_write => many.iter().copied().find(|index| flag(index) == Some(true)).ok_or_else(|| {
@@ -106,6 +109,17 @@ pub(crate) fn resolve_one<'a>(
             )))
         }
     }
+}
+
+/// Refuses a name that is no index's and that none can have, for it looks like an API that is not there.
+///
+/// Source: how Elasticsearch reads expressions.
+fn check_name(name: &str) -> Result<(), Exception> {
+    if !name.starts_with('_') {
+        return Ok(());
+    }
+    let reason = format!("Invalid index name [{name}], must not start with '_'.");
+    Err(Exception::new(ExceptionKind::InvalidIndexName, reason).with_index(name))
 }
 
 struct Resolution<'a> {
@@ -175,7 +189,6 @@ impl Resolution<'_> {
             }
             if matches_wildcard(pattern, &index.name) && visible(index.is_hidden(), &index.name) {
                 self.chosen.entry(index.name.clone()).or_default().itself = true;
-                continue;
             }
             if !options.allow_aliases {
                 continue;
@@ -222,6 +235,7 @@ impl Resolution<'_> {
         }
         let members: Vec<_> = self.state.indices_with_alias(name).cloned().collect();
         if members.is_empty() {
+            check_name(name)?;
             if self.options.ignore_unavailable {
                 return Ok(());
             }
@@ -392,6 +406,12 @@ mod tests {
             ignore_unavailable: true,
             ..ResolveOptions::OPEN
         };
+        for options in [ResolveOptions::OPEN, lenient] {
+            assert_eq!(
+                names("logs-1,_logs", options),
+                Err(ExceptionKind::InvalidIndexName)
+            );
+        }
         assert_eq!(
             names("missing,logs-closed,metrics", lenient),
             Ok(vec!["metrics".into()])

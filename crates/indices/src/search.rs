@@ -53,11 +53,13 @@ impl Target {
         self.shard_id.shard.get()
     }
 
-    pub(crate) fn searched(&self) -> SearchedShard {
+    /// As it is told to clients, with the aliases by which its index was named.
+    pub(crate) fn searched(&self, aliases: Vec<String>) -> SearchedShard {
         SearchedShard {
             index: Arc::clone(&self.index),
             shard: self.number(),
             filter: self.filter_json.clone(),
+            aliases,
         }
     }
 

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use shard::{PrintedAggregations, SearchRequest, TopHitsRequest};
 
 use crate::inner_hits::{ALLOW_PARTIAL, check_window};
-use crate::request::{BucketHits, SearchAggregations};
+use crate::request::{BucketHits, SearchAggregations, SearchResponse};
 use crate::search::Target;
 use crate::service::IndicesService;
 
@@ -27,15 +27,21 @@ impl IndicesService {
                 let TopHitsRequest {
                     pointer,
                     filters,
-                    request: mut search,
+                    request: hits,
                 } = wanted;
-                check_window(targets, "top_hits", &search)?;
-                search.now_millis = request.now_millis;
-                for filter in filters {
-                    search.add_filter(filter);
-                }
-                let (version, seq_no_primary_term) = (search.version, search.seq_no_primary_term);
-                let response = self.search_targets(targets, search, ALLOW_PARTIAL).await?;
+                check_window(targets, "top_hits", &hits)?;
+                let (version, seq_no_primary_term) = (hits.version, hits.seq_no_primary_term);
+                let response = match filters {
+                    Some(filters) => {
+                        let mut search = SearchRequest::clone(&hits);
+                        search.now_millis = request.now_millis;
+                        for filter in filters {
+                            search.add_filter(filter);
+                        }
+                        self.search_targets(targets, search, ALLOW_PARTIAL).await?
+                    }
+                    None => SearchResponse::nothing(),
+                };
                 top_hits.push(BucketHits {
                     pointer,
                     version,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use shard::Query;
 
 use crate::request::{SearchOptions, ShardSummary};
-use crate::search::Target;
+use crate::resolve::resolve_names;
 use crate::service::IndicesService;
 
 /// What a shard says about a query.
@@ -32,6 +32,8 @@ pub struct SearchedShard {
     pub shard: u32,
     /// What narrows searches of the index by its aliases that were named.
     pub filter: Option<Value>,
+    /// The aliases by which the index was named, in order.
+    pub aliases: Vec<String>,
 }
 
 impl IndicesService {
@@ -82,6 +84,14 @@ impl IndicesService {
         options: &SearchOptions,
     ) -> Result<Vec<SearchedShard>, Exception> {
         let targets = self.targets(expression, options)?;
-        Ok(targets.iter().map(Target::searched).collect())
+        let named = resolve_names(&self.state(), expression, options.resolve)?;
+        let aliases = |index: &str| match named.get(index) {
+            Some(named_by) => named_by.aliases.iter().cloned().collect(),
+            None => Vec::new(),
+        };
+        Ok(targets
+            .iter()
+            .map(|target| target.searched(aliases(&target.index().name)))
+            .collect())
     }
 }

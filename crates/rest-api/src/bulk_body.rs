@@ -213,12 +213,12 @@ impl<'de> Visitor<'de> for MetaVisitor {
             match name.as_ref() {
                 "_index" => meta.index = text(&mut map)?,
                 "_id" => meta.id = text(&mut map)?,
-                "routing" | "_routing" => meta.routing = text(&mut map)?,
+                "routing" => meta.routing = text(&mut map)?,
                 "if_seq_no" => meta.if_seq_no = number(&mut map, "if_seq_no")?,
                 "if_primary_term" => meta.if_primary_term = number(&mut map, "if_primary_term")?,
-                "version" | "_version" => meta.version = number(&mut map, "version")?,
-                "version_type" | "_version_type" => meta.version_type = text(&mut map)?,
-                "retry_on_conflict" | "_retry_on_conflict" => {
+                "version" => meta.version = number(&mut map, "version")?,
+                "version_type" => meta.version_type = text(&mut map)?,
+                "retry_on_conflict" => {
                     let retries = number(&mut map, "retry_on_conflict")?;
                     meta.retry_on_conflict = retries.and_then(|retries| u32::try_from(retries).ok());
                 }

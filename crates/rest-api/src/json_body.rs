@@ -55,6 +55,21 @@ pub(crate) fn take_string(object: &mut Map<String, Value>, field: &str) -> Resul
     }
 }
 
+/// Takes a field that must be a string or a number, as text. A `null` counts as absent.
+///
+/// # Errors
+/// `x_content_parse_exception` for another type.
+pub(crate) fn take_text(object: &mut Map<String, Value>, field: &str) -> Result<Option<String>, Exception> {
+    match object.get(field) {
+        Some(Value::Number(number)) => {
+            let text = number.to_string();
+            object.remove(field);
+            Ok(Some(text))
+        }
+        _ => take_string(object, field),
+    }
+}
+
 /// Takes a field that must be an object. A `null` counts as absent.
 ///
 /// # Errors

@@ -5,8 +5,8 @@
 use crate::handlers::document::{SOURCE, WRITE};
 use crate::handlers::targets::TARGET;
 use crate::handlers::{
-    aliases, analyze, cluster_health, cluster_settings, cluster_state, document, index_admin, index_metadata,
-    recovery, remote_info, resolve, resolve_cluster, rollover, root, stats,
+    aliases, analyze, blocks, cluster_health, cluster_settings, cluster_state, document, index_admin,
+    index_metadata, recovery, remote_info, resolve, resolve_cluster, rollover, root, stats,
 };
 use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Head, Post, Put};
@@ -156,6 +156,20 @@ const INDICES: &[Route] = &[
         "/{index}/_close",
         &[TARGET, MASTER, TIMEOUT, ACTIVE],
         to!(index_admin::close_index),
+    )
+    .carried_on(),
+    Route::new(
+        &[Put],
+        "/{index}/_block/{block}",
+        &[TARGET, MASTER, TIMEOUT],
+        to!(blocks::add),
+    )
+    .carried_on(),
+    Route::new(
+        &[Delete],
+        "/{index}/_block/{block}",
+        &[TARGET, MASTER, TIMEOUT],
+        to!(blocks::remove),
     )
     .carried_on(),
     Route::new(

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use es_exception::Exception;
+use index_meta::DateFormat;
+use oplog::UnixMillis;
 
 /// Time units by suffix, longest suffix first so that `ms` is not read as `s`.
 const TIME_UNITS: [(&str, u64); 7] = [
@@ -148,6 +150,12 @@ pub(crate) fn time_in_unit(millis: i64, unit: &str) -> Result<String, Exception>
     }
 }
 
+/// A time as Elasticsearch writes it, for instance `2024-01-31T09:00:00.000Z`.
+pub(crate) fn iso_millis(time: UnixMillis) -> String {
+    let millis = i64::try_from(time.get()).unwrap_or(i64::MAX);
+    DateFormat::default_format().format_millis(millis)
+}
+
 fn one_decimal(value: f64, suffix: &str) -> String {
     let tenths = (value * 10.0).floor() as u64;
     match tenths % 10 {
@@ -184,6 +192,12 @@ mod tests {
             refused.reason().contains("master_timeout") && refused.reason().contains("[5]"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn a_point_in_time_is_printed_in_utc() {
+        let time = UnixMillis::new(1_706_691_600_005);
+        assert_eq!(iso_millis(time), "2024-01-31T09:00:00.005Z");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct ShardConfig {
 /// `writer_heap_bytes` and `inflight_bytes`.
 #[derive(Debug, Clone)]
 pub struct ViewPoolConfig {
-    /// Indexing threads. Default: the number of cores.
+    /// Indexing threads of primaries, and as many more of followers, which yield to all others. Default: the number of cores.
     pub threads: usize,
     /// Heap of one open index writer, in bytes; at least 15 MB. Default 15 MB.
     pub writer_heap_bytes: usize,

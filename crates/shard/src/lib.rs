@@ -44,6 +44,7 @@ mod segments;
 mod shard;
 mod snapshot;
 mod stats;
+mod stored_fields;
 mod tail;
 mod view;
 mod write;

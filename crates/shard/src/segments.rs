@@ -1,6 +1,7 @@
 //! The segments of the search view, one by one.
 
 use oplog::ByteCount;
+use tantivy::space_usage::SegmentSpaceUsage;
 
 use crate::{Shard, ShardError};
 
@@ -15,6 +16,25 @@ pub struct SegmentInfo {
     pub deleted_docs: u64,
     /// Its files.
     pub size: ByteCount,
+    /// The size of each of them, by the ending of its name; those that are not there are left out.
+    pub files: Vec<(&'static str, ByteCount)>,
+}
+
+/// Source: how tantivy names the files of a segment.
+fn files_of(usage: &SegmentSpaceUsage) -> Vec<(&'static str, ByteCount)> {
+    let sizes = [
+        ("term", usage.termdict().total()),
+        ("idx", usage.postings().total()),
+        ("pos", usage.positions().total()),
+        ("fast", usage.fast_fields().total()),
+        ("fieldnorm", usage.fieldnorms().total()),
+        ("store", usage.store().total()),
+        ("del", usage.deletes()),
+    ];
+    let sizes = sizes
+        .into_iter()
+        .map(|(ending, size)| (ending, ByteCount::new(size.get_bytes())));
+    sizes.filter(|(_, size)| size.get() > 0).collect()
 }
 
 impl Shard {
@@ -27,14 +47,14 @@ impl Shard {
         let published = self.view.published();
         self.view.read_state(&published, |searcher| {
             let usage = searcher.space_usage()?;
-            let sizes = usage.segments().iter().map(|segment| segment.total().get_bytes());
-            let segments = searcher.segment_readers().iter().zip(sizes);
+            let segments = searcher.segment_readers().iter().zip(usage.segments());
             Ok(segments
-                .map(|(reader, size)| SegmentInfo {
+                .map(|(reader, usage)| SegmentInfo {
                     name: reader.segment_id().short_uuid_string(),
                     docs: reader.num_docs().into(),
                     deleted_docs: reader.num_deleted_docs().into(),
-                    size: ByteCount::new(size),
+                    size: ByteCount::new(usage.total().get_bytes()),
+                    files: files_of(usage),
                 })
                 .collect())
         })

@@ -16,7 +16,9 @@ use crate::failure::{Health, check_marker};
 use crate::relevance::StatisticsCache;
 use crate::scrub::ScrubPass;
 use crate::tail::{Tail, TailOperation};
-use crate::view::{Metadata, RefreshTicket, STEP_LIMITS, ViewCore, ViewParts, ViewPool, next_of, read_held};
+use crate::view::{
+    Lane, Metadata, RefreshTicket, STEP_LIMITS, ViewCore, ViewParts, ViewPool, next_of, read_held,
+};
 use crate::{ShardConfig, ShardError, ShardFailure, ShardRole, ShardServices, ShardStats};
 
 /// Operations read at a time while opening and scanning.
@@ -36,6 +38,7 @@ pub(crate) struct Counters {
     pub(crate) gets: AtomicU64,
     pub(crate) merges_current: AtomicU64,
     pub(crate) merges_total: AtomicU64,
+    pub(crate) flushes: AtomicU64,
 }
 
 /// One shard copy. All calls block; see the crate documentation.
@@ -84,6 +87,13 @@ pub(crate) fn view_dir(dir: &Path) -> PathBuf {
 
 /// A follower's operations become durable in the background. Its lease, and what is read again after a crash, trail by at most this.
 const FOLLOWER_SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+fn lane(role: ShardRole) -> Lane {
+    match role {
+        ShardRole::Primary => Lane::Usual,
+        ShardRole::Follower => Lane::Yielding,
+    }
+}
 
 fn sync_interval(settings: &IndexSettings, role: ShardRole) -> Duration {
     let interval = settings.translog_sync_interval();
@@ -195,6 +205,7 @@ impl Shard {
             metadata: Arc::clone(&metadata),
             clock: Arc::clone(&services.clock),
             pool: Arc::clone(services.view_pool.shared()),
+            lane: lane(config.role),
         })?;
         let shard = Self {
             id: config.shard_id,
@@ -284,6 +295,7 @@ impl Shard {
             self.abandon_heal();
         }
         let _writer = self.writer.lock();
+        self.view.set_lane(lane(role));
         *self.role.write() = role;
         self.log.set_sync_interval(sync_interval(&self.settings(), role));
     }
@@ -473,7 +485,9 @@ impl Shard {
     pub fn flush(&self) -> Result<(), ShardError> {
         self.check_open()?;
         self.refresh().wait()?;
-        self.note(self.log.flush())
+        self.note(self.log.flush())?;
+        self.counters.flushes.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Flushes the log and closes the copy. Waits of other calls end; no thread works for it afterwards. Closing again does nothing.
@@ -540,6 +554,7 @@ impl Shard {
             index_total: self.counters.indexed.load(Ordering::Relaxed),
             delete_total: self.counters.deleted.load(Ordering::Relaxed),
             get_total: self.counters.gets.load(Ordering::Relaxed),
+            flush_total: self.counters.flushes.load(Ordering::Relaxed),
         }
     }
 }

@@ -53,4 +53,6 @@ pub struct ShardStats {
     pub delete_total: u64,
     /// Realtime and other gets since the shard was opened.
     pub get_total: u64,
+    /// Flushes that were asked for since the shard was opened.
+    pub flush_total: u64,
 }

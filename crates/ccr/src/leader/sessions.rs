@@ -55,6 +55,12 @@ impl RecoverySessions {
         self.open.lock().len()
     }
 
+    /// The shard of each open session.
+    pub fn shards(&self) -> Vec<ShardId> {
+        let open = self.open.lock();
+        open.values().map(|session| session.shard_id.clone()).collect()
+    }
+
     /// Whether no session is open.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

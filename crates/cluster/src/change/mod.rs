@@ -42,7 +42,8 @@ pub use persistent_task::{
 pub use put_mapping::put_mapping;
 pub use rollover::{RolloverNames, rollover};
 pub use templates::{
-    put_component_template, put_index_template, remove_component_templates, remove_index_templates,
+    put_component_template, put_index_template, put_legacy_template, remove_component_templates,
+    remove_index_templates, remove_legacy_templates,
 };
 pub use update_settings::{SettingsChange, parse_index_settings, update_index_settings};
 

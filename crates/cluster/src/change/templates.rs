@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use es_exception::Exception;
-use index_meta::{ComponentTemplate, IndexTemplate, TemplateContent, TemplateError, Templates};
+use index_meta::{
+    ComponentTemplate, IndexTemplate, LegacyTemplate, TemplateContent, TemplateError, Templates,
+};
 
 use super::data_streams::without_template;
 use crate::name::validate_template_alias;
@@ -55,6 +57,31 @@ pub fn put_index_template(
         template.priority_or_zero(),
         left.into_iter().collect::<Vec<_>>().join(", ")
     )))
+}
+
+/// Puts the legacy template `name`; `create` refuses to replace one.
+///
+/// # Errors
+/// `illegal_argument_exception`, `invalid_index_template_exception`, `invalid_alias_name_exception`, `mapper_parsing_exception`.
+pub fn put_legacy_template(
+    state: &ClusterState,
+    name: &str,
+    template: &LegacyTemplate,
+    create: bool,
+) -> Result<ClusterState, Exception> {
+    check_aliases(Some(&template.content))?;
+    let templates = state
+        .templates
+        .put_legacy_template(name, template.clone(), create);
+    with_templates(state, templates)
+}
+
+/// Removes the legacy templates that a name or pattern names.
+///
+/// # Errors
+/// `index_template_missing_exception`.
+pub fn remove_legacy_templates(state: &ClusterState, name: &str) -> Result<ClusterState, Exception> {
+    with_templates(state, state.templates.remove_legacy_templates(name))
 }
 
 /// Removes component templates: one name or pattern, or several names.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster::change::{self, NewIndexChange};
 use cluster::{ClusterService, OpenError, RedbStore, StateStore, Write};
-use index_meta::{ComponentTemplate, IndexTemplate, Mapping, Settings};
+use index_meta::{ComponentTemplate, IndexTemplate, LegacyTemplate, Mapping, Settings};
 use oplog::{IndexUuid, UnixMillis};
 use serde_json::{Value, json};
 
@@ -28,6 +28,11 @@ fn template(patterns: &[&str]) -> IndexTemplate {
     IndexTemplate::from_json(&json).unwrap()
 }
 
+fn legacy() -> LegacyTemplate {
+    let json = json!({"index_patterns": ["old-*"], "order": -2, "settings": {"number_of_shards": 2}, "aliases": {"{index}-all": {}}});
+    LegacyTemplate::from_json(&json).unwrap()
+}
+
 async fn put(cluster: &ClusterService) {
     cluster
         .update("component", |state| {
@@ -47,6 +52,12 @@ async fn put(cluster: &ClusterService) {
         })
         .await
         .unwrap();
+    cluster
+        .update("legacy", |state| {
+            Ok((change::put_legacy_template(state, "old", &legacy(), true)?, ()))
+        })
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -56,7 +67,7 @@ async fn a_restart_finds_templates_and_what_was_removed_stays_away() {
     let before = cluster.state();
     put(&cluster).await;
     let after = cluster.state();
-    assert_eq!(after.metadata_version, before.metadata_version + 2);
+    assert_eq!(after.metadata_version, before.metadata_version + 3);
     put_again(&cluster).await;
     assert_eq!(cluster.state().version, after.version, "nothing changed");
     cluster.shutdown().await;
@@ -67,9 +78,16 @@ async fn a_restart_finds_templates_and_what_was_removed_stays_away() {
     assert_eq!(found.templates, after.templates);
     assert_eq!(*found.templates.component_templates()["shards"], component());
     assert_eq!(*found.templates.index_templates()["logs"], template(&["logs-*"]));
+    assert_eq!(*found.templates.legacy_templates()["old"], legacy());
     cluster
         .update("remove", |state| {
             Ok((change::remove_index_templates(state, &["*"])?, ()))
+        })
+        .await
+        .unwrap();
+    cluster
+        .update("remove", |state| {
+            Ok((change::remove_legacy_templates(state, "o*")?, ()))
         })
         .await
         .unwrap();
@@ -80,9 +98,10 @@ async fn a_restart_finds_templates_and_what_was_removed_stays_away() {
     assert_eq!(
         (
             templates.index_templates().len(),
+            templates.legacy_templates().len(),
             templates.component_templates().len()
         ),
-        (0, 1)
+        (0, 0, 1)
     );
 }
 

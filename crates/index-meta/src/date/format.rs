@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use super::math::{Rounding, anchor};
 use super::pattern::{self, DateParts, Item};
 use super::zone::DateZone;
 
@@ -39,7 +40,8 @@ impl DateFormat {
     pub const DEFAULT: &'static str = "strict_date_optional_time||epoch_millis";
 
     /// [`DEFAULT`](Self::DEFAULT), read once.
-    pub(crate) fn default_format() -> &'static Arc<DateFormat> {
+    #[must_use]
+    pub fn default_format() -> &'static Arc<DateFormat> {
         &DEFAULT_FORMAT
     }
 
@@ -75,6 +77,12 @@ impl DateFormat {
                 parts.local_millis(false) - i64::from(parts.offset_seconds.unwrap_or(0)) * 1000
             }
         })
+    }
+
+    /// Reads `text` as [`parse_millis`](Self::parse_millis) does, on the clocks of `zone` unless it says otherwise.
+    #[must_use]
+    pub fn parse_millis_in(&self, text: &str, zone: &DateZone) -> Option<i64> {
+        anchor(text, self, zone.rules(), Rounding::Down).ok()
     }
 
     /// Writes milliseconds since 1970 in UTC, by the first alternative. A date that has no calendar form here is written as its number.

@@ -64,7 +64,12 @@ pub(crate) fn resolve(
     Ok(end.timestamp().as_millisecond())
 }
 
-fn anchor(text: &str, format: &DateFormat, zone: &TimeZone, rounding: Rounding) -> Result<i64, ValueError> {
+pub(super) fn anchor(
+    text: &str,
+    format: &DateFormat,
+    zone: &TimeZone,
+    rounding: Rounding,
+) -> Result<i64, ValueError> {
     let not_a_date = || ValueError::NotADate {
         value: text.to_owned(),
         format: format.pattern().to_owned(),

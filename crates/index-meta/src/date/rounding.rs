@@ -9,7 +9,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::zone::DateZone;
 
@@ -53,8 +53,8 @@ pub enum DateInterval {
     Calendar(CalendarUnit),
 }
 
-/// How dates are put into buckets. Dates are milliseconds since 1970; those outside of the years -9999 to 9999 are rounded as the first or the last
-/// instant of these if that takes a calendar.
+/// How dates are put into buckets. Dates are milliseconds since 1970; those outside of the years -9999 to 9999 belong to the first or the last bucket
+/// of these if that takes a calendar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DateRounding {
     interval: DateInterval,
@@ -118,7 +118,7 @@ impl DateRounding {
             (Some((length, first)), _) if self.zone.is_utc() => floor(at, length, first),
             (_, DateInterval::Calendar(unit)) if unit.is_of_days() => {
                 let date = self.local(at).date();
-                first_instant(self.zone.rules(), unit.first_day(date)).min(at.max(earliest()))
+                first_instant(self.zone.rules(), unit.first_day(date))
             }
             (Some((length, _)), _) => self.start_on_clocks(at, length),
             (None, _) => at,
@@ -135,18 +135,18 @@ impl DateRounding {
             .preceding(timestamp(at.saturating_add(1)))
             .next();
         match set.map(|set| set.timestamp().as_millisecond()) {
-            Some(set) if start < set && set <= at => start.max(self.floor_on_clocks(set - 1, length)),
+            Some(set) if start < set && set <= at => {
+                start.max(self.floor_on_clocks(set.saturating_sub(1), length))
+            }
             _ => start,
         }
     }
 
     fn floor_on_clocks(&self, at: i64, length: i64) -> i64 {
         let rules = self.zone.rules();
-        let offset = i64::from(rules.to_offset(timestamp(at)).seconds()) * SECOND;
-        let local = floor(at.saturating_add(offset), length, 0);
-        let civil = timestamp(local).to_zoned(TimeZone::UTC).datetime();
-        let at_offset = |offset: Offset| local - i64::from(offset.seconds()) * SECOND;
-        match rules.to_ambiguous_timestamp(civil).offset() {
+        let local = floor(on_clocks(rules, at), length, 0);
+        let at_offset = |offset: Offset| local.saturating_sub(i64::from(offset.seconds()) * SECOND);
+        match rules.to_ambiguous_timestamp(civil(local)).offset() {
             AmbiguousOffset::Unambiguous { offset } => at_offset(offset),
             AmbiguousOffset::Fold { before, after } => {
                 let second = at_offset(after);
@@ -183,7 +183,7 @@ impl DateRounding {
 
     /// What the clocks of the zone show.
     fn local(&self, at: i64) -> DateTime {
-        self.zone.rules().to_datetime(timestamp(at))
+        civil(on_clocks(self.zone.rules(), at))
     }
 }
 
@@ -237,18 +237,31 @@ fn timestamp(millis: i64) -> Timestamp {
     })
 }
 
-fn earliest() -> i64 {
-    Timestamp::MIN.as_millisecond()
+/// What the clocks show, in milliseconds as if that were universal time.
+fn on_clocks(rules: &TimeZone, at: i64) -> i64 {
+    let offset = i64::from(rules.to_offset(timestamp(at)).seconds()) * SECOND;
+    at.saturating_add(offset)
+}
+
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// Milliseconds of clocks as a date and a time, or the nearest that the calendar has. Timestamps would end a day earlier.
+fn civil(millis: i64) -> DateTime {
+    let beyond = if millis < 0 { DateTime::MIN } else { DateTime::MAX };
+    EPOCH
+        .checked_add(SignedDuration::from_millis(millis))
+        .unwrap_or(beyond)
+}
+
+fn civil_millis(civil: DateTime) -> i64 {
+    // The calendar has fewer than 2^50 milliseconds.
+    i64::try_from(civil.duration_since(EPOCH).as_millis()).unwrap_or(i64::MAX)
 }
 
 /// When the clocks first show this day.
 fn first_instant(rules: &TimeZone, date: Date) -> i64 {
     let midnight = date.at(0, 0, 0, 0);
-    let at_offset = |offset: Offset| {
-        offset
-            .to_timestamp(midnight)
-            .map_or_else(|_| earliest(), Timestamp::as_millisecond)
-    };
+    let at_offset = |offset: Offset| civil_millis(midnight) - i64::from(offset.seconds()) * SECOND;
     match rules.to_ambiguous_timestamp(midnight).offset() {
         AmbiguousOffset::Unambiguous { offset } => at_offset(offset),
         AmbiguousOffset::Fold { before, .. } => at_offset(before),
@@ -379,7 +392,35 @@ mod tests {
         let last = years.round(i64::MAX);
         assert_eq!(last, years.round(last));
         assert_eq!(years.next(last), i64::MAX);
-        assert!(years.round(i64::MIN) <= years.round(earliest()));
+        assert_eq!(years.round(i64::MIN), years.round(i64::MIN + 1));
+        // The last day is one like others.
+        let days = rounding(DateInterval::Calendar(CalendarUnit::Day), "Europe/Paris", 0);
+        starts(&days, "9999-12-30T12:00:00Z", &["9999-12-30T00:00:00.000+01:00"]);
+        let start = days.round(millis("9999-12-31T12:00:00Z"));
+        assert_eq!(start, millis("9999-12-30T23:00:00Z"));
+        assert_eq!(days.next(millis("9999-12-29T23:00:00Z")), start);
+        assert_eq!(days.next(start), i64::MAX);
+    }
+
+    #[test]
+    fn no_offset_and_no_date_is_too_great() {
+        for zone in ["Z", "Europe/Paris", "-12:00"] {
+            for offset in [i64::MAX, i64::MIN, -1, 0] {
+                for interval in [
+                    DateInterval::Fixed(1),
+                    DateInterval::Fixed(i64::MAX),
+                    DateInterval::Calendar(CalendarUnit::Month),
+                    DateInterval::Calendar(CalendarUnit::Hour),
+                ] {
+                    let rounding = rounding(interval, zone, offset);
+                    for at in [i64::MIN, -1, 0, 1, i64::MAX] {
+                        let start = rounding.round(at);
+                        let next = rounding.next(start);
+                        assert!(next > start || next == i64::MAX, "{rounding:?} of {at}");
+                    }
+                }
+            }
+        }
     }
 
     fn any_rounding() -> impl Strategy<Value = DateRounding> {

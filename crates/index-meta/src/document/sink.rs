@@ -11,7 +11,7 @@ use crate::mapping::FieldMapping;
 pub enum FieldValue<'a> {
     /// Full text, to be analyzed.
     Text(&'a str),
-    /// An exact term, before the field's normalizer.
+    /// An exact term, before the field's normalizer; the base64 text of a binary field.
     Keyword(&'a str),
     /// Any integer type.
     Long(i64),
@@ -30,9 +30,9 @@ pub trait FieldSink {
     /// One value of the field at `path`, the full path including a multi-field's name. Called once per value of an array.
     fn field(&mut self, path: &str, mapping: &FieldMapping, value: FieldValue<'_>);
 
-    /// Whether values of the field are to be read; by default those that can be searched or sorted by.
+    /// Whether values of the field are to be read; by default those that can be searched or sorted by, or tell that the field is there.
     fn wants(&self, mapping: &FieldMapping) -> bool {
-        mapping.is_indexed() || mapping.has_doc_values()
+        mapping.tells_existence()
     }
 
     /// A value of the field at `path` was skipped: malformed, or longer than `ignore_above`. What `_ignored` lists.

@@ -39,6 +39,8 @@ pub enum FieldType {
     Date,
     /// An IPv4 or IPv6 address.
     Ip,
+    /// Bytes, as a base64 text. They are in the source only, and nothing can be searched by them but whether they are there.
+    Binary,
 }
 
 impl FieldType {
@@ -57,6 +59,7 @@ impl FieldType {
         Self::Boolean,
         Self::Date,
         Self::Ip,
+        Self::Binary,
     ];
 
     /// The name in mappings.
@@ -76,6 +79,7 @@ impl FieldType {
             Self::Boolean => "boolean",
             Self::Date => "date",
             Self::Ip => "ip",
+            Self::Binary => "binary",
         }
     }
 
@@ -156,6 +160,8 @@ pub struct FieldMapping {
     pub(crate) field_type: FieldType,
     pub(crate) index: bool,
     pub(crate) doc_values: bool,
+    /// Whether a binary field says that it is stored, or has doc values.
+    pub(crate) kept: bool,
     pub(crate) norms: bool,
     /// As set; `None` leaves it to the index.
     pub(crate) coerce: Option<bool>,
@@ -195,10 +201,24 @@ impl FieldMapping {
         self.index
     }
 
-    /// Whether the field has columnar values for sorting; always false for text.
+    /// Whether the field has columnar values for sorting; always false for text and binary fields.
     #[must_use]
     pub fn has_doc_values(&self) -> bool {
         self.doc_values
+    }
+
+    /// Whether the mapping says that the field is stored beside the source. Here it is not, but it can be asked for as if it was.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.parameter("store") == Some(&Value::Bool(true))
+    }
+
+    /// Whether an index can tell which documents have the field, so that its values are looked at.
+    ///
+    /// Source: Elasticsearch does not read a binary field that is not stored and has no doc values.
+    #[must_use]
+    pub fn tells_existence(&self) -> bool {
+        self.index || self.doc_values || self.kept
     }
 
     /// Whether scoring takes the field's length into account.

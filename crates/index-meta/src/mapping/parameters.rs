@@ -45,9 +45,10 @@ pub(crate) struct Parameter {
 
 /// In printing order. Source: the parameters that Elasticsearch's field mappers declare, and which of them it lets a merge change.
 pub(crate) const PARAMETERS: &[Parameter] = &[
-    fixed("index", all, ParameterKind::Boolean { default: true }),
+    fixed("index", not_binary, ParameterKind::Boolean { default: true }),
     fixed("store", all, ParameterKind::Boolean { default: false }),
-    fixed("doc_values", not_text, ParameterKind::Boolean { default: true }),
+    fixed("doc_values", exact, ParameterKind::Boolean { default: true }),
+    fixed("doc_values", binary, ParameterKind::Boolean { default: false }),
     fixed(
         "index_options",
         text,
@@ -101,7 +102,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         },
     ),
     fixed("scaling_factor", scaled_float, ParameterKind::Factor),
-    fixed("null_value", not_text, ParameterKind::FieldValue),
+    fixed("null_value", exact, ParameterKind::FieldValue),
     updatable("meta", all, ParameterKind::Meta),
     updatable("copy_to", all, ParameterKind::Paths),
     fixed("similarity", text_or_keyword, ParameterKind::Only(&["BM25"])),
@@ -168,8 +169,17 @@ fn text(field_type: FieldType) -> bool {
     field_type == FieldType::Text
 }
 
-fn not_text(field_type: FieldType) -> bool {
-    field_type != FieldType::Text
+fn binary(field_type: FieldType) -> bool {
+    field_type == FieldType::Binary
+}
+
+fn not_binary(field_type: FieldType) -> bool {
+    !binary(field_type)
+}
+
+/// Those whose values are compared as they are.
+fn exact(field_type: FieldType) -> bool {
+    !text(field_type) && !binary(field_type)
 }
 
 fn keyword(field_type: FieldType) -> bool {
@@ -193,7 +203,7 @@ fn scaled_float(field_type: FieldType) -> bool {
 }
 
 fn malformable(field_type: FieldType) -> bool {
-    !text_or_keyword(field_type)
+    !text_or_keyword(field_type) && !binary(field_type)
 }
 
 fn dimension(field_type: FieldType) -> bool {

@@ -77,7 +77,7 @@ impl Composition {
     }
 
     /// Puts the name of the index where the names of aliases ask for it.
-    fn name_aliases(&mut self, index: &str) {
+    pub(super) fn name_aliases(&mut self, index: &str) {
         let aliases = std::mem::take(&mut self.aliases);
         self.aliases = aliases
             .into_iter()
@@ -125,13 +125,14 @@ impl Templates {
         Ok(composition)
     }
 
-    /// What the request comes to over the template that applies to it, with the template's name; `None` if none applies.
+    /// What the request comes to over the template that applies to it, with the template's name; `None` if none applies. Without an index template
+    /// these are the legacy templates, with the name of the one that wins.
     ///
     /// # Errors
     /// [`TemplateError::OnlyForDataStreams`]; [`TemplateError::Mapping`] if the mapping of all is nested too deeply.
     pub fn compose_for(&self, new: &NewIndex<'_>) -> Result<Option<(&str, Composition)>, TemplateError> {
         let Some((name, template)) = self.find(new.name, new.is_hidden()) else {
-            return Ok(None);
+            return self.compose_legacy(new);
         };
         if template.data_stream.is_some() {
             return Err(TemplateError::OnlyForDataStreams {

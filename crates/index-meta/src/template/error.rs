@@ -14,6 +14,8 @@ pub enum TemplateKind {
     Component,
     /// A template for indices.
     Index,
+    /// A template for indices of the old kind.
+    Legacy,
 }
 
 impl fmt::Display for TemplateKind {
@@ -21,6 +23,7 @@ impl fmt::Display for TemplateKind {
         formatter.write_str(match self {
             Self::Component => "component template",
             Self::Index => "index template",
+            Self::Legacy => "index_template",
         })
     }
 }
@@ -80,6 +83,22 @@ pub enum TemplateError {
         others: BTreeMap<String, Vec<String>>,
         /// The priority of all of them.
         priority: i64,
+    },
+    /// An index template takes the names that a legacy one is for.
+    #[error(
+        "legacy template [{name}] has index patterns {} matching patterns from existing composable templates [{}] with patterns ({}), use \
+         composable templates (/_index_template) instead",
+        bracketed(.patterns),
+        .others.keys().cloned().collect::<Vec<_>>().join(","),
+        .others.iter().map(|(name, patterns)| format!("{name} => {}", bracketed(patterns))).collect::<Vec<_>>().join(",")
+    )]
+    LegacyOverlap {
+        /// The template's name.
+        name: String,
+        /// Its patterns.
+        patterns: Vec<String>,
+        /// The patterns of the others by their names.
+        others: BTreeMap<String, Vec<String>>,
     },
     /// Component templates are still used.
     #[error(
@@ -183,7 +202,7 @@ impl TemplateError {
         let kind = match self {
             Self::Malformed(_) => ExceptionKind::XContentParse,
             Self::Missing {
-                kind: TemplateKind::Index,
+                kind: TemplateKind::Index | TemplateKind::Legacy,
                 ..
             } => ExceptionKind::IndexTemplateMissing,
             Self::Missing { .. } => ExceptionKind::ResourceNotFound,
@@ -212,7 +231,7 @@ impl From<&TemplateError> for Exception {
 fn missing(kind: TemplateKind, name: &str) -> String {
     match kind {
         TemplateKind::Component => format!("component template matching [{name}] not found"),
-        TemplateKind::Index => format!("index_template [{name}] missing"),
+        TemplateKind::Index | TemplateKind::Legacy => format!("index_template [{name}] missing"),
     }
 }
 

@@ -54,6 +54,31 @@ struct RawIndexTemplate {
     data_stream: Option<RawDataStreamTemplate>,
 }
 
+/// A template of the old kind: what it gives stands beside its patterns.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLegacyTemplate {
+    index_patterns: Option<OneOrMany>,
+    pub(super) order: Option<i32>,
+    pub(super) version: Option<i64>,
+    settings: Option<Value>,
+    mappings: Option<Value>,
+    aliases: Option<BTreeMap<String, RawAlias>>,
+}
+
+impl RawLegacyTemplate {
+    /// The patterns and what the template gives.
+    pub(super) fn into_parts(self) -> Result<(Vec<String>, TemplateContent), TemplateError> {
+        let content = RawContent {
+            settings: self.settings,
+            mappings: self.mappings,
+            aliases: self.aliases,
+        };
+        let patterns = self.index_patterns.map(OneOrMany::into_list).unwrap_or_default();
+        Ok((patterns, content.try_into()?))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawDataStreamTemplate {
@@ -81,7 +106,7 @@ impl OneOrMany {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(what: &str, json: &Value) -> Result<T, TemplateError> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(what: &str, json: &Value) -> Result<T, TemplateError> {
     if !json.is_object() {
         return Err(TemplateError::Malformed(format!(
             "[{what}] must be a JSON object"
@@ -126,7 +151,7 @@ impl TryFrom<RawContent> for TemplateContent {
 }
 
 impl TemplateContent {
-    fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let mut json = Map::new();
         if let Some(settings) = &self.settings {
             json.insert("settings".into(), settings.to_nested_json());
@@ -158,7 +183,7 @@ fn alias_json(alias: &AliasMetadata) -> Value {
     Value::Object(json)
 }
 
-fn put(json: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+pub(super) fn put(json: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         json.insert(name.to_owned(), value.into());
     }

@@ -35,6 +35,36 @@ pub(super) fn overlay(base: &mut Map<String, Value>, over: &Map<String, Value>) 
     Ok(())
 }
 
+/// Lays `over` over `base` as plain JSON, so that a field keeps the parameters of `base` that `over` does not say. Dynamic templates are merged by name.
+///
+/// Source: how Elasticsearch merges the mappings of legacy templates.
+///
+/// # Errors
+/// As [`overlay`].
+pub(super) fn overlay_deeply(
+    base: &mut Map<String, Value>,
+    over: &Map<String, Value>,
+) -> Result<(), MappingError> {
+    const TEMPLATES: &str = "dynamic_templates";
+    let held = base.get(TEMPLATES).and_then(Value::as_array).cloned();
+    overlay_plain(base, over, 1)?;
+    if let (Some(mut merged), Some(Value::Array(new))) = (held, over.get(TEMPLATES)) {
+        let name = |template: &Value| {
+            template
+                .as_object()
+                .and_then(|object| object.keys().next().cloned())
+        };
+        for template in new {
+            match merged.iter_mut().find(|held| name(held) == name(template)) {
+                Some(held) => held.clone_from(template),
+                None => merged.push(template.clone()),
+            }
+        }
+        base.insert(TEMPLATES.to_owned(), Value::Array(merged));
+    }
+    Ok(())
+}
+
 fn too_deep() -> MappingError {
     MappingError::Malformed(format!("a mapping lies more than {MAX_DEPTH} levels deep"))
 }

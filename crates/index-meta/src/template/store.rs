@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::{TemplateError, TemplateKind};
+use super::legacy::LegacyTemplate;
 use super::model::{ComponentTemplate, IndexTemplate};
 use super::pattern::{is_match_all, matches_wildcard, overlap};
 use super::validate;
@@ -13,6 +14,7 @@ use super::validate;
 pub struct Templates {
     component: BTreeMap<String, Arc<ComponentTemplate>>,
     index: BTreeMap<String, Arc<IndexTemplate>>,
+    legacy: BTreeMap<String, Arc<LegacyTemplate>>,
 }
 
 impl Templates {
@@ -21,8 +23,13 @@ impl Templates {
     pub fn from_parts(
         component: BTreeMap<String, Arc<ComponentTemplate>>,
         index: BTreeMap<String, Arc<IndexTemplate>>,
+        legacy: BTreeMap<String, Arc<LegacyTemplate>>,
     ) -> Self {
-        Self { component, index }
+        Self {
+            component,
+            index,
+            legacy,
+        }
     }
 
     /// Component templates by name.
@@ -35,6 +42,16 @@ impl Templates {
     #[must_use]
     pub fn index_templates(&self) -> &BTreeMap<String, Arc<IndexTemplate>> {
         &self.index
+    }
+
+    /// Legacy templates by name.
+    #[must_use]
+    pub fn legacy_templates(&self) -> &BTreeMap<String, Arc<LegacyTemplate>> {
+        &self.legacy
+    }
+
+    pub(super) fn legacy_mut(&mut self) -> &mut BTreeMap<String, Arc<LegacyTemplate>> {
+        &mut self.legacy
     }
 
     /// The template that applies to a new index. A global one does not apply to a hidden index.
@@ -242,7 +259,7 @@ impl Templates {
     }
 }
 
-fn refuse_existing(kind: TemplateKind, name: &str, refused: bool) -> Result<(), TemplateError> {
+pub(super) fn refuse_existing(kind: TemplateKind, name: &str, refused: bool) -> Result<(), TemplateError> {
     if refused {
         let name = name.to_owned();
         return Err(TemplateError::Exists { kind, name });
@@ -251,7 +268,7 @@ fn refuse_existing(kind: TemplateKind, name: &str, refused: bool) -> Result<(), 
 }
 
 /// Source: one name may be a pattern; of several each must exist.
-fn chosen<'a>(
+pub(super) fn chosen<'a>(
     all: impl Iterator<Item = &'a String>,
     kind: TemplateKind,
     names: &[&str],

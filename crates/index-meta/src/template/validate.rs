@@ -1,6 +1,7 @@
 //! What is checked when a template is put.
 
 use super::error::{TemplateError, TemplateKind, numbered};
+use super::legacy::LegacyTemplate;
 use super::model::{ComponentTemplate, IndexTemplate, TemplateContent};
 use super::store::Templates;
 use crate::mapping::Mapping;
@@ -76,6 +77,37 @@ pub(super) fn index_template(name: &str, template: &IndexTemplate) -> Result<(),
     check_bytes(TemplateKind::Index, name, bytes)
 }
 
+/// What is wrong with a legacy template.
+pub(super) fn legacy_template(name: &str, template: &LegacyTemplate) -> Result<(), TemplateError> {
+    let mut problems = name_problems(name);
+    let count = template.index_patterns.len();
+    if count == 0 {
+        problems.push("index patterns are missing".to_owned());
+    }
+    if count > MAX_PATTERNS {
+        problems.push(format!(
+            "[index_patterns] has [{count}] entries, but at most [{MAX_PATTERNS}] are allowed"
+        ));
+    }
+    for pattern in &template.index_patterns {
+        problems.extend(pattern_problems(pattern));
+    }
+    problems.extend(settings_problems(&template.content));
+    refuse(name, &problems)?;
+    if let Some(mappings) = &template.content.mappings {
+        Mapping::from_json(mappings)?;
+    }
+    let mut aliases = template.content.aliases.iter().flatten();
+    if let Some((alias, _)) = aliases.find(|(alias, _)| template.index_patterns.contains(alias)) {
+        return Err(TemplateError::AliasIsPattern {
+            alias: alias.clone(),
+            patterns: template.index_patterns.clone(),
+        });
+    }
+    let bytes = template.to_json().to_string().len();
+    check_bytes(TemplateKind::Legacy, name, bytes)
+}
+
 /// Checks that a template and its components in `templates` go together.
 pub(super) fn composition(
     templates: &Templates,
@@ -112,9 +144,11 @@ pub(super) fn composition(
 /// Checks how many templates there are, and how large they are together.
 pub(super) fn sizes(templates: &Templates) -> Result<(), TemplateError> {
     let (components, indices) = (templates.component_templates(), templates.index_templates());
+    let legacy = templates.legacy_templates();
     for (kind, count) in [
         (TemplateKind::Component, components.len()),
         (TemplateKind::Index, indices.len()),
+        (TemplateKind::Legacy, legacy.len()),
     ] {
         if count > MAX_TEMPLATES {
             return Err(TemplateError::Limit(format!(
@@ -124,8 +158,10 @@ pub(super) fn sizes(templates: &Templates) -> Result<(), TemplateError> {
     }
     let of_components = components.values().map(|template| template.to_json());
     let of_indices = indices.values().map(|template| template.to_json());
+    let of_legacy = legacy.values().map(|template| template.to_json());
     let bytes: usize = of_components
         .chain(of_indices)
+        .chain(of_legacy)
         .map(|json| json.to_string().len())
         .sum();
     if bytes > MAX_TOTAL_BYTES {

@@ -106,7 +106,8 @@ fn dynamic_is_inherited_and_can_be_overridden() {
 #[test]
 fn documents_that_do_not_fit_are_refused_by_name_and_value() {
     let mapping = mapping(&json!({"properties": {
-        "n": {"type": "integer"}, "d": {"type": "date"}, "o": {"properties": {"x": {"type": "boolean"}}}, "k": {"type": "keyword"}
+        "n": {"type": "integer"}, "d": {"type": "date"}, "o": {"properties": {"x": {"type": "boolean"}}}, "k": {"type": "keyword"},
+        "b": {"type": "binary", "store": true}
     }}));
     let immense = format!(r#"{{"k": "{}"}}"#, "x".repeat(40_000));
     for (source, part) in [
@@ -123,6 +124,10 @@ fn documents_that_do_not_fit_are_refused_by_name_and_value() {
         (r#"{"n": {"x": 1}}"#, r#"'{"x": 1}'"#),
         (r#"{"n": 3000000000}"#, "[n]"),
         (r#"{"d": "tomorrow"}"#, "[d] of type [date]"),
+        (
+            r#"{"b": "no base64"}"#,
+            "[b] of type [binary]. Preview of field's value: 'no base64'",
+        ),
         (r#"{"o": 5}"#, "object mapping for [o]"),
         (r#"{"o": [{"x": true}, "s"]}"#, "concrete value: 's'"),
         (r#"{"o.x": 1}"#, "[o.x] of type [boolean]"),

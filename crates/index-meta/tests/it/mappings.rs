@@ -15,6 +15,7 @@ fn every_kind_of_parameter_is_printed_back() {
         "numeric_detection": true,
         "_routing": {"required": true},
         "properties": {
+            "bytes": {"type": "binary", "store": true, "doc_values": true},
             "at": {"type": "date", "format": "epoch_second||yyyy", "ignore_malformed": true, "null_value": "1970"},
             "empty": {"type": "object"},
             "flag": {"type": "boolean", "doc_values": false},
@@ -30,7 +31,7 @@ fn every_kind_of_parameter_is_printed_back() {
     let mapping = mapping(&printed);
     assert_eq!(mapping.to_json(), printed);
     assert!(mapping.is_routing_required());
-    assert_eq!(mapping.fields().len(), 8);
+    assert_eq!(mapping.fields().len(), 9);
     let name = mapping.field("name").expect("a field");
     assert_eq!(
         (name.analyzer(), name.search_analyzer(), name.has_norms()),
@@ -42,6 +43,8 @@ fn every_kind_of_parameter_is_printed_back() {
         (raw.field_type(), raw.path(), raw.ignore_above()),
         (FieldType::Keyword, "name.raw", Some(256))
     );
+    let bytes = mapping.field("bytes").expect("a field");
+    assert!(bytes.tells_existence() && !bytes.is_indexed() && !bytes.has_doc_values());
     for absent in ["items", "items.n.x", "name.raw.x", "", "nothing"] {
         assert!(mapping.field(absent).is_none(), "{absent}");
     }
@@ -132,6 +135,10 @@ fn what_is_not_honoured_is_refused() {
         (field(json!({"type": "long", "null_value": "x"})), "[null_value]"),
         (field(json!({"type": "long", "null_value": ""})), "[null_value]"),
         (field(json!({"type": "date", "format": "QQ"})), "[QQ]"),
+        (
+            field(json!({"type": "binary", "index": true})),
+            "unknown parameter [index]",
+        ),
         (
             field(json!({"type": "scaled_float"})),
             "misses required parameter [scaling_factor]",

@@ -5,7 +5,7 @@ use es_exception::ExceptionKind;
 use index_meta::AliasMetadata;
 use indices::{Origin, RefreshPolicy, SearchOptions};
 use serde_json::json;
-use shard::{Query, SearchRequest};
+use shard::{Counting, Query, SearchRequest};
 
 use crate::node::{Node, create, index, three_shards};
 
@@ -66,7 +66,7 @@ async fn the_page_is_merged_over_shards_and_indices() {
     let query = Query::from_json(&json!({"range": {"n": {"gte": 10}}})).unwrap();
     let counted = node
         .indices
-        .count("*", query, None, &SearchOptions::default())
+        .count("*", Counting::of(query), &SearchOptions::default())
         .await
         .unwrap();
     assert_eq!(

@@ -12,7 +12,7 @@ use super::index_metadata::aliases;
 use super::targets;
 use crate::call::Call;
 use crate::date_math_names::resolve_names;
-use crate::json_body::{kind_of, refuse_rest, take_bool, take_object, take_string, wrong};
+use crate::json_body::{kind_of, refuse_rest, take_bool, take_object, take_text, wrong};
 use crate::params::split_list;
 use crate::reply::Reply;
 use crate::wildcard::matches;
@@ -222,19 +222,36 @@ fn is_wanted(names: &[&str], alias: &str) -> bool {
     wanted
 }
 
-/// The names without a star that are an alias of none of the indices.
+/// The names that are an alias of none of the indices, in order; patterns need not match anything.
 fn missing_names<'a, I: AsRef<IndexMetadata>>(indices: &[I], names: &[&'a str]) -> Vec<&'a str> {
-    let concrete = names
-        .iter()
-        .filter(|name| !name.contains('*') && !name.starts_with('-') && **name != "_all");
-    concrete
-        .filter(|name| {
-            indices
-                .iter()
-                .all(|index| !index.as_ref().aliases.contains_key(**name))
-        })
-        .copied()
-        .collect()
+    let is_alias = |name: &&str| {
+        indices
+            .iter()
+            .any(|index| index.as_ref().aliases.contains_key(*name))
+    };
+    let mut missing: Vec<&str> = asked_for(names).filter(|name| !is_alias(name)).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    missing
+}
+
+/// The names that stand for themselves, and that no exclusion takes away again.
+///
+/// Source: a minus excludes only behind the first pattern. Before that it begins a name, which no alias can have.
+fn asked_for<'n, 'a>(names: &'n [&'a str]) -> impl Iterator<Item = &'a str> + 'n {
+    let first_pattern = names.iter().position(|name| name.contains('*'));
+    let first_pattern = first_pattern.unwrap_or(names.len());
+    let excluded = move |place: usize, name: &str| {
+        let behind = names.iter().skip(first_pattern.max(place + 1));
+        let mut patterns = behind.filter_map(|other| other.strip_prefix('-'));
+        patterns.any(|pattern| pattern == "_all" || matches(pattern, name))
+    };
+    let each = names.iter().copied().enumerate();
+    each.filter(move |(place, name)| {
+        let excludes = *place > first_pattern && name.starts_with('-');
+        !(name.contains('*') || *name == "_all" || excludes || excluded(*place, name))
+    })
+    .map(|(_, name)| name)
 }
 
 fn take_names(fields: &mut Map<String, Value>, one: &str, many: &str) -> Result<Vec<String>, Exception> {
@@ -267,11 +284,11 @@ fn take_names(fields: &mut Map<String, Value>, one: &str, many: &str) -> Result<
 
 /// The metadata of an alias in a body; `routing` stands for both kinds of routing.
 pub(crate) fn take_metadata(fields: &mut Map<String, Value>) -> Result<AliasMetadata, Exception> {
-    let routing = take_string(fields, "routing")?;
+    let routing = take_text(fields, "routing")?;
     Ok(AliasMetadata {
         filter: take_object(fields, "filter")?.map(Value::Object),
-        index_routing: take_string(fields, "index_routing")?.or_else(|| routing.clone()),
-        search_routing: take_string(fields, "search_routing")?.or(routing),
+        index_routing: take_text(fields, "index_routing")?.or_else(|| routing.clone()),
+        search_routing: take_text(fields, "search_routing")?.or(routing),
         is_write_index: take_bool(fields, "is_write_index")?,
         is_hidden: take_bool(fields, "is_hidden")?,
     })
@@ -297,9 +314,24 @@ mod tests {
     }
 
     #[test]
+    fn names_are_asked_for_unless_they_are_patterns_or_excluded() {
+        for (names, expected) in [
+            (&["b", "a"][..], &["b", "a"][..]),
+            (&["_all", "a*", "b"], &["b"]),
+            (&["-a", "a*", "-b"], &["-a"]),
+            (&["-a", "-x", "a*", "-b"], &["-a", "-x"]),
+            (&["-x", "-x*", "-y"], &["-x"]),
+            (&["a", "b", "-a*", "-b"], &[]),
+            (&["a", "-_all", "b*"], &["a", "-_all"]),
+            (&["a", "b*", "-_all"], &[]),
+        ] {
+            assert_eq!(asked_for(names).collect::<Vec<_>>(), expected, "{names:?}");
+        }
+    }
+
+    #[test]
     fn routing_stands_for_both_kinds() {
-        let Value::Object(mut fields) =
-            json!({"routing": "r", "search_routing": "s", "is_write_index": true})
+        let Value::Object(mut fields) = json!({"routing": 7, "search_routing": "s", "is_write_index": true})
         else {
             panic!("an object")
         };
@@ -309,7 +341,7 @@ mod tests {
                 metadata.index_routing.as_deref(),
                 metadata.search_routing.as_deref()
             ),
-            (Some("r"), Some("s"))
+            (Some("7"), Some("s"))
         );
         assert_eq!(metadata.is_write_index, Some(true));
         assert!(fields.is_empty());

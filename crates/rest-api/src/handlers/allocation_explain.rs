@@ -11,6 +11,7 @@ use super::shard_table::{ShardState, shard_table};
 use crate::call::Call;
 use crate::json_body::{refuse_rest, take_string, wrong};
 use crate::reply::Reply;
+use crate::units::iso_millis;
 
 /// One copy of a shard.
 struct Copy {
@@ -28,7 +29,7 @@ struct Copy {
 /// Source: elasticsearch-specification, `cluster/allocation_explain`.
 pub(crate) async fn explain(call: Call) -> Result<Reply, Exception> {
     call.params.flag("include_yes_decisions", false)?;
-    call.params.flag("include_disk_info", false)?;
+    let with_disk = call.params.flag("include_disk_info", false)?;
     let copy = match call.object()?.filter(|body| !body.is_empty()) {
         None => unassigned(&call)?.ok_or_else(|| {
             Exception::illegal_argument(
@@ -52,7 +53,38 @@ pub(crate) async fn explain(call: Call) -> Result<Reply, Exception> {
         }
     };
     let node = call.state.cluster().local_node();
-    Reply::ok(&explained(&copy, &node))
+    let mut object = explained(&copy, &node);
+    if with_disk {
+        object["cluster_info"] = disk_info(&call, &node).await?;
+    }
+    Reply::ok(&object)
+}
+
+/// How full the disk of the node is. There is one directory for all shards, so that the most and the least free ones are the same.
+async fn disk_info(call: &Call, node: &NodeMetadata) -> Result<Value, Exception> {
+    let (path, usage) = call.state.indices().disk_usage().await?;
+    let (total, free) = (usage.total.get(), usage.available.get());
+    let used = total.saturating_sub(free);
+    let percent = |part: u64| match total {
+        0 => 0.0,
+        total => (1000.0 * part as f64 / total as f64).round() / 10.0,
+    };
+    let disk = json!({
+        "path": path.display().to_string(),
+        "total_bytes": total,
+        "used_bytes": used,
+        "free_bytes": free,
+        "free_disk_percent": percent(free),
+        "used_disk_percent": percent(used),
+    });
+    let of_node = json!({"node_name": node.name, "least_available": disk, "most_available": disk});
+    Ok(json!({
+        "nodes": {node.id.to_string(): of_node},
+        "shard_sizes": {},
+        "shard_data_set_sizes": {},
+        "shard_paths": {},
+        "reserved_sizes": [],
+    }))
 }
 
 fn copy_of(call: &Call, index: &Arc<IndexMetadata>, shard: usize, primary: bool, state: ShardState) -> Copy {
@@ -128,8 +160,11 @@ fn explained(copy: &Copy, node: &NodeMetadata) -> Value {
     };
     if !copy.primary {
         object["current_state"] = "unassigned".into();
-        object["unassigned_info"] =
-            json!({"reason": "INDEX_CREATED", "last_allocation_status": "no_attempt"});
+        object["unassigned_info"] = json!({
+            "reason": "INDEX_CREATED",
+            "at": iso_millis(copy.index.creation_date),
+            "last_allocation_status": "no_attempt",
+        });
         object["can_allocate"] = "no".into();
         object["allocate_explanation"] =
             "a cluster is one node here, which holds the primary: set [index.number_of_replicas] to 0".into();

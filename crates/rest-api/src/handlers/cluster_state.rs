@@ -1,11 +1,13 @@
-//! `GET /_cluster/state`: version, nodes and metadata. Routing is not printed: every shard is where its index is.
+//! `GET /_cluster/state`: version, nodes, blocks, metadata and where the copies of shards are.
 
-use cluster::{ClusterState, IndexMetadata, IndexState};
+use std::sync::Arc;
+
+use cluster::{ClusterState, IndexMetadata, IndexState, blocks_of};
 use es_exception::Exception;
 use serde_json::{Map, Value, json};
 
 use super::index_metadata::all_settings;
-use super::targets;
+use super::{routing, targets};
 use crate::call::Call;
 use crate::params::split_list;
 use crate::reply::Reply;
@@ -68,7 +70,7 @@ pub(crate) async fn state(call: Call) -> Result<Reply, Exception> {
         );
     }
     if wants("blocks") {
-        answer.insert("blocks".to_owned(), json!({}));
+        answer.insert("blocks".to_owned(), blocks(&indices));
     }
     if wants("nodes") {
         answer.insert("nodes".to_owned(), nodes(&state));
@@ -84,14 +86,48 @@ pub(crate) async fn state(call: Call) -> Result<Reply, Exception> {
                 "cluster_uuid": state.cluster_uuid,
                 "cluster_uuid_committed": true,
                 "version": state.metadata_version,
-                "templates": {},
+                "templates": templates(&state),
                 "indices": printed,
                 "data_stream": {"data_stream": data_streams(&state), "data_stream_aliases": {}},
                 "index-graveyard": {"tombstones": []},
             }),
         );
     }
+    if wants("routing_table") || wants("routing_nodes") {
+        let node = call.state.cluster().local_node();
+        let copies: Vec<_> = indices
+            .iter()
+            .map(|index| (index.name.clone(), routing::copies(&call, index, &node)))
+            .collect();
+        if wants("routing_table") {
+            answer.insert("routing_table".to_owned(), routing::table(&copies));
+        }
+        if wants("routing_nodes") {
+            answer.insert("routing_nodes".to_owned(), routing::by_node(&copies, &node));
+        }
+    }
     Reply::ok(&answer)
+}
+
+/// Source: a cluster without blocks shows an empty object.
+fn blocks(indices: &[Arc<IndexMetadata>]) -> Value {
+    let mut blocked = Map::new();
+    for index in indices {
+        let blocks: Map<String, Value> = blocks_of(index)
+            .map(|block| {
+                let levels: Vec<&str> = block.levels.iter().map(|level| level.name()).collect();
+                let printed = json!({"description": block.description, "retryable": false, "levels": levels});
+                (block.id.to_string(), printed)
+            })
+            .collect();
+        if !blocks.is_empty() {
+            blocked.insert(index.name.clone(), blocks.into());
+        }
+    }
+    if blocked.is_empty() {
+        return json!({});
+    }
+    json!({ "indices": blocked })
 }
 
 fn nodes(state: &ClusterState) -> Value {
@@ -109,6 +145,16 @@ fn nodes(state: &ClusterState) -> Value {
             .nodes
             .iter()
             .map(|(id, node)| (id.to_string(), one(node)))
+            .collect(),
+    )
+}
+
+/// Those of the old kind, as Elasticsearch shows them here.
+fn templates(state: &ClusterState) -> Value {
+    let templates = state.templates.legacy_templates().iter();
+    Value::Object(
+        templates
+            .map(|(name, template)| (name.clone(), template.to_json()))
             .collect(),
     )
 }

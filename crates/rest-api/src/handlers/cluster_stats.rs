@@ -7,6 +7,7 @@ use shard::ShardStats;
 
 use super::cluster_health::{Status, status};
 use super::node_filter::{ROLES, selected};
+use super::nodes::{BUILD_FLAVOR, BUILD_TYPE};
 use super::shard_table::shard_table;
 use super::stats::sections;
 use crate::call::Call;
@@ -84,10 +85,14 @@ async fn of_nodes(call: &Call, nodes: usize, human: bool) -> Result<Value, Excep
         ("coordinating_only".to_owned(), 0.into()),
     ]);
     count.extend(ROLES.map(|role| (role.to_owned(), nodes.into())));
-    let mut object = json!({"count": count, "versions": [], "plugins": []});
+    let mut object =
+        json!({"count": count, "versions": [], "plugins": [], "discovery_types": {}, "packaging_types": []});
     if nodes == 0 {
         return Ok(object);
     }
+    // Source: Elasticsearch's name of a node that looks for no others.
+    object["discovery_types"] = json!({"single-node": nodes});
+    object["packaging_types"] = json!([{"flavor": BUILD_FLAVOR, "type": BUILD_TYPE, "count": nodes}]);
     object["versions"] = json!([call.state.config().version_number]);
     let mut os = system::os();
     os.remove("cpu");

@@ -38,7 +38,8 @@ pub(crate) fn take_new_index(
     what: &str,
 ) -> Result<CreateIndex, Exception> {
     let settings = take_object(&mut body, "settings")?.map_or(Value::Null, Value::Object);
-    let mappings = take_object(&mut body, "mappings")?.map(Value::Object);
+    let mappings = take_object(&mut body, "mappings")?;
+    mappings.as_ref().map_or(Ok(()), refuse_typed)?;
     let mut aliases = BTreeMap::new();
     for (name, fields) in take_object(&mut body, "aliases")?.unwrap_or_default() {
         let Value::Object(mut fields) = fields else {
@@ -52,22 +53,31 @@ pub(crate) fn take_new_index(
     Ok(CreateIndex {
         name,
         settings,
-        mappings,
+        mappings: mappings.map(Value::Object),
         aliases,
     })
+}
+
+/// Refuses a mapping of a new index or of a template that stands under the name of a type.
+pub(super) fn refuse_typed(mapping: &Map<String, Value>) -> Result<(), Exception> {
+    if !is_typed(mapping) {
+        return Ok(());
+    }
+    Err(Exception::illegal_argument(
+        "The mapping definition cannot be nested under a type [_doc] unless include_type_name is set to true.",
+    ))
+}
+
+/// Whether a mapping stands under the name of a type, as it did before there were none.
+fn is_typed(mapping: &Map<String, Value>) -> bool {
+    mapping.len() == 1 && mapping.contains_key("_doc")
 }
 
 /// `DELETE /{index}`.
 pub(crate) async fn delete_index(call: Call) -> Result<Reply, Exception> {
     check_active_shards(&call)?;
     refuse_wildcards(&call)?;
-    let options = targets::options(
-        &call,
-        ResolveOptions {
-            allow_no_indices: false,
-            ..ResolveOptions::DELETE
-        },
-    )?;
+    let options = targets::options(&call, ResolveOptions::DELETE)?;
     call.state.indices().delete_index(call.index(), &options).await?;
     call.acknowledged()
 }
@@ -109,7 +119,13 @@ pub(crate) async fn close_index(call: Call) -> Result<Reply, Exception> {
 /// `PUT|POST /{index}/_mapping`.
 pub(crate) async fn put_mapping(call: Call) -> Result<Reply, Exception> {
     check_active_shards(&call)?;
-    let mapping = Value::Object(call.required_object()?);
+    let mapping = call.required_object()?;
+    if is_typed(&mapping) {
+        return Err(Exception::illegal_argument(
+            "Types cannot be provided in put mapping requests, unless the include_type_name parameter is set to true.",
+        ));
+    }
+    let mapping = Value::Object(mapping);
     if call.params.flag("write_index_only", false)? {
         call.state
             .indices()
@@ -158,8 +174,13 @@ pub(crate) async fn refresh(call: Call) -> Result<Reply, Exception> {
 
 /// `GET|POST /_flush` and `/{index}/_flush`.
 pub(crate) async fn flush(call: Call) -> Result<Reply, Exception> {
-    call.params.flag("force", false)?;
-    call.params.flag("wait_if_ongoing", true)?;
+    // Source: a flush waits for another one here, whatever the request says; one that is forced must.
+    if call.params.flag("force", false)? & !call.params.flag("wait_if_ongoing", true)? {
+        return Err(Exception::new(
+            ExceptionKind::ActionRequestValidation,
+            "Validation Failed: 1: wait_if_ongoing must be true for a force flush;",
+        ));
+    }
     let options = targets::options(&call, ResolveOptions::OPEN)?;
     let summary = call.state.indices().flush(call.index(), &options).await?;
     Reply::ok(&json!({"_shards": shards(&summary, false)}))
@@ -204,7 +225,7 @@ pub(crate) async fn force_merge(call: Call) -> Result<Reply, Exception> {
 }
 
 /// Source: `action.destructive_requires_name`, true by default.
-fn refuse_wildcards(call: &Call) -> Result<(), Exception> {
+pub(super) fn refuse_wildcards(call: &Call) -> Result<(), Exception> {
     let allowed = call
         .state
         .cluster()

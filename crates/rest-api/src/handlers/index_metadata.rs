@@ -9,6 +9,7 @@ use super::targets;
 use crate::call::Call;
 use crate::params::split_list;
 use crate::reply::Reply;
+use crate::units::iso_millis;
 use crate::wildcard::matches;
 
 /// `GET /{index}`: aliases, mappings and settings.
@@ -34,7 +35,8 @@ pub(crate) async fn get_index(call: Call) -> Result<Reply, Exception> {
             object.insert("mappings".to_owned(), index.mapping.to_json());
         }
         if wants("setting") {
-            object.insert("settings".to_owned(), print_settings(&all_settings(&index), flat));
+            let settings = shown_settings(&call, &index)?;
+            object.insert("settings".to_owned(), print_settings(&settings, flat));
             if with_defaults {
                 object.insert(
                     "defaults".to_owned(),
@@ -105,7 +107,10 @@ pub(crate) async fn get_settings(call: Call) -> Result<Reply, Exception> {
     let mut answer = Map::new();
     for index in targets::any_state(&call)? {
         let mut settings = Settings::new();
-        for (key, value) in all_settings(&index).iter().filter(|(key, _)| wanted(key)) {
+        for (key, value) in shown_settings(&call, &index)?
+            .iter()
+            .filter(|(key, _)| wanted(key))
+        {
             settings.insert_value(key, value.clone());
         }
         if settings.is_empty() {
@@ -136,6 +141,19 @@ pub(crate) fn all_settings(index: &IndexMetadata) -> Settings {
         }
     }
     settings
+}
+
+/// The settings of an index, with those that are for people when the request asks for them.
+fn shown_settings(call: &Call, index: &IndexMetadata) -> Result<Settings, Exception> {
+    let mut settings = all_settings(index);
+    if call.human()? {
+        settings.insert("index.creation_date_string", iso_millis(index.creation_date));
+        if let Some(created) = settings.get_str("index.version.created").map(str::to_owned) {
+            // Source: the number stands for itself where no release has it.
+            settings.insert("index.version.created_string", created);
+        }
+    }
+    Ok(settings)
 }
 
 /// What holds for the settings that the index does not have. Those without a default are left out, lists are empty then.

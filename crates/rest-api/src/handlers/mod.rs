@@ -3,6 +3,7 @@
 pub(crate) mod aliases;
 pub(crate) mod allocation_explain;
 pub(crate) mod analyze;
+pub(crate) mod blocks;
 pub(crate) mod by_query;
 pub(crate) mod cache;
 pub(crate) mod cat;
@@ -26,6 +27,7 @@ pub(crate) mod resolve;
 pub(crate) mod resolve_cluster;
 pub(crate) mod rollover;
 pub(crate) mod root;
+mod routing;
 pub(crate) mod search;
 pub(crate) mod search_shards;
 pub(crate) mod segments;

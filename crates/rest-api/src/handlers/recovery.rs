@@ -7,7 +7,7 @@ use ccr::{RecoveryStage, ShardRecoveryStatus};
 use cluster::NodeMetadata;
 use es_exception::Exception;
 use indices::ResolveOptions;
-use oplog::UnixMillis;
+use oplog::{ShardId, UnixMillis};
 use serde_json::{Value, json};
 
 use crate::call::Call;
@@ -100,6 +100,58 @@ fn shard(status: &ShardRecoveryStatus, node: &NodeMetadata, now: UnixMillis, hum
         shard["index"]["target_throttle_time"] = human_millis(millis(status.target_throttle_time)).into();
     }
     shard
+}
+
+/// The copies of shards to and from this node, as stats count them.
+pub(crate) struct Recoveries {
+    sources: Vec<ShardId>,
+    /// With the time for which each was held back, and whether it goes on.
+    targets: Vec<(ShardId, Duration, bool)>,
+}
+
+impl Recoveries {
+    /// Those of now; those done count with their time.
+    ///
+    /// # Errors
+    /// None in a state that holds together.
+    pub(crate) fn now(call: &Call) -> Result<Self, Exception> {
+        let options = ResolveOptions {
+            expand_hidden: true,
+            ..ResolveOptions::METADATA
+        };
+        let ccr = call.state.ccr();
+        let state = call.state.cluster().state();
+        let target = |status: ShardRecoveryStatus| {
+            let index = state.index(&status.index)?;
+            let shard = ShardId::new(index.uuid.clone(), status.shard);
+            let goes_on = status.stage != RecoveryStage::Done;
+            Some((shard, status.target_throttle_time, goes_on))
+        };
+        Ok(Self {
+            sources: ccr.leader_side().sessions().shards(),
+            targets: ccr
+                .recoveries("_all", &options)?
+                .into_iter()
+                .filter_map(target)
+                .collect(),
+        })
+    }
+
+    /// The section `recovery` of the shards that `belongs` names.
+    pub(crate) fn section(&self, belongs: impl Fn(&ShardId) -> bool, human: bool) -> Value {
+        let sources = self.sources.iter().filter(|shard| belongs(shard)).count();
+        let targets = self.targets.iter().filter(|(shard, ..)| belongs(shard));
+        let throttled: Duration = targets.clone().map(|(_, throttled, _)| *throttled).sum();
+        let mut section = json!({
+            "current_as_source": sources,
+            "current_as_target": targets.filter(|(.., goes_on)| *goes_on).count(),
+            "throttle_time_in_millis": millis(throttled),
+        });
+        if human {
+            section["throttle_time"] = human_millis(millis(throttled)).into();
+        }
+        section
+    }
 }
 
 /// The name that Elasticsearch gives the snapshots of a leader.

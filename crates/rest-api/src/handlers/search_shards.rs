@@ -5,6 +5,7 @@ use es_exception::Exception;
 use indices::{ResolveOptions, SearchOptions, SearchedShard};
 use serde_json::{Map, Value, json};
 
+use super::routing::allocation_id;
 use super::shard_table::shard_table;
 use super::targets;
 use crate::call::Call;
@@ -22,10 +23,14 @@ pub(crate) async fn search_shards(call: Call) -> Result<Reply, Exception> {
     let mut indices = Map::new();
     for shard in &searched {
         indices.entry(shard.index.name.clone()).or_insert_with(|| {
-            shard
-                .filter
-                .as_ref()
-                .map_or_else(|| json!({}), |filter| json!({"filter": filter}))
+            let mut object = json!({});
+            if !shard.aliases.is_empty() {
+                object["aliases"] = json!(shard.aliases);
+            }
+            if let Some(filter) = &shard.filter {
+                object["filter"] = filter.clone();
+            }
+            object
         });
     }
     let groups: Vec<Value> = searched.iter().map(|shard| group(&call, shard, &node)).collect();
@@ -54,6 +59,6 @@ fn group(call: &Call, shard: &SearchedShard, node: &NodeMetadata) -> Value {
         "relocating_node": Value::Null,
         "shard": shard.shard,
         "index": shard.index.name,
-        "allocation_id": {"id": format!("{}-{}", shard.index.uuid, shard.shard)},
+        "allocation_id": allocation_id(&shard.index, place),
     }])
 }

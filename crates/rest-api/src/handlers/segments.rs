@@ -1,7 +1,9 @@
 //! `GET /_segments`: the segments of the search views.
 
+use std::collections::BTreeMap;
+
 use es_exception::Exception;
-use indices::ResolveOptions;
+use indices::{IndexSegments, ResolveOptions};
 use serde_json::{Map, Value, json};
 
 use super::targets;
@@ -71,4 +73,32 @@ pub(crate) async fn segments(call: Call) -> Result<Reply, Exception> {
         header["failures"] = Value::Array(failures);
     }
     Reply::ok(&json!({"_shards": header, "indices": indices}))
+}
+
+/// The files of segments by the endings of their names: `file_sizes` of the section `segments` of stats. Shards that cannot tell are left out.
+///
+/// Source: elasticsearch-specification, `_types/Stats.ts` (`SegmentsStats`).
+pub(super) fn file_sizes<'a>(indices: impl Iterator<Item = &'a IndexSegments>) -> Value {
+    let mut sizes: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    let shards = indices.flat_map(|index| &index.shards);
+    for segment in shards
+        .filter_map(|(_, segments)| segments.as_ref().ok())
+        .flatten()
+    {
+        for (ending, size) in &segment.files {
+            sizes.entry(ending).or_default().push(size.get());
+        }
+    }
+    let printed = sizes.into_iter().map(|(ending, sizes)| {
+        let (count, sum) = (sizes.len() as u64, sizes.iter().sum::<u64>());
+        let size = json!({
+            "size_in_bytes": sum,
+            "min_size_in_bytes": sizes.iter().min(),
+            "max_size_in_bytes": sizes.iter().max(),
+            "average_size_in_bytes": sum.checked_div(count),
+            "count": count,
+        });
+        (ending.to_owned(), size)
+    });
+    Value::Object(printed.collect())
 }

@@ -2,18 +2,22 @@
 
 use es_exception::Exception;
 use indices::{IndexStats, ResolveOptions, ShardStatus};
+use oplog::ShardId;
 use serde_json::{Map, Value, json};
 use shard::ShardStats;
 
 use super::ccr::seq_no;
+use super::recovery::Recoveries;
+use super::segments::file_sizes;
+use super::shard_table::shard_table;
 use super::targets;
 use crate::call::Call;
 use crate::params::split_list;
 use crate::reply::Reply;
-use crate::units::human_bytes;
+use crate::units::{human_bytes, human_millis};
 
 /// The sections of the answer that a request may name.
-pub(crate) const METRICS: [&str; 16] = [
+pub(crate) const METRICS: [&str; 17] = [
     "_all",
     "docs",
     "store",
@@ -25,6 +29,7 @@ pub(crate) const METRICS: [&str; 16] = [
     "flush",
     "warmer",
     "query_cache",
+    "request_cache",
     "fielddata",
     "completion",
     "segments",
@@ -60,6 +65,13 @@ pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
         },
     )?;
     let indices = call.state.indices().stats(call.index(), &options).await?;
+    // Asked for by name only, since the files of all shards are looked at.
+    let with_files = wants("segments") && call.params.flag("include_segment_file_sizes", false)?;
+    let segments = match with_files {
+        true => call.state.indices().segments(call.index(), &options).await?,
+        false => Vec::new(),
+    };
+    let recoveries = Recoveries::now(&call)?;
     let node = call.state.cluster().local_node_id().to_string();
     let mut all = Vec::new();
     let mut by_index = Map::new();
@@ -70,9 +82,19 @@ pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
             .iter()
             .filter_map(|shard| shard.stats.as_ref())
             .collect();
-        total += index.shards.len();
+        // Source: copies that are on no node count, too.
+        total += index.shards.len() * (1 + shard_table(&call.state, &index.index).replicas);
         successful += served.len();
-        let section = sections(&served, wants, human);
+        let mut section = sections(&served, wants, human);
+        if wants("recovery") {
+            section["recovery"] = recoveries.section(|shard| shard.index == index.index.uuid, human);
+        }
+        if with_files {
+            let own = segments
+                .iter()
+                .filter(|other| other.index.uuid == index.index.uuid);
+            section["segments"]["file_sizes"] = file_sizes(own);
+        }
         let mut object = json!({
             "uuid": index.index.uuid.to_string(),
             "health": health(index),
@@ -82,17 +104,25 @@ pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
         });
         if level == "shards" {
             let shards = index.shards.iter().map(|shard| {
-                (
-                    shard.shard_id.shard.to_string(),
-                    json!([one_shard(shard, &node, wants, human)]),
-                )
+                let mut object = one_shard(shard, &node, wants, human);
+                if wants("recovery") && shard.stats.is_some() {
+                    object["recovery"] = recoveries.section(|other| *other == shard.shard_id, human);
+                }
+                (shard.shard_id.shard.to_string(), json!([object]))
             });
             object["shards"] = Value::Object(shards.collect());
         }
         by_index.insert(index.index.name.clone(), object);
         all.extend(served);
     }
-    let section = sections(&all, wants, human);
+    let mut section = sections(&all, wants, human);
+    if wants("recovery") {
+        let belongs = |shard: &ShardId| indices.iter().any(|index| index.index.uuid == shard.index);
+        section["recovery"] = recoveries.section(belongs, human);
+    }
+    if with_files {
+        section["segments"]["file_sizes"] = file_sizes(segments.iter());
+    }
     let mut answer = json!({
         "_shards": {"total": total, "successful": successful, "failed": 0},
         "_all": {"primaries": section, "total": section},
@@ -122,7 +152,42 @@ fn health(index: &IndexStats) -> &'static str {
     }
 }
 
-/// The sections over some shards, summed.
+/// What is not there has nothing in it: tools read these sections without asking whether there is such a thing.
+const NOTHING: [(&str, &[&str]); 5] = [
+    ("warmer", &["current", "total", "total_time_in_millis"]),
+    (
+        "query_cache",
+        &[
+            MEMORY,
+            "total_count",
+            "hit_count",
+            "miss_count",
+            "cache_size",
+            "cache_count",
+            "evictions",
+        ],
+    ),
+    ("request_cache", &[MEMORY, "evictions", "hit_count", "miss_count"]),
+    ("fielddata", &[MEMORY, "evictions"]),
+    ("completion", &["size_in_bytes"]),
+];
+
+const MEMORY: &str = "memory_size_in_bytes";
+
+fn zeros(names: &[&str], human: bool) -> Value {
+    let mut object = Map::new();
+    for name in names {
+        let readable = name.strip_suffix("_in_bytes").map(|name| (name, human_bytes(0)));
+        let readable = readable.or_else(|| Some((name.strip_suffix("_in_millis")?, human_millis(0))));
+        if let (Some((name, text)), true) = (readable, human) {
+            object.insert(name.to_owned(), text.into());
+        }
+        object.insert((*name).to_owned(), 0.into());
+    }
+    Value::Object(object)
+}
+
+/// The sections over some shards, summed; without `recovery`, which shards do not know of.
 pub(crate) fn sections(shards: &[&ShardStats], wants: impl Fn(&str) -> bool, human: bool) -> Value {
     let sum = |number: fn(&ShardStats) -> u64| shards.iter().map(|stats| number(stats)).sum::<u64>();
     let size = |object: &mut Value, name: &str, bytes: u64| {
@@ -142,6 +207,8 @@ pub(crate) fn sections(shards: &[&ShardStats], wants: impl Fn(&str) -> bool, hum
         let mut store = json!({});
         size(&mut store, "size", sum(|stats| stats.store_bytes));
         size(&mut store, "total_data_set_size", sum(|stats| stats.store_bytes));
+        // Source: how much the shards will still grow by copies under way; -1 where nobody knows.
+        store["reserved_in_bytes"] = (-1).into();
         object.insert("store".to_owned(), store);
     }
     if wants("indexing") {
@@ -162,6 +229,18 @@ pub(crate) fn sections(shards: &[&ShardStats], wants: impl Fn(&str) -> bool, hum
             "refresh".to_owned(),
             json!({"total": sum(|stats| stats.refresh_total)}),
         );
+    }
+    if wants("flush") {
+        // Source: those that no request asked for. Here the view commits by itself, and no flush does.
+        object.insert(
+            "flush".to_owned(),
+            json!({"total": sum(|stats| stats.flush_total), "periodic": 0}),
+        );
+    }
+    for (section, nothing) in NOTHING {
+        if wants(section) {
+            object.insert(section.to_owned(), zeros(nothing, human));
+        }
     }
     // Source: what waits until merges are done asks for this; those that the view does by itself are never waited for.
     if wants("merge") {

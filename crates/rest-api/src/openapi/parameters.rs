@@ -57,6 +57,10 @@ pub(super) fn segment(name: &str) -> (Kind, &'static str) {
         "nodes" => (Kind::List, "ids or names of nodes, with `*`, `_local` and `_all`"),
         "index_metrics" => (Kind::List, "parts of the statistics of indices"),
         "pools" => (Kind::List, "names of thread pools, with `*`"),
+        "block" => (
+            Kind::OneOf(&["metadata", "read", "read_only", "write"]),
+            "what is forbidden",
+        ),
         _ => (Kind::Text, ""),
     }
 }
@@ -391,7 +395,7 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     (
         "stored_fields",
         Kind::List,
-        "`_none_`, or names: no field is stored but the source",
+        "names of fields; of a search `_source` or `_none_`",
     ),
     ("term_statistics", Kind::Flag, "of what is not offered"),
     (

@@ -1,6 +1,7 @@
 //! The routes of the cat APIs.
 
 use crate::handlers::cat::{self, CAT, TASKS};
+use crate::handlers::search::QUERY_PARAMETERS;
 use crate::route::Route;
 use crate::route::Verb::{Get, Post};
 
@@ -19,9 +20,8 @@ pub(super) const TABLES: &[Route] = &[
         &[CAT, &["full_id", "include_unloaded_segments"]],
         to!(cat::nodes),
     ),
-    // Newer clients post what they count.
-    Route::new(&[Get, Post], "/_cat/count", &[CAT], to!(cat::count)),
-    Route::new(&[Get, Post], "/_cat/count/{index}", &[CAT], to!(cat::count)),
+    Route::new(&[Get, Post], "/_cat/count", CAT_COUNT, to!(cat::count)).json(),
+    Route::new(&[Get, Post], "/_cat/count/{index}", CAT_COUNT, to!(cat::count)).json(),
     Route::new(&[Get], "/_cat/aliases", &[CAT], to!(cat::aliases)),
     Route::new(&[Get], "/_cat/aliases/{name}", &[CAT], to!(cat::aliases)),
     Route::new(&[Get], "/_cat/templates", &[CAT], to!(cat::templates)),
@@ -45,5 +45,6 @@ pub(super) const TABLES: &[Route] = &[
 ];
 
 const PLUGINS: &[&[&str]] = &[CAT, &["include_bootstrap"]];
+const CAT_COUNT: &[&[&str]] = &[CAT, QUERY_PARAMETERS];
 const CAT_RECOVERY: &[&[&str]] = &[CAT, &["active_only", "detailed"]];
 const CAT_INDICES: &[&[&str]] = &[CAT, &["health", "pri", "include_unloaded_segments"]];

@@ -105,7 +105,8 @@ pub(super) const TEMPLATES: &[Route] = &[
         &[MASTER, TIMEOUT, &["create", "cause", "order"]],
         to!(templates::put_template),
     )
-    .json(),
+    .json()
+    .carried_on(),
     Route::new(&[Get], "/_template", EXISTS, to!(templates::get_template)),
     Route::new(&[Get], "/_template/{name}", EXISTS, to!(templates::get_template)),
     Route::new(
@@ -119,5 +120,6 @@ pub(super) const TEMPLATES: &[Route] = &[
         "/_template/{name}",
         DELETE,
         to!(templates::delete_template),
-    ),
+    )
+    .carried_on(),
 ];

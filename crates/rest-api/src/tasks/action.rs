@@ -25,6 +25,9 @@ pub(crate) struct Action {
     pub(crate) cancellation: Cancellation,
 }
 
+/// The action of a request that lists tasks. It lists itself, too, but does not wait for itself.
+pub(crate) const LIST_TASKS: &str = "cluster:monitor/tasks/lists";
+
 /// The action of the requests of a route; `None` for those that do not last.
 pub(crate) fn of(path: &str, verb: Verb) -> Option<Action> {
     use Cancellation::{AtOnce, BetweenBatches, Never};
@@ -42,6 +45,7 @@ pub(crate) fn of(path: &str, verb: Verb) -> Option<Action> {
         ("/_forcemerge", _) => ("indices:admin/forcemerge", Never),
         ("/_refresh", _) => ("indices:admin/refresh", Never),
         ("/_flush", _) => ("indices:admin/flush", Never),
+        ("/_tasks" | "/_cat/tasks", _) => (LIST_TASKS, Never),
         _ => return None,
     };
     Some(Action { name, cancellation })
@@ -55,6 +59,7 @@ pub(crate) fn describe(action: Action, call: &Call) -> String {
             format!("requests of [{}] bytes, indices[{index}]", call.body.len())
         }
         name if name.starts_with("indices:admin/") => format!("indices[{index}]"),
+        LIST_TASKS => String::new(),
         _ => {
             let shown = &call.body[..call.body.len().min(SHOWN_BODY)];
             let shown = String::from_utf8_lossy(shown);
@@ -79,6 +84,7 @@ mod tests {
         assert_eq!(name("/{index}/_bulk", Verb::Put), Some("indices:data/write/bulk"));
         assert_eq!(name("/_search/scroll", Verb::Delete), None);
         assert_eq!(name("/{index}", Verb::Put), None);
-        assert_eq!(name("/_tasks", Verb::Get), None);
+        assert_eq!(name("/_tasks", Verb::Get), Some(LIST_TASKS));
+        assert_eq!(name("/_tasks/_cancel", Verb::Post), None);
     }
 }

@@ -5,7 +5,7 @@ mod finished;
 mod manager;
 mod task_id;
 
-pub(crate) use action::Cancellation;
+pub(crate) use action::{Cancellation, LIST_TASKS};
 pub(crate) use finished::Finished;
 pub(crate) use manager::{Task, TaskHandle, TaskManager};
 pub(crate) use task_id::TaskId;

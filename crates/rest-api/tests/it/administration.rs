@@ -57,6 +57,31 @@ async fn segments_are_told_by_shard() {
         }
     }
     assert_eq!((shards.len(), docs), (2, 3));
+    // Each segment has columns, and all of its files are counted.
+    let size = |segment: &Value| segment["size_in_bytes"].as_u64().unwrap();
+    let sizes = shards
+        .values()
+        .flat_map(|copies| copies[0]["segments"].as_object().unwrap().values());
+    let all: Vec<u64> = sizes.map(size).collect();
+    for path in ["/orders/_stats/segments", "/_nodes/stats/indices/segments"] {
+        let without = node.get(path).await.expect(200);
+        let with = node
+            .get(&format!("{path}?include_segment_file_sizes"))
+            .await
+            .expect(200);
+        let section = |answer: &Value| match answer.get("_all") {
+            Some(all) => all["total"]["segments"].clone(),
+            None => only(answer)["indices"]["segments"].clone(),
+        };
+        assert_eq!(section(&without).get("file_sizes"), None, "{path}");
+        let files = section(&with)["file_sizes"].as_object().cloned().unwrap();
+        assert_eq!(files["fast"]["count"], all.len(), "{path}");
+        assert_eq!(
+            files.values().map(size).sum::<u64>(),
+            all.iter().sum::<u64>(),
+            "{path}"
+        );
+    }
     assert_eq!(
         node.get("/_segments").await.expect(200)["indices"],
         answer["indices"]
@@ -112,6 +137,14 @@ async fn nodes_tell_what_is_known_of_them() {
     ] {
         node.get(path).await.refused(400, "illegal_argument_exception");
     }
+    let reason = node
+        .get("/_nodes/stats/transprot")
+        .await
+        .refused(400, "illegal_argument_exception");
+    assert_eq!(
+        reason,
+        "request [/_nodes/stats/transprot] contains unrecognized metric: [transprot] -> did you mean [transport]?"
+    );
 }
 
 #[tokio::test]
@@ -121,6 +154,34 @@ async fn node_stats_hold_what_is_measured() {
     let told = only(&all);
     assert_eq!(told["indices"]["docs"]["count"], 3);
     assert_eq!(told["thread_pool"]["write"]["active"], 0);
+    assert!(told["thread_pool"]["write"]["completed"].as_u64() >= Some(3));
+    let pressure = &told["indexing_pressure"]["memory"];
+    assert!(pressure["total"]["all_in_bytes"].as_u64() > Some(0));
+    assert_eq!(
+        (
+            &pressure["current"]["all_in_bytes"],
+            &pressure["total"]["coordinating_rejections"]
+        ),
+        (&json!(0), &json!(0))
+    );
+    assert_eq!(told["discovery"]["cluster_state_queue"]["total"], 0);
+    assert_eq!(
+        (
+            &told["indices"]["flush"]["total"],
+            &told["indices"]["recovery"]["current_as_target"]
+        ),
+        (&json!(2), &json!(0))
+    );
+    for section in [
+        "warmer",
+        "query_cache",
+        "request_cache",
+        "fielddata",
+        "completion",
+        "merges",
+    ] {
+        assert!(told["indices"][section].is_object(), "{section}");
+    }
     assert!(
         told["fs"]["total"]["total_in_bytes"].is_u64()
             && told["indexing_pressure"]["memory"]["limit_in_bytes"].is_u64()
@@ -185,6 +246,11 @@ async fn the_cluster_counts_its_indices_shards_and_nodes() {
         ),
         (&json!(1), &json!(1))
     );
+    assert_eq!(stats["nodes"]["discovery_types"], json!({"single-node": 1}));
+    assert_eq!(
+        stats["nodes"]["packaging_types"],
+        json!([{"flavor": "default", "type": "tar", "count": 1}])
+    );
     let others = node.get("/_cluster/stats/nodes/other").await.expect(200);
     assert_eq!(
         (&others["nodes"]["count"]["total"], &others["indices"]["count"]),
@@ -231,6 +297,16 @@ async fn why_a_copy_is_nowhere_is_explained() {
         ),
         (&json!("orders"), &json!(0), &json!(false), &json!("unassigned"))
     );
+    let settings = node.get("/orders/_settings?human").await.expect(200);
+    let created = &settings["orders"]["settings"]["index"]["creation_date_string"];
+    assert!(created.as_str().unwrap().ends_with('Z'), "{created}");
+    assert_eq!(replica["unassigned_info"]["at"], *created);
+    let with_disk = node.get(&format!("{path}?include_disk_info")).await.expect(200);
+    let disks = with_disk["cluster_info"]["nodes"].as_object().unwrap();
+    let disk = &disks.values().next().unwrap()["least_available"];
+    let bytes = |name: &str| disk[name].as_u64().unwrap();
+    assert_eq!(bytes("total_bytes"), bytes("used_bytes") + bytes("free_bytes"));
+    assert_eq!(replica.get("cluster_info"), None);
     assert_eq!(
         replica["node_allocation_decisions"][0]["deciders"][0]["decider"],
         "same_shard"
@@ -368,14 +444,22 @@ async fn parameters_of_newer_clients_are_taken() {
         .expect(200);
     for path in [
         "/_recovery?detailed=true",
-        "/_cat/recovery?detailed=true",
-        "/_cat/tasks?wait_for_completion=true&timeout=1s",
+        "/_cat/recovery?detailed=true&format=json",
+        "/_cat/tasks?wait_for_completion=true&timeout=1s&format=json",
         "/_resolve/cluster/i?ignore_throttled=false",
     ] {
         node.get(path).await.expect(200);
     }
     let count = node.post("/_cat/count/i?format=json", "").await.expect(200);
     assert_eq!(count[0]["count"], "0");
+    node.put("/i/_doc/1?refresh=true", r#"{"n": 1}"#)
+        .await
+        .expect(201);
+    for (number, expected) in [(1, "1"), (2, "0")] {
+        let body = format!(r#"{{"query": {{"term": {{"n": {number}}}}}}}"#);
+        let count = node.post("/_cat/count/i?format=json", &body).await.expect(200);
+        assert_eq!(count[0]["count"], expected);
+    }
     let resolved = node.post("/_resolve/index/i", "").await.expect(200);
     assert_eq!(resolved["indices"][0]["name"], "i");
     node.post("/a/_rollover?lazy=false&dry_run=true", r#"{}"#)

@@ -599,7 +599,19 @@ async fn what_cannot_be_aggregated_is_refused() {
         ),
         (
             json!({"histogram": {"field": "n", "interval": 1e-300}}),
-            "too_many_buckets_exception",
+            "illegal_argument_exception",
+        ),
+        (
+            json!({"histogram": {"field": "n", "interval": 1e-18, "min_doc_count": 1}}),
+            "illegal_argument_exception",
+        ),
+        (
+            json!({"histogram": {"field": "n", "interval": 1, "extended_bounds": {"min": 5, "max": 2}}}),
+            "illegal_argument_exception",
+        ),
+        (
+            json!({"histogram": {"field": "n", "interval": 1, "extended_bounds": {"min": 1}, "hard_bounds": {"min": 2}}}),
+            "illegal_argument_exception",
         ),
     ] {
         let body = json!({"aggs": {"a": agg}}).to_string();

@@ -57,6 +57,10 @@ async fn months_quarters_and_years_have_their_own_lengths() {
                 "extended_bounds": {"max": "2026-01-01"}}},
             "later": {"date_histogram": {"field": "at", "calendar_interval": "month", "format": "yyyy-MM",
                 "hard_bounds": {"min": "2024-02"}, "min_doc_count": 1}},
+            "cut": {"date_histogram": {"field": "at", "calendar_interval": "month", "format": "yyyy-MM-dd",
+                "hard_bounds": {"min": "2024-01-15", "max": "2024-02-15"}, "min_doc_count": 1}},
+            "none": {"filter": {"term": {"kind": "none"}}, "aggs": {"hours": {"date_histogram": {"field": "at", "fixed_interval": "1h",
+                "extended_bounds": {"min": "2024-03-05", "max": "2024-03-05"}}}}},
             "fixed": {"date_histogram": {"field": "at", "fixed_interval": "20d", "min_doc_count": 1}},
             "missing": {"date_histogram": {"field": "at", "calendar_interval": "year", "missing": "2020-06-01", "min_doc_count": 1}},
         }),
@@ -74,6 +78,12 @@ async fn months_quarters_and_years_have_their_own_lengths() {
         ]
     );
     assert_eq!(keys(&found["full"])[0], json!(["2024-02", 2]));
+    // Bounds are rounded themselves, and a maximum is neither rounded up nor in.
+    assert_eq!(keys(&found["cut"]), [json!(["2024-01-01", 1])]);
+    assert_eq!(
+        keys(&found["none"]["hours"]),
+        [json!(["2024-03-05T00:00:00.000Z", 0])]
+    );
     let quarters = &found["quarters"]["buckets"];
     assert_eq!(
         [
@@ -197,4 +207,42 @@ async fn weeks_by_the_calendar_are_the_same_with_and_without_a_zone_of_no_offset
             .collect();
         assert_eq!(read, expected, "{name}");
     }
+}
+
+#[tokio::test]
+async fn bounds_and_missing_dates_are_on_the_clocks_of_the_zone() {
+    let node = dates(&[json!("2024-03-02T12:00:00Z"), json!(null)]).await;
+    node.put(
+        "/bare",
+        r#"{"settings": {"number_of_replicas": 0}, "mappings": {"properties": {"n": {"type": "long"}}}}"#,
+    )
+    .await
+    .expect(200);
+    node.put("/bare/_doc/1?refresh=true", r#"{"n": 1}"#)
+        .await
+        .expect(201);
+    let body = json!({"size": 0, "aggs": {
+        "days": {"date_histogram": {"field": "at", "calendar_interval": "day", "time_zone": "America/New_York", "format": "yyyy-MM-dd",
+            "extended_bounds": {"min": "2024-03-01", "max": "2024-03-03"}}},
+        "missing": {"date_histogram": {"field": "at", "calendar_interval": "day", "time_zone": "America/New_York", "format": "yyyy-MM-dd",
+            "missing": "2024-03-04", "min_doc_count": 1}},
+    }});
+    let answer = node
+        .post("/bare,dates/_search", &body.to_string())
+        .await
+        .expect(200);
+    let found = &answer["aggregations"];
+    assert_eq!(
+        keys(&found["days"]),
+        [
+            json!(["2024-03-01", 0]),
+            json!(["2024-03-02", 1]),
+            json!(["2024-03-03", 0])
+        ]
+    );
+    // One without a date, and one of an index that has no such field.
+    assert_eq!(
+        keys(&found["missing"]),
+        [json!(["2024-03-02", 1]), json!(["2024-03-04", 2])]
+    );
 }

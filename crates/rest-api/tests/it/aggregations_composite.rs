@@ -219,3 +219,97 @@ async fn a_document_of_too_many_combinations_is_refused_and_not_counted_in_part(
         .expect("buckets");
     assert_eq!(buckets.len(), 10);
 }
+
+#[tokio::test]
+async fn pages_of_days_and_hours_of_a_time_zone_end() {
+    let node = shop().await;
+    for (unit, format, zone, expected) in [
+        ("day", "yyyy-MM-dd", "America/New_York", 25),
+        ("hour", "yyyy-MM-dd'T'HH", "+02:00", 120),
+        ("month", "yyyy-MM", "-05:00", 2),
+    ] {
+        let source = json!({"date_histogram": {
+            "field": "at", "calendar_interval": unit, "format": format, "time_zone": zone,
+        }});
+        let composite = json!({"size": 7, "sources": [{"at": source}]});
+        let found = pages(&node, composite, &json!({})).await;
+        let counted: u64 = found
+            .iter()
+            .filter_map(|bucket| bucket["doc_count"].as_u64())
+            .sum();
+        assert_eq!((found.len(), counted), (expected, 120), "{unit} of {zone}");
+    }
+}
+
+/// The counts of all buckets of one source, a bucket on each page.
+async fn counted(node: &Node, target: &str, source: Value) -> Vec<u64> {
+    let mut composite = json!({"size": 1, "sources": [{"key": source}]});
+    let mut counts = Vec::new();
+    for _ in 0..60 {
+        let body = json!({"size": 0, "aggs": {"page": {"composite": composite}}}).to_string();
+        let answer = node.post(&format!("/{target}/_search"), &body).await.expect(200);
+        let page = &answer["aggregations"]["page"];
+        let Some(bucket) = page["buckets"].get(0) else {
+            return counts;
+        };
+        counts.push(bucket["doc_count"].as_u64().expect("a count"));
+        composite["after"] = page["after_key"].clone();
+    }
+    panic!("the pages do not end: {counts:?}");
+}
+
+#[tokio::test]
+async fn pages_of_fractions_go_on_behind_the_very_number() {
+    let node = Node::start().await;
+    let mapping = |kind: &str| {
+        json!({
+            "settings": {"number_of_replicas": 0},
+            "mappings": {"properties": {"price": {"type": kind}, "exact": {"type": "double"}}},
+        })
+        .to_string()
+    };
+    node.put("/floats", &mapping("float")).await.expect(200);
+    node.put("/wholes", &mapping("long")).await.expect(200);
+    for n in 0..40 {
+        let price = f64::from(n) * 0.03;
+        let document = json!({"price": price, "exact": price}).to_string();
+        let path = format!("/floats/_doc/{n}?refresh={}", n == 39);
+        node.put(&path, &document).await.expect(201);
+    }
+    node.put("/wholes/_doc/1?refresh=true", r#"{"price": 1, "exact": 1}"#)
+        .await
+        .expect(201);
+    let terms = |field: &str| json!({"terms": {"field": field}});
+    let steps = |field: &str| json!({"histogram": {"field": field, "interval": 0.1}});
+    for field in ["price", "exact"] {
+        assert_eq!(counted(&node, "floats", terms(field)).await, [1; 40]);
+        let sum: u64 = counted(&node, "floats", steps(field)).await.iter().sum();
+        assert_eq!(sum, 40);
+    }
+    // A whole number here and a fraction there are one value.
+    node.put("/floats/_doc/one?refresh=true", r#"{"price": 1.0, "exact": 1.0}"#)
+        .await
+        .expect(201);
+    let counts = counted(&node, "floats,wholes", terms("price")).await;
+    assert_eq!((counts.len(), counts.iter().max()), (41, Some(&2)));
+}
+
+#[tokio::test]
+async fn a_filter_narrows_the_pages_in_it() {
+    let node = shop().await;
+    let found = aggregate(
+        &node,
+        &json!({"blue": {"filter": {"term": {"color": "blue"}}, "aggs": {
+            "pages": {"composite": {"sources": [{"color": {"terms": {"field": "color"}}}, {"sold": {"terms": {"field": "sold"}}}]}},
+        }}}),
+    )
+    .await;
+    let counts: Vec<_> = [false, true]
+        .into_iter()
+        .map(|sold| {
+            let matching = docs().filter(|doc| doc.color == "blue" && (doc.n % 5 == 0) == sold);
+            json!({"key": {"color": "blue", "sold": sold}, "doc_count": matching.count()})
+        })
+        .collect();
+    assert_eq!(found["blue"]["pages"]["buckets"], json!(counts));
+}

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::aggregations::{aggregate, docs, shop};
+use crate::node::Node;
 
 fn ids(hits: &Value) -> Vec<String> {
     let hits = hits["hits"]["hits"].as_array().expect("hits");
@@ -133,8 +134,104 @@ async fn hits_of_more_buckets_than_a_search_may_ask_for_are_refused() {
         }}}})
         .to_string()
     };
-    let answer = node.post("/shop/_search", &aggs(0.1)).await.expect(400);
+    // Buckets between the values have no documents, so nothing is searched for.
+    let answer = node.post("/shop/_search", &aggs(0.01)).await.expect(200);
+    let buckets = answer["aggregations"]["a"]["buckets"]
+        .as_array()
+        .expect("buckets");
+    assert_eq!(buckets.len(), 11_901);
+    let empty = json!({"total": {"value": 0, "relation": "eq"}, "max_score": null, "hits": []});
+    assert_eq!(buckets[50]["b"]["hits"], empty);
+    assert_eq!(ids(&buckets[100]["b"]), ["1"]);
+    let documents: String = (1_000..2_000)
+        .map(|n| format!("{{\"index\": {{}}}}\n{{\"n\": {n}}}\n"))
+        .collect();
+    let headers = [("content-type", "application/x-ndjson")];
+    node.call_with(
+        http::Method::POST,
+        "/shop/_bulk?refresh=true",
+        &headers,
+        documents,
+    )
+    .await
+    .expect(200);
+    let answer = node.post("/shop/_search", &aggs(1.0)).await.expect(400);
     let reason = answer["error"]["caused_by"]["reason"].as_str().expect("a reason");
     assert!(reason.contains("at most [1000] buckets"), "{reason}");
-    node.post("/shop/_search", &aggs(1.0)).await.expect(200);
+    node.post("/shop/_search", &aggs(2_000.0)).await.expect(200);
+    let body = json!({"terminate_after": 1, "aggs": {"b": {"top_hits": {}}}}).to_string();
+    node.post("/shop/_search", &body)
+        .await
+        .refused(400, "unsupported_operation_exception");
+}
+
+/// Buckets are counted by columns, and their hits are found by queries.
+#[tokio::test]
+async fn as_many_hits_are_found_as_a_bucket_counts() {
+    let node = Node::start().await;
+    let index = json!({
+        "settings": {"number_of_shards": 2, "number_of_replicas": 0},
+        "mappings": {"properties": {
+            "float": {"type": "float"}, "half": {"type": "half_float"}, "scaled": {"type": "scaled_float", "scaling_factor": 100},
+            "double": {"type": "double"}, "long": {"type": "long"}, "at": {"type": "date"}, "word": {"type": "keyword"}, "flag": {"type": "boolean"},
+        }},
+    });
+    node.put("/values", &index.to_string()).await.expect(200);
+    for n in 0..60 {
+        let number = f64::from(n) * 0.05;
+        let mut document = json!({
+            "float": number, "half": number, "scaled": number, "double": number, "long": n, "flag": n % 2 == 0, "word": format!("w{}", n % 4),
+            "at": format!("2024-03-{:02}T22:30:00Z", n % 28 + 1),
+        });
+        if n % 10 == 0 {
+            document = json!({"at": "9999-12-31", "long": [n, n + 1]});
+        }
+        if n % 15 == 0 {
+            document = json!({"double": n});
+        }
+        let path = format!("/values/_doc/{n}?refresh={}", n == 59);
+        node.put(&path, &document.to_string()).await.expect(201);
+    }
+    let mut kinds: Vec<Value> = Vec::new();
+    for field in ["float", "half", "scaled", "double", "long"] {
+        kinds.push(json!({"terms": {"field": field, "size": 100}}));
+        kinds.push(json!({"terms": {"field": field, "size": 100, "missing": 1}}));
+        for (interval, offset) in [(0.1, 0.0), (0.3, 0.05), (0.7, -0.1)] {
+            kinds.push(json!({"histogram": {"field": field, "interval": interval, "offset": offset}}));
+        }
+        kinds.push(json!({"histogram": {"field": field, "interval": 0.5, "missing": 0.7}}));
+        kinds.push(
+            json!({"histogram": {"field": field, "interval": 0.5, "hard_bounds": {"min": 0.6, "max": 1.6}}}),
+        );
+        kinds.push(json!({"composite": {"size": 100, "sources": [{"a": {"histogram": {"field": field, "interval": 0.1}}}]}}));
+        kinds.push(json!({"composite": {"size": 100, "sources": [{"a": {"terms": {"field": field, "missing_bucket": true}}}]}}));
+    }
+    kinds.push(json!({"terms": {"field": "at", "size": 100, "missing": "2020-06-01"}}));
+    kinds.push(json!({"terms": {"field": "word", "missing": 0}}));
+    kinds.push(json!({"terms": {"field": "flag"}}));
+    for unit in ["day", "week", "month", "year"] {
+        kinds.push(json!({"date_histogram": {
+            "field": "at", "calendar_interval": unit, "time_zone": "Europe/Paris", "min_doc_count": 1, "missing": "2020-06-01",
+        }}));
+        kinds.push(json!({"composite": {"size": 100, "sources": [{"a": {"date_histogram": {"field": "at", "calendar_interval": unit}}}]}}));
+    }
+    kinds.push(json!({"date_histogram": {
+        "field": "at", "calendar_interval": "week", "min_doc_count": 1, "hard_bounds": {"min": "2024-03-06", "max": "2024-03-20"},
+    }}));
+    for kind in kinds {
+        let mut aggs = json!({"a": kind});
+        aggs["a"]["aggs"] = json!({"b": {"top_hits": {"size": 0}}});
+        let body = json!({"size": 0, "aggs": aggs}).to_string();
+        let answer = node.post("/values/_search", &body).await.expect(200);
+        let buckets = answer["aggregations"]["a"]["buckets"]
+            .as_array()
+            .expect("buckets");
+        assert!(!buckets.is_empty(), "{kind}");
+        for bucket in buckets {
+            assert_eq!(
+                bucket["b"]["hits"]["total"]["value"], bucket["doc_count"],
+                "{kind}: {bucket}"
+            );
+        }
+    }
 }

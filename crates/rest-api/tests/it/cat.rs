@@ -116,11 +116,43 @@ async fn tables_tell_of_the_node() {
             "/_cat/thread_pool?h=n,active",
             "force_merge 0\nsearch      0\nwrite       0\n",
         ),
+        (
+            "/_cat/thread_pool/write?h=queue,rejected,queue_size,type",
+            "0 0 -1 fixed\n",
+        ),
+        ("/_cat/nodes?h=master,role,name", "* dimr node-1\n"),
         ("/_cat/thread_pool/w*,x?h=name", "write\n"),
         ("/_cat/tasks?actions=nothing", ""),
     ] {
         assert_eq!(node.get(path).await.text(), expected, "{path}");
     }
+    let text = async |path: &str| node.get(path).await.text();
+    let (short, full) = (
+        text("/_cat/nodes?h=id").await,
+        text("/_cat/nodes?h=id&full_id").await,
+    );
+    assert!(
+        short.trim().len() == 4 && full.starts_with(short.trim()),
+        "{short} {full}"
+    );
+    let disk = text("/_cat/nodes?h=dt,du,disk&bytes=b").await;
+    let sizes: Vec<u64> = disk
+        .split_whitespace()
+        .map(|size| size.parse().unwrap())
+        .collect();
+    assert!(sizes[0] > 0 && sizes[0] == sizes[1] + sizes[2], "{disk}");
+    let percent = text("/_cat/nodes?h=diskUsedPercent").await;
+    let (_, decimals) = percent.trim().split_once('.').unwrap();
+    assert!(decimals.len() == 2 && percent.trim().parse::<f64>().unwrap() <= 100.0);
+    if cfg!(target_os = "linux") {
+        let machine = text("/_cat/nodes?h=pid,ram.percent,load_1m,load_5m,load_15m,file_desc.current").await;
+        assert_eq!(machine.split_whitespace().count(), 6, "{machine}");
+    }
+    assert!(
+        text("/_cat/tasks?h=action")
+            .await
+            .contains("cluster:monitor/tasks/lists")
+    );
     let slow = "/orders/_update_by_query?scroll_size=1&requests_per_second=0.0001&wait_for_completion=false";
     for n in 0..2 {
         node.put(&format!("/orders/_doc/{n}?refresh"), "{}")
@@ -132,11 +164,30 @@ async fn tables_tell_of_the_node() {
         .unwrap()
         .to_owned();
     let task = node
-        .get("/_cat/tasks?detailed&h=action,task_id,type,description")
+        .get("/_cat/tasks?detailed&actions=indices:*&h=action,task_id,type,description")
         .await
         .text();
     assert_eq!(
         task,
         format!("indices:data/write/update/byquery {id} transport update-by-query [orders]\n")
     );
+}
+
+#[tokio::test]
+async fn aliases_of_hidden_indices_are_told_unless_others_are_asked_for() {
+    let node = Node::start().await;
+    node.put(
+        "/secret",
+        r#"{"settings": {"index.hidden": true}, "aliases": {"alias": {"is_hidden": true}}}"#,
+    )
+    .await
+    .expect(200);
+    for (query, expected) in [
+        ("", "alias secret\n"),
+        ("&expand_wildcards=open,closed", ""),
+        ("&expand_wildcards=all", "alias secret\n"),
+    ] {
+        let path = format!("/_cat/aliases?h=alias,index{query}");
+        assert_eq!(node.get(&path).await.text(), expected, "{query}");
+    }
 }

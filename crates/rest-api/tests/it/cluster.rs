@@ -226,7 +226,7 @@ async fn state_and_nodes_are_shown() {
         node.address.to_string()
     );
     assert_eq!(
-        node.get("/_tasks?detailed").await.expect(200),
+        node.get("/_tasks?detailed&actions=indices:*").await.expect(200),
         json!({"nodes": {}})
     );
 }

@@ -332,3 +332,59 @@ async fn searches_find_sort_and_page() {
         0
     );
 }
+
+#[tokio::test]
+async fn stored_fields_are_returned_by_name() {
+    let node = Node::start().await;
+    let index = r#"{"mappings": {"properties": {
+        "foo": {"type": "keyword", "store": true}, "count": {"type": "integer", "store": true}, "plain": {"type": "long"}
+    }}}"#;
+    node.put("/orders", index).await.expect(200);
+    node.put(
+        "/orders/_doc/1?routing=5",
+        r#"{"foo": "bar", "count": ["1", 2], "plain": 3, "o": {"n": 1}}"#,
+    )
+    .await
+    .expect(201);
+    let read = node
+        .get("/orders/_doc/1?routing=5&stored_fields=foo,count,plain,_routing")
+        .await
+        .expect(200);
+    assert_eq!(read["fields"], json!({"foo": ["bar"], "count": [1, 2]}));
+    assert_eq!((&read["_source"], &read["_routing"]), (&json!(null), &json!("5")));
+    let read = node
+        .get("/orders/_doc/1?routing=5&stored_fields=count&_source=foo")
+        .await
+        .expect(200);
+    assert_eq!(
+        (&read["fields"], &read["_source"]),
+        (&json!({"count": [1, 2]}), &json!({"foo": "bar"}))
+    );
+    let none = node
+        .get("/orders/_doc/1?routing=5&stored_fields=plain")
+        .await
+        .expect(200);
+    assert!(
+        none.get("fields").is_none() && none.get("_source").is_none(),
+        "{none}"
+    );
+    let reason = node
+        .get("/orders/_doc/1?routing=5&stored_fields=o")
+        .await
+        .refused(400, "illegal_argument_exception");
+    assert_eq!(reason, "field [o] isn't a leaf field");
+    let docs = r#"{"docs": [
+        {"_id": "1", "routing": "5"}, {"_id": "1", "routing": "5", "stored_fields": ["count", "_source"]},
+        {"_id": "1", "routing": "5", "stored_fields": "o"}
+    ]}"#;
+    let docs = node
+        .post("/orders/_mget?stored_fields=foo", docs)
+        .await
+        .expect(200);
+    let docs = &docs["docs"];
+    assert_eq!(docs[0]["fields"], json!({"foo": ["bar"]}));
+    assert!(docs[0].get("_source").is_none());
+    assert_eq!(docs[1]["fields"], json!({"count": [1, 2]}));
+    assert_eq!(docs[1]["_source"]["plain"], 3);
+    assert_eq!(docs[2]["error"]["type"], "illegal_argument_exception");
+}

@@ -188,6 +188,28 @@ async fn stats_show_shards_with_their_history() {
             .get("store")
             .is_none()
     );
+    node.put(
+        "/copied",
+        r#"{"settings": {"number_of_shards": 2, "number_of_replicas": 1}}"#,
+    )
+    .await
+    .expect(200);
+    node.until("/copied/_stats", |stats| {
+        stats["_shards"] == json!({"total": 4, "successful": 2, "failed": 0})
+    })
+    .await;
+    node.post("/copied/_flush", "").await.expect(200);
+    let stats = node.get("/copied/_stats?human").await.expect(200);
+    let section = &stats["indices"]["copied"]["primaries"];
+    assert_eq!(section["flush"], json!({"total": 2, "periodic": 0}));
+    assert_eq!(
+        section["recovery"],
+        json!({"current_as_source": 0, "current_as_target": 0, "throttle_time_in_millis": 0, "throttle_time": "0s"})
+    );
+    assert_eq!(
+        section["fielddata"],
+        json!({"memory_size_in_bytes": 0, "memory_size": "0b", "evictions": 0})
+    );
     node.get("/_stats/nonsense")
         .await
         .refused(400, "illegal_argument_exception");

@@ -132,3 +132,52 @@ async fn an_alias_with_a_filter_that_is_no_query_is_refused_at_once() {
     let aliases = node.get("/orders/_alias").await.expect(200);
     assert_eq!(aliases, json!({"orders": {"aliases": {}}}));
 }
+
+#[tokio::test]
+async fn binary_fields_are_kept_and_tell_that_they_are_there() {
+    let node = Node::start().await;
+    let index = r#"{"mappings": {"properties": {
+        "columns": {"type": "binary", "doc_values": true}, "stored": {"type": "binary", "store": true}, "plain": {"type": "binary"}
+    }}}"#;
+    node.put("/orders", index).await.expect(200);
+    for (id, document) in [
+        ("1", r#"{"columns": "YWI=", "plain": "not base64"}"#),
+        ("2", r#"{"stored": ["YWI=", "YWJj"], "columns": null}"#),
+    ] {
+        node.put(&format!("/orders/_doc/{id}?refresh=true"), document)
+            .await
+            .expect(201);
+    }
+    for field in ["columns", "stored"] {
+        let document = format!(r#"{{"{field}": "not base64"}}"#);
+        node.put("/orders/_doc/3", &document)
+            .await
+            .refused(400, "document_parsing_exception");
+    }
+    for (field, expected) in [
+        ("columns", json!(["1"])),
+        ("stored", json!(["2"])),
+        ("plain", json!([])),
+    ] {
+        let query = format!(r#"{{"exists": {{"field": "{field}"}}}}"#);
+        assert_eq!(found(&node, &query).await, expected, "{field}");
+    }
+    let body = r#"{"fields": ["*"], "query": {"ids": {"values": ["2"]}}}"#;
+    let search = node.post("/orders/_search", body).await.expect(200);
+    assert_eq!(
+        search["hits"]["hits"][0]["fields"],
+        json!({"stored": ["YWI=", "YWJj"]})
+    );
+    for refused in [
+        r#"{"query": {"term": {"columns": "YWI="}}}"#,
+        r#"{"query": {"match_all": {}}, "sort": ["columns"]}"#,
+    ] {
+        let answer = node.post("/orders/_search", refused).await;
+        assert_eq!(answer.status, 400, "{refused}");
+    }
+    let caps = node.get("/orders/_field_caps?fields=columns").await.expect(200);
+    assert_eq!(
+        caps["fields"]["columns"]["binary"],
+        json!({"type": "binary", "metadata_field": false, "searchable": false, "aggregatable": false})
+    );
+}

@@ -120,8 +120,21 @@ async fn the_shards_of_a_search_are_told() {
     let answer = node.get("/only,new/_search_shards").await.expect(200);
     assert_eq!(
         answer["indices"],
-        json!({"new": {}, "old": {"filter": {"term": {"n": "1"}}}})
+        json!({"new": {}, "old": {"aliases": ["only"], "filter": {"term": {"n": "1"}}}})
     );
+    node.put("/old/_alias/oldest", "").await.expect(200);
+    for (expression, expected) in [
+        ("oldest", json!({"aliases": ["oldest"]})),
+        ("only,oldest", json!({"aliases": ["oldest", "only"]})),
+        ("o*", json!({"aliases": ["oldest", "only"]})),
+        ("old", json!({})),
+    ] {
+        let answer = node
+            .get(&format!("/{expression}/_search_shards"))
+            .await
+            .expect(200);
+        assert_eq!(answer["indices"]["old"], expected, "{expression}");
+    }
     let shard = &answer["shards"][0][0];
     assert_eq!(
         (&shard["state"], &shard["primary"], &shard["shard"]),

@@ -421,3 +421,56 @@ async fn hits_are_grouped_by_a_field() {
         .await
         .expect(500);
 }
+
+#[tokio::test]
+async fn pages_that_are_sorted_by_fractions_go_on_behind_the_very_number() {
+    let node = Node::start().await;
+    node.put(
+        "/f",
+        r#"{"settings": {"number_of_replicas": 0}, "mappings": {"properties": {"x": {"type": "double"}}}}"#,
+    )
+    .await
+    .expect(200);
+    for n in 0..60 {
+        let document = json!({"x": f64::from(n) * 0.07}).to_string();
+        let path = format!("/f/_doc/{n}?refresh={}", n == 59);
+        node.put(&path, &document).await.expect(201);
+    }
+    let mut body = json!({"size": 1, "sort": ["x"]});
+    for n in 0..60 {
+        let answer = node.post("/f/_search", &body.to_string()).await.expect(200);
+        let hit = &answer["hits"]["hits"][0];
+        assert_eq!(hit["_id"], n.to_string(), "behind {}", body["search_after"]);
+        body["search_after"] = hit["sort"].clone();
+    }
+}
+
+#[tokio::test]
+async fn a_range_may_go_from_a_whole_number_to_a_fraction() {
+    let node = Node::start().await;
+    node.put(
+        "/f",
+        r#"{"settings": {"number_of_replicas": 0}, "mappings": {"properties": {"x": {"type": "double"}, "y": {"type": "float"}}}}"#,
+    )
+    .await
+    .expect(200);
+    // Whole numbers alone in one segment, fractions in the other.
+    for (id, number) in [(1, 1.0), (2, 2.0), (3, 1.25), (4, 0.5)] {
+        let document = json!({"x": number, "y": number}).to_string();
+        let path = format!("/f/_doc/{id}?refresh={}", id % 2 == 0);
+        node.put(&path, &document).await.expect(201);
+    }
+    for (range, expected) in [
+        (json!({"gte": 1, "lt": 1.5}), 2),
+        (json!({"gt": 0.5, "lte": 2}), 3),
+        (json!({"gt": 1, "lt": 2}), 1),
+        (json!({"gte": 0.25}), 4),
+        (json!({"lt": 1}), 1),
+    ] {
+        for field in ["x", "y"] {
+            let body = json!({"query": {"range": {field: range}}}).to_string();
+            let answer = node.post("/f/_search", &body).await.expect(200);
+            assert_eq!(answer["hits"]["total"]["value"], expected, "{field} {range}");
+        }
+    }
+}

@@ -106,11 +106,12 @@ async fn a_task_that_nobody_waits_for_is_listed_cancelled_and_remembered() {
         ("actions=*byquery", 1),
         ("actions=indices:*,nothing", 1),
         ("actions=*reindex", 0),
-        ("nodes=_local", 1),
-        ("nodes=node-*", 1),
+        // With the request itself.
+        ("nodes=_local", 2),
+        ("nodes=node-*", 2),
         ("nodes=other", 0),
         ("parent_task_id=other:1", 0),
-        ("parent_task_id=-1", 1),
+        ("parent_task_id=-1", 2),
     ] {
         let listed = node.get(&format!("/_tasks?{query}")).await.expect(200);
         assert_eq!(tasks(&listed).len(), expected, "{query}");
@@ -127,8 +128,10 @@ async fn a_task_that_nobody_waits_for_is_listed_cancelled_and_remembered() {
         (&json!("by user request"), &json!(1), &json!([]))
     );
     assert_eq!(ended["task"]["cancelled"], true);
-    node.until("/_tasks", |answer| *answer == json!({"nodes": {}}))
-        .await;
+    node.until("/_tasks?actions=indices:*", |answer| {
+        *answer == json!({"nodes": {}})
+    })
+    .await;
     node.post("/orders/_refresh", "").await.expect(200);
     assert_eq!(node.get("/orders/_count").await.expect(200)["count"], 4);
 }
@@ -330,4 +333,28 @@ async fn a_node_that_stops_ends_its_background_tasks() {
         stopped.is_ok(),
         "the server waits for a task that waits for hours"
     );
+}
+
+#[tokio::test]
+async fn a_request_that_lists_tasks_is_one_of_them_and_does_not_wait_for_itself() {
+    let node = Node::start().await;
+    let answer = node
+        .call_with(
+            Method::GET,
+            "/_tasks?actions=cluster:monitor/tasks/lists&group_by=none&wait_for_completion&timeout=10s",
+            &[("x-opaque-id", "That is me")],
+            "",
+        )
+        .await
+        .expect(200);
+    assert_eq!(answer.get("node_failures"), None, "{answer}");
+    let task = &answer["tasks"][0];
+    assert_eq!(
+        (&task["headers"]["X-Opaque-Id"], &task["cancellable"]),
+        (&json!("That is me"), &json!(false))
+    );
+    let listed = node.get("/_tasks").await.expect(200);
+    let told = listed["nodes"].as_object().unwrap().values().next().unwrap();
+    assert!(told["roles"].is_array(), "{told}");
+    assert_eq!(tasks(&listed).len(), 1);
 }

@@ -136,12 +136,90 @@ async fn what_is_wrong_with_a_template_is_said() {
         assert!(reason.contains(expected), "{reason}");
         assert_eq!(node.head("/_index_template/t").await, 404);
     }
-    let legacy = node.put("/_template/t", r#"{"index_patterns": ["x"]}"#).await;
-    let reason = legacy.refused(400, "unsupported_operation_exception");
-    assert!(reason.contains("[/_index_template]"), "{reason}");
+}
+
+#[tokio::test]
+async fn templates_of_the_old_kind_apply_where_no_index_template_does() {
+    let node = Node::start().await;
     assert_eq!(node.get("/_template").await.expect(200), json!({}));
-    assert_eq!(node.get("/_template/t").await.expect(404), json!({}));
-    assert_eq!(node.head("/_template/t").await, 404);
+    for path in ["/_template/old", "/_template/o*"] {
+        assert_eq!(node.get(path).await.expect(404), json!({}));
+        assert_eq!(node.head(path).await, 404);
+    }
+    let body = r#"{"index_patterns": "old-*", "settings": {"number_of_shards": 2, "number_of_replicas": 0},
+        "mappings": {"properties": {"field": {"type": "keyword"}}}, "aliases": {"olds": {"routing": "b"}}}"#;
+    node.put("/_template/old?order=3", body).await.expect(200);
+    node.put("/_template/old?create", body)
+        .await
+        .refused(400, "illegal_argument_exception");
+    let shown = node.get("/_template/old,none?flat_settings").await.expect(200);
+    assert_eq!(
+        shown["old"],
+        json!({
+            "order": 3, "index_patterns": ["old-*"], "settings": {"index.number_of_shards": "2", "index.number_of_replicas": "0"},
+            "mappings": {"properties": {"field": {"type": "keyword"}}}, "aliases": {"olds": {"index_routing": "b", "search_routing": "b"}}
+        })
+    );
+    assert_eq!(node.head("/_template/old").await, 200);
+    let table = node
+        .get("/_cat/templates?h=name,index_patterns,order")
+        .await
+        .text();
+    assert_eq!(table, "old [old-*] 3\n");
+    let state = node.get("/_cluster/state/metadata").await.expect(200);
+    assert_eq!(state["metadata"]["templates"]["old"]["order"], 3);
+    for (body, kind, part) in [
+        (
+            "{}",
+            "action_request_validation_exception",
+            "index patterns are missing",
+        ),
+        (
+            r#"{"index_patterns": "x", "mappings": {"_doc": {"properties": {}}}}"#,
+            "illegal_argument_exception",
+            "cannot be nested under a type [_doc]",
+        ),
+        (
+            r#"{"index_patterns": "x", "mappings": {"properties": {"a": {"type": "nonsense"}}}}"#,
+            "mapper_parsing_exception",
+            "nonsense",
+        ),
+    ] {
+        let reason = node.put("/_template/wrong", body).await.refused(400, kind);
+        assert!(reason.contains(part), "{reason}");
+    }
+
+    node.put("/old-1/_doc/1", r#"{"field": "a"}"#).await.expect(201);
+    let created = node.get("/old-1").await.expect(200);
+    let index = &created["old-1"];
+    assert_eq!(index["settings"]["index"]["number_of_shards"], "2");
+    assert_eq!(index["mappings"]["properties"]["field"]["type"], "keyword");
+    assert!(index["aliases"]["olds"].is_object());
+    node.put("/_index_template/new", r#"{"index_patterns": ["old-*"]}"#)
+        .await
+        .expect(200);
+    node.put("/old-2", "").await.expect(200);
+    let created = node.get("/old-2").await.expect(200);
+    assert_eq!(created["old-2"]["settings"]["index"]["number_of_shards"], "1");
+    let simulated = node
+        .post("/_index_template/_simulate_index/old-3", "")
+        .await
+        .expect(200);
+    assert_eq!(
+        simulated["overlapping"],
+        json!([{"name": "old", "index_patterns": ["old-*"]}])
+    );
+    let reason = node
+        .put("/_template/late", r#"{"index_patterns": ["old-x*"]}"#)
+        .await
+        .refused(400, "illegal_argument_exception");
+    assert!(reason.contains("use composable templates"), "{reason}");
+
+    node.delete("/_template/o*").await.expect(200);
+    node.delete("/_template/old")
+        .await
+        .refused(404, "index_template_missing_exception");
+    node.delete("/_template/*").await.expect(200);
 }
 
 #[tokio::test]

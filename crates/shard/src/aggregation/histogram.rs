@@ -101,7 +101,14 @@ impl Steps {
     /// The start of the bucket of a number.
     pub(super) fn start(&self, number: f64) -> f64 {
         match self {
-            Self::Numbers { interval, offset } => ((number - offset) / interval).floor() * interval + offset,
+            Self::Numbers { interval, offset } => {
+                let position = position(number, *interval, *offset);
+                match position.abs() < MAX_POSITION {
+                    true => position * interval + offset,
+                    // The next number is farther away than the next bucket.
+                    false => number,
+                }
+            }
             Self::Dates(rounding) => rounding.round(number as i64) as f64,
         }
     }
@@ -115,6 +122,83 @@ impl Steps {
             }
             Self::Dates(rounding) => rounding.next(start as i64) as f64,
         }
+    }
+
+    /// The first number of the bucket that begins here, and the first of the next: a start is computed with other roundings than what bucket a
+    /// number belongs to. For dates, the starts.
+    pub(super) fn numbers_from(&self, start: f64) -> (f64, f64) {
+        let Self::Numbers { interval, offset } = self else {
+            return (start, self.next(start));
+        };
+        let here = ((start - offset) / interval).round();
+        if here.abs() >= MAX_POSITION {
+            return (start, start.next_up());
+        }
+        let first = |wanted: f64| {
+            let mut number = wanted * interval + offset;
+            for _ in 0..ROUNDINGS {
+                if position(number.next_down(), *interval, *offset) < wanted {
+                    break;
+                }
+                number = number.next_down();
+            }
+            for _ in 0..ROUNDINGS {
+                if position(number, *interval, *offset) >= wanted {
+                    break;
+                }
+                number = number.next_up();
+            }
+            number
+        };
+        (first(here), first(here + 1.0))
+    }
+
+    /// The least and the greatest number of the buckets that lie within these bounds.
+    ///
+    /// Source: buckets are in if their key is, with the maximum for numbers and without it for dates, whose bounds are rounded themselves.
+    pub(super) fn hard_bounds(&self, min: Option<f64>, max: Option<f64>) -> (f64, f64) {
+        match self {
+            Self::Numbers { interval, offset } => {
+                let start = |position: f64| position * interval + offset;
+                let least = min.map(|min| self.numbers_from(start(((min - offset) / interval).ceil())).0);
+                let greatest = max.map(|max| {
+                    self.numbers_from(start(position(max, *interval, *offset)))
+                        .1
+                        .next_down()
+                });
+                (least.unwrap_or(f64::MIN), greatest.unwrap_or(f64::MAX))
+            }
+            Self::Dates(_) => (
+                min.map_or(f64::MIN, |min| self.start(min)),
+                max.map_or(f64::MAX, |max| self.start(max) - 1.0),
+            ),
+        }
+    }
+}
+
+/// Positions from here on are not told apart: 2^53.
+const MAX_POSITION: f64 = 9_007_199_254_740_992.0;
+/// Neighbours of a computed start that may belong to its bucket, or not.
+const ROUNDINGS: usize = 8;
+
+/// The number of the bucket, as tantivy computes it.
+fn position(number: f64, interval: f64, offset: f64) -> f64 {
+    ((number - offset) / interval).floor()
+}
+
+/// Refuses buckets that are so small that the numbers of the index cannot be told apart.
+///
+/// # Errors
+/// `illegal_argument_exception`.
+pub(super) fn check_keys(steps: &Steps, mut keys: impl Iterator<Item = f64>) -> Result<(), Exception> {
+    let Steps::Numbers { interval, offset } = steps else {
+        return Ok(());
+    };
+    match keys.find(|key| ((key - offset) / interval).abs() >= MAX_POSITION) {
+        None => Ok(()),
+        Some(_) => Err(Exception::illegal_argument(format!(
+            "[interval] of [{interval}] is too small for the values of the field: they cannot be told apart in such buckets"
+        ))),
     }
 }
 

@@ -124,6 +124,11 @@ impl AggregationRequest {
         })
     }
 
+    /// Whether hits of buckets are asked for.
+    pub(crate) fn wants_hits(&self) -> bool {
+        self.aggregations.iter().any(Aggregation::wants_hits)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.aggregations.is_empty()
     }
@@ -205,14 +210,13 @@ fn parse_one(
 }
 
 fn check(aggregation: &Aggregation) -> Result<(), Exception> {
-    if let Some(inside) = aggregation
-        .inside
-        .iter()
-        .find(|inside| matches!(inside.kind, Kind::Composite(_)))
+    // Source: pages go over one set of documents, which a filter only narrows.
+    if !matches!(aggregation.kind, Kind::Filter(_))
+        && let Some(composite) = aggregation.inside.iter().find_map(Aggregation::composite)
     {
         return Err(Exception::illegal_argument(format!(
-            "[composite] aggregation [{}] cannot be used inside of the aggregation [{}] of type [{}]",
-            inside.name,
+            "[composite] aggregation [{}] cannot be used inside of the aggregation [{}] of type [{}], only inside of [filter]",
+            composite.name,
             aggregation.name,
             aggregation.kind.name()
         )));
@@ -265,6 +269,15 @@ impl Aggregation {
             inside.name == name
                 && matches!(&inside.kind, Kind::Metric(metric) if metric.function.has_property(property))
         })
+    }
+
+    /// The `composite` that it is, or that it narrows.
+    fn composite(&self) -> Option<&Self> {
+        match &self.kind {
+            Kind::Composite(_) => Some(self),
+            Kind::Filter(_) => self.inside.iter().find_map(Self::composite),
+            _ => None,
+        }
     }
 
     /// Whether hits of its buckets are asked for.

@@ -105,6 +105,7 @@ impl Resolved<'_> {
     pub(super) fn missing(
         &self,
         value: Option<&Value>,
+        shape: &Shape,
         context: Option<&BuildContext<'_>>,
     ) -> Result<Option<Value>, Exception> {
         // Merging needs none.
@@ -130,17 +131,22 @@ impl Resolved<'_> {
             ValueKind::Long | ValueKind::Double => {
                 number(value).map(|number| Some(json!(number))).ok_or_else(bad)
             }
-            ValueKind::Date => Ok(self.instant(value, context)?.map(|millis| json!(millis))),
+            ValueKind::Date => Ok(self.instant(value, shape, context)?.map(|millis| json!(millis))),
         }
     }
 
     /// A date of the request in milliseconds.
-    fn instant(&self, value: &Value, context: Option<&BuildContext<'_>>) -> Result<Option<f64>, Exception> {
+    fn instant(
+        &self,
+        value: &Value,
+        shape: &Shape,
+        context: Option<&BuildContext<'_>>,
+    ) -> Result<Option<f64>, Exception> {
         let (Some(mapping), Some(context)) = (self.mapping, context) else {
             return Ok(None);
         };
-        let parsed = parse_query_value(mapping, value, &QueryContext::at(context.now_millis))
-            .map_err(|error| error.to_exception())?;
+        let query = shape.query_context(context.now_millis);
+        let parsed = parse_query_value(mapping, value, &query).map_err(|error| error.to_exception())?;
         Ok(match parsed {
             QueryValue::Date(millis)
             | QueryValue::DateRange { first: millis, .. }
@@ -156,22 +162,17 @@ impl Resolved<'_> {
         value: Option<&Value>,
         edge: RangeEdge,
         shape: &Shape,
-        time_zone: Option<&str>,
         context: Option<&BuildContext<'_>>,
     ) -> Result<Option<f64>, Exception> {
         let Some(value) = value else { return Ok(None) };
         let (Some(mapping), Some(context), ValueKind::Date) = (self.mapping, context, self.kind) else {
             let date = || {
-                let format = shape.format.as_ref()?;
-                format.parse_millis(value.as_str()?).map(|millis| millis as f64)
+                let millis = shape.parse_date(value.as_str()?)?;
+                Some(millis as f64)
             };
             return Ok(number(value).or_else(date));
         };
-        let query = QueryContext {
-            format: shape.format.as_deref(),
-            time_zone,
-            ..QueryContext::at(context.now_millis)
-        };
+        let query = shape.query_context(context.now_millis);
         let bound = parse_range_bound(mapping, value, edge, &query).map_err(|error| error.to_exception())?;
         Ok(match bound {
             RangeBound::Included(QueryValue::Date(millis))

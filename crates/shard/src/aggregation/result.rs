@@ -49,7 +49,7 @@ impl AggregationRequest {
 pub struct PrintedAggregations {
     /// As they are returned, but for the hits.
     pub results: Value,
-    /// The hits of buckets that are asked for; at most 1,000.
+    /// The hits of buckets that are asked for; at most 1,000 of buckets that have documents.
     pub top_hits: Vec<TopHitsRequest>,
 }
 

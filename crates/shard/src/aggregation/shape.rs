@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use index_meta::{DateFormat, DateZone, FieldType};
+use index_meta::{DateFormat, DateZone, FieldType, QueryContext};
+use serde_json::Value;
 
 /// What the values of a field are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub(super) struct Shape {
     pub(super) zone: DateZone,
     /// Lower and upper bound of each range, or the bounds that a histogram is extended to.
     pub(super) bounds: Vec<(Option<f64>, Option<f64>)>,
-    /// What documents without a value have in a histogram.
-    pub(super) missing: Option<f64>,
+    /// What documents without a value have, as the column would have it.
+    pub(super) missing: Option<Value>,
     pub(super) inside: Vec<Shape>,
     /// Of the sources of a `composite`.
     pub(super) sources: Vec<Shape>,
@@ -81,6 +82,20 @@ impl Shape {
                 .map(|format| format.format_millis_in(number as i64, &self.zone)),
             ValueKind::Boolean => Some((number != 0.0).to_string()),
             _ => None,
+        }
+    }
+
+    /// A date in the format and the time zone that dates are shown in.
+    pub(super) fn parse_date(&self, text: &str) -> Option<i64> {
+        self.format.as_ref()?.parse_millis_in(text, &self.zone)
+    }
+
+    /// For dates of the request, which are read as they are shown.
+    pub(super) fn query_context(&self, now_millis: i64) -> QueryContext<'_> {
+        QueryContext {
+            format: self.format.as_deref(),
+            time_zone: Some(self.zone.name()),
+            ..QueryContext::at(now_millis)
         }
     }
 

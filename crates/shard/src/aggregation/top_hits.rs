@@ -3,6 +3,8 @@
 //! They are found by a search of their own for each bucket, once the buckets are known: so every option of a search is there, and a bucket that is
 //! not returned costs nothing.
 
+use std::sync::Arc;
+
 use es_exception::Exception;
 use serde_json::{Map, Value};
 
@@ -16,7 +18,7 @@ pub(super) const MAX_TOP_HITS: usize = 1_000;
 /// A `top_hits` aggregation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct TopHits {
-    pub(super) request: Box<SearchRequest>,
+    pub(super) request: Arc<SearchRequest>,
 }
 
 impl TopHits {
@@ -27,7 +29,7 @@ impl TopHits {
             .ok_or_else(|| malformed(format!("[top_hits] must be an object, got [{options}]")))?;
         let request = inner_search("top_hits", object.clone(), search, &["query", "min_score"])?;
         Ok(Self {
-            request: Box::new(request),
+            request: Arc::new(request),
         })
     }
 }
@@ -37,8 +39,8 @@ impl TopHits {
 pub struct TopHitsRequest {
     /// Where the hits belong in the printed results: a JSON pointer to the object that gets them as `hits`.
     pub pointer: String,
-    /// What documents of the bucket match, beside the query of the request.
-    pub filters: Vec<Query>,
+    /// What documents of the bucket match, beside the query of the request; `None` if it has none.
+    pub filters: Option<Vec<Query>>,
     /// What is asked of them.
-    pub request: SearchRequest,
+    pub request: Arc<SearchRequest>,
 }

@@ -110,7 +110,7 @@ impl ShardPlan {
             return Err(Exception::new(
                 ExceptionKind::CircuitBreaking,
                 format!(
-                    "[request] Data too large: the keys of a [composite] aggregation would take more in one segment than the limit of [{MEMORY_LIMIT}]; ask for smaller pages, or for fewer documents with a query"
+                    "[request] Data too large: the keys of a [composite] aggregation would take more in one segment than the limit of [{MEMORY_LIMIT}]: a document has too many combinations, or the documents come in the opposite order of very many keys; turn the order of the first source, or ask for fewer documents with a query"
                 ),
             ));
         }
@@ -206,8 +206,8 @@ impl Translator<'_, '_> {
             Kind::Metric(metric) => {
                 let field = resolve(&metric.field, context)?;
                 metric.check(field.kind)?;
-                let missing = field.missing(metric.missing.as_ref(), context)?;
                 let shape = field.shape(metric.format.as_deref(), false)?;
+                let missing = field.missing(metric.missing.as_ref(), &shape, context)?;
                 // Metrics count yes as 1 and no as 0.
                 let column = match field.kind {
                     ValueKind::Boolean if !metric.function.takes_any_type() => self.computed.add(Numbers {
@@ -247,26 +247,38 @@ impl Translator<'_, '_> {
         if let Steps::Dates(rounding) = &histogram.steps {
             shape.zone = rounding.zone().clone();
         }
+        // Source: neither end of bounds is rounded up.
         let bounds = |bounds: &Bounds, shape: &Shape| {
-            let min = field.bound(bounds.min.as_ref(), RangeEdge::Gte, shape, None, context)?;
-            let max = field.bound(bounds.max.as_ref(), RangeEdge::Lte, shape, None, context)?;
-            Ok::<_, Exception>((min, max))
-        };
-        let hard = match &histogram.hard_bounds {
-            Some(hard) => {
-                let (min, max) = bounds(hard, &shape)?;
-                Some((min.unwrap_or(f64::MIN), max.unwrap_or(f64::MAX)))
+            let min = field.bound(bounds.min.as_ref(), RangeEdge::Gte, shape, context)?;
+            let max = field.bound(bounds.max.as_ref(), RangeEdge::Gte, shape, context)?;
+            match (min, max) {
+                (Some(least), Some(greatest)) if least > greatest => {
+                    Err(Exception::illegal_argument(format!(
+                        "the bounds of [{}] have a [min] of [{least}] that is greater than their [max] of [{greatest}]",
+                        histogram.kind()
+                    )))
+                }
+                both => Ok(both),
             }
-            None => None,
         };
-        if let Some(extended) = &histogram.extended_bounds {
-            let extended = bounds(extended, &shape)?;
-            shape.bounds.push(extended);
+        let read = |given: &Option<Bounds>| given.as_ref().map(|given| bounds(given, &shape)).transpose();
+        let (hard, extended) = (read(&histogram.hard_bounds)?, read(&histogram.extended_bounds)?);
+        if let (Some((least, greatest)), Some((min, max))) = (hard, extended)
+            && (least.zip(min).is_some_and(|(least, min)| min < least)
+                || greatest.zip(max).is_some_and(|(greatest, max)| max > greatest))
+        {
+            return Err(Exception::illegal_argument(format!(
+                "[extended_bounds] of [{}] have to be inside of its [hard_bounds]",
+                histogram.kind()
+            )));
         }
-        let missing = field
-            .missing(histogram.missing.as_ref(), context)?
-            .and_then(|value| value.as_f64());
-        shape.missing = missing;
+        let hard = hard.map(|(min, max)| histogram.steps.hard_bounds(min, max));
+        shape.bounds.extend(extended);
+        shape.missing = field.missing(histogram.missing.as_ref(), &shape, context)?;
+        let missing = shape.missing.as_ref().and_then(|value| {
+            let date = || Some(shape.parse_date(value.as_str()?)? as f64);
+            value.as_f64().or_else(date)
+        });
         let computed = |rounding: Option<DateRounding>| Numbers {
             column: field.column.clone(),
             kind: field.kind,
@@ -312,13 +324,12 @@ fn translate_range(range: &Range, context: Option<&BuildContext<'_>>) -> Result<
     let field = resolve(&range.field, context)?;
     field.require_numbers(&range.field, range.kind())?;
     let mut shape = field.shape(range.format.as_deref(), range.is_date)?;
-    let time_zone = range.time_zone.as_deref();
-    if let Some(name) = time_zone {
+    if let Some(name) = &range.time_zone {
         shape.zone = zone(name)?;
     }
     for bucket in &range.buckets {
-        let from = field.bound(bucket.from.as_ref(), RangeEdge::Gte, &shape, time_zone, context)?;
-        let to = field.bound(bucket.to.as_ref(), RangeEdge::Lt, &shape, time_zone, context)?;
+        let from = field.bound(bucket.from.as_ref(), RangeEdge::Gte, &shape, context)?;
+        let to = field.bound(bucket.to.as_ref(), RangeEdge::Lt, &shape, context)?;
         shape.bounds.push((from, to));
     }
     Ok(shape)
@@ -330,7 +341,7 @@ fn translate_terms(
     context: Option<&BuildContext<'_>>,
 ) -> Result<(AggregationVariants, Shape), Exception> {
     let field = resolve(&terms.field, context)?;
-    let shape = field.shape(terms.format.as_deref(), false)?;
+    let mut shape = field.shape(terms.format.as_deref(), false)?;
     if context.is_none() {
         return Ok((variant(terms.to_merge())?, shape));
     }
@@ -349,7 +360,8 @@ fn translate_terms(
             field.kind.name()
         )));
     }
-    let missing = field.missing(terms.missing.as_ref(), context)?;
+    let missing = field.missing(terms.missing.as_ref(), &shape, context)?;
+    shape.missing.clone_from(&missing);
     let metric = match terms.order.first().map(|order| &order.by) {
         Some(OrderBy::Metric { name, .. }) => aggregation.position(name),
         _ => None,

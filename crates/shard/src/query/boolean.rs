@@ -28,6 +28,13 @@ impl BoolQuery {
         }
     }
 
+    pub(super) fn either(one: Query, other: Query) -> Self {
+        Self {
+            should: vec![one, other],
+            ..Self::default()
+        }
+    }
+
     pub(super) fn build(
         &self,
         context: &BuildContext<'_>,

@@ -87,6 +87,9 @@ impl BuildContext<'_> {
         let Some(mapping) = self.mapping.field(path) else {
             return Ok(None);
         };
+        if mapping.field_type() == FieldType::Binary {
+            return Err(shard_failure("Binary fields do not support searching".to_owned()));
+        }
         if !mapping.is_indexed() && !mapping.has_doc_values() {
             return Err(shard_failure(format!(
                 "failed to create query: Cannot search on field [{path}] since it is not indexed."
@@ -156,6 +159,20 @@ impl BuildContext<'_> {
     }
 
     /// Documents whose field holds the target.
+    /// A value as the end of a range. Both ends of a range must be of one type, or tantivy panics: so a whole number of a field of fractions is not
+    /// made narrow, as it is for [`target`](Self::target). `None` for what is no single value.
+    pub(super) fn range_term(&self, mapping: &FieldMapping, value: &QueryValue) -> Option<Term> {
+        if let QueryValue::Double(number) = value {
+            let mut term = self.path_term(mapping);
+            term.append_type_and_fast_value(*number);
+            return Some(term);
+        }
+        match self.target(mapping, value) {
+            Target::Term(term) => Some(term),
+            Target::Range(..) | Target::Nothing => None,
+        }
+    }
+
     pub(super) fn target_query(&self, mapping: &FieldMapping, target: Target) -> Box<dyn Query> {
         match target {
             Target::Nothing => Box::new(EmptyQuery),
@@ -212,7 +229,7 @@ impl BuildContext<'_> {
     /// Documents that have a value of the mapped field.
     pub(super) fn exists(&self, mapping: &FieldMapping) -> Box<dyn Query> {
         let query: Box<dyn Query> = match mapping.field_type() {
-            FieldType::Text => {
+            FieldType::Text | FieldType::Binary => {
                 let term = Term::from_field_text(self.schema.field_names, mapping.path());
                 Box::new(TermQuery::new(term, IndexRecordOption::Basic))
             }

@@ -15,6 +15,7 @@ mod term_scan;
 mod terms_set;
 
 use es_exception::{Exception, ExceptionKind};
+use index_meta::QueryValue;
 use serde_json::Value;
 
 pub(crate) use build::{BuildContext, Counted};
@@ -40,6 +41,7 @@ enum Node {
     Ids(Vec<String>),
     Exists(String),
     Range(range::RangeQuery),
+    Numbers(range::NumbersQuery),
     Pattern(pattern::PatternQuery),
     Match(full_text::MatchQuery),
     Phrase(full_text::PhraseQuery),
@@ -115,10 +117,25 @@ impl Query {
         Self::of(Node::Ids(ids))
     }
 
+    /// The documents that have a number from `from` to before `to` in a field, or to the end without `to`. The numbers are those of the index, and
+    /// nothing is rounded to the field's type.
+    pub(crate) fn numbers(field: &str, from: QueryValue, to: Option<QueryValue>) -> Self {
+        Self::of(Node::Numbers(range::NumbersQuery {
+            field: field.to_owned(),
+            from,
+            to,
+        }))
+    }
+
     /// The same documents with the same relevance, but only those that `filter` matches too.
     #[must_use]
     pub fn filtered_by(self, filter: Query) -> Self {
         Self::of(Node::Bool(boolean::BoolQuery::filtered(self, filter)))
+    }
+
+    /// The documents that this or the other query matches.
+    pub(crate) fn or(self, other: Query) -> Self {
+        Self::of(Node::Bool(boolean::BoolQuery::either(self, other)))
     }
 
     /// Parses a query.
@@ -224,6 +241,7 @@ impl Query {
             Node::Ids(ids) => term::build_ids(context, ids),
             Node::Exists(field) => term::build_exists(context, field)?,
             Node::Range(query) => query.build(context)?,
+            Node::Numbers(query) => query.build(context)?,
             Node::Pattern(query) => query.build(context)?,
             Node::Match(query) => query.build(context)?,
             Node::Phrase(query) => query.build(context)?,

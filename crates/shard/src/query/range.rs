@@ -4,13 +4,13 @@ use std::ops::Bound;
 
 use es_exception::Exception;
 use index_meta::{
-    DateFormat, FieldMapping, FieldType, QueryContext, RangeBound, RangeEdge, parse_range_bound,
+    DateFormat, FieldMapping, FieldType, QueryContext, QueryValue, RangeBound, RangeEdge, parse_range_bound,
 };
 use serde_json::Value;
 use tantivy::Term;
 use tantivy::query::EmptyQuery;
 
-use super::build::{BuildContext, Target, every_document, range_query};
+use super::build::{BuildContext, every_document, range_query};
 use super::parse::{flag, malformed, object, single_field, text};
 use super::term_scan::{TermMatcher, TermScanQuery};
 use super::{Node, Query, shard_failure};
@@ -123,6 +123,33 @@ impl RangeQuery {
     }
 }
 
+/// Numbers as columns have them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct NumbersQuery {
+    pub(super) field: String,
+    /// Belongs to them.
+    pub(super) from: QueryValue,
+    /// Does not belong to them.
+    pub(super) to: Option<QueryValue>,
+}
+
+impl NumbersQuery {
+    pub(super) fn build(&self, context: &BuildContext<'_>) -> Result<Built, Exception> {
+        let Some(mapping) = context.field(&self.field)? else {
+            return Ok(Box::new(EmptyQuery));
+        };
+        let term = |value: &QueryValue| context.range_term(mapping, value);
+        let upper = match &self.to {
+            Some(to) => term(to).map(Bound::Excluded),
+            None => Some(Bound::Unbounded),
+        };
+        match (term(&self.from), upper) {
+            (Some(from), Some(upper)) => Ok(range_query(Bound::Included(from), upper)),
+            _ => Ok(Box::new(EmptyQuery)),
+        }
+    }
+}
+
 /// `None` when nothing can be inside.
 fn bound(
     context: &BuildContext<'_>,
@@ -134,10 +161,7 @@ fn bound(
         return Ok(Some(Bound::Unbounded));
     };
     let parsed = parse_range_bound(mapping, value, *edge, values).map_err(|error| error.to_exception())?;
-    let term = |value| match context.target(mapping, value) {
-        Target::Term(term) => Some(term),
-        Target::Range(..) | Target::Nothing => None,
-    };
+    let term = |value| context.range_term(mapping, value);
     Ok(match &parsed {
         RangeBound::Unbounded => Some(Bound::Unbounded),
         RangeBound::Included(value) => term(value).map(Bound::Included),

@@ -238,6 +238,17 @@ impl SearchRequest {
         if let Some(collapse) = &self.collapse {
             collapse.check(self)?;
         }
+        if self.terminate_after.is_some()
+            && self
+                .aggregations
+                .as_ref()
+                .is_some_and(AggregationRequest::wants_hits)
+        {
+            return Err(Exception::new(
+                ExceptionKind::Unsupported,
+                "[top_hits] of a search with [terminate_after] is not supported here",
+            ));
+        }
         if let Some(after) = &self.search_after {
             if self.sort.is_empty() {
                 return Err(Exception::illegal_argument(

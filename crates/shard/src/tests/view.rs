@@ -277,3 +277,41 @@ fn scan_returns_live_documents_in_order() {
     assert_eq!(read(None, 1), ["a2"]);
     assert_eq!(read(Some(SeqNo::new(2)), 10), ["c3"]);
 }
+
+/// Name and niceness of the threads of this process.
+#[cfg(target_os = "linux")]
+fn niceness(named: &str) -> Vec<i32> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    stats
+        .filter_map(|stat| {
+            let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+            let nice = rest.split_ascii_whitespace().nth(16)?.parse().ok()?;
+            name.starts_with(named).then_some(nice)
+        })
+        .collect()
+}
+
+/// A follower that catches up is not felt by those who search: its threads come after all others, and so do those that come from them.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_indexes_for_a_follower_yields_to_everything_else() {
+    let follower = Fixture::new(ShardRole::Follower);
+    let leader = Fixture::primary();
+    write(&leader.shard, vec![index("a", &json!({"n": 1}))]);
+    follower
+        .shard
+        .append_frames(super::follower::frames(&leader.shard, 0))
+        .unwrap();
+    follower.shard.refresh().wait().unwrap();
+    assert_eq!(search(&follower.shard, &json!({})).total, Some(1));
+    let followers = niceness("view-follower");
+    assert!(
+        !followers.is_empty() && followers.iter().all(|nice| *nice == 10),
+        "{followers:?}"
+    );
+    // Other tests have pools of their own.
+    assert!(niceness("thrd-tantivy-in").contains(&10));
+    leader.shard.refresh().wait().unwrap();
+    assert!(niceness("thrd-tantivy-in").contains(&0));
+}

@@ -18,7 +18,7 @@ use super::doubt::guarded;
 use super::generations::Generations;
 use super::metadata::Metadata;
 use super::open::open_index;
-use super::pool::{PoolShared, Step};
+use super::pool::{Lane, PoolShared, Step};
 use super::published::{Published, ViewSummary, open_searcher};
 use super::schema::ViewSchema;
 use super::sealed_directory::META_FILE;
@@ -82,6 +82,8 @@ pub(crate) struct ViewCore {
     pub(super) phase: Mutex<super::pool::Phase>,
     /// Millis of the earliest timer set for the view; owned by the pool.
     pub(super) armed: AtomicU64,
+    /// Whether its threads yield to others.
+    pub(super) yields: AtomicBool,
     /// Refresh at once up to here.
     demanded: AtomicU64,
     /// Refresh at the next turn of the interval up to here.
@@ -119,6 +121,7 @@ pub(crate) struct ViewParts<'a> {
     pub(crate) metadata: Arc<Metadata>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pool: Arc<PoolShared>,
+    pub(crate) lane: Lane,
 }
 
 /// The position after `seq_no`.
@@ -165,6 +168,7 @@ impl ViewCore {
             forced_merge: Mutex::default(),
             phase: Mutex::new(super::pool::Phase::Idle),
             armed: AtomicU64::new(u64::MAX),
+            yields: AtomicBool::new(parts.lane == Lane::Yielding),
             demanded: AtomicU64::new(0),
             awaited: AtomicU64::new(0),
             last_refresh: AtomicU64::new(millis(now)),

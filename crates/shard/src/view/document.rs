@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use index_meta::{FieldMapping, FieldSink, FieldValue};
+use index_meta::{FieldMapping, FieldSink, FieldType, FieldValue};
 use oplog::Frame;
 use tantivy::Document;
 use tantivy::schema::Field;
@@ -35,6 +35,8 @@ pub(crate) struct ViewDocument {
     exact: Vec<(Range<usize>, Leaf)>,
     /// Values of text fields, as lists of tokens.
     text: Vec<(Range<usize>, Range<usize>)>,
+    /// Binary fields that have a value.
+    binary: Vec<Range<usize>>,
     /// How many tokens the values of each text field have together.
     lengths: Vec<(Range<usize>, u32)>,
     /// The place among them that was added to last.
@@ -51,6 +53,7 @@ impl ViewDocument {
             buffer: String::with_capacity(frame.source().len()),
             exact: Vec::new(),
             text: Vec::new(),
+            binary: Vec::new(),
             lengths: Vec::new(),
             last_length: 0,
             inflight: Inflight::acquire(inflight, frame.len()),
@@ -138,11 +141,15 @@ impl FieldSink for DocumentFiller<'_> {
             }
             return;
         }
-        if !mapping.is_indexed() && !mapping.has_doc_values() {
+        if !mapping.tells_existence() {
             return;
         }
         let document = &mut *self.document;
         let path = document.push(path);
+        if mapping.field_type() == FieldType::Binary {
+            document.binary.push(path);
+            return;
+        }
         let leaf = match value {
             FieldValue::Text(text) => Leaf::Text(document.push(text)),
             FieldValue::Keyword(text) => {
@@ -273,10 +280,10 @@ impl Document for ViewDocument {
             .routing()
             .map(|routing| (schema.routing, ViewValue::Text(routing)));
         // A path that occurs twice is one term all the same.
-        let names = self
-            .text
-            .iter()
-            .map(|(path, _)| (schema.field_names, ViewValue::Text(&self.buffer[path.clone()])));
+        let texts = self.text.iter().map(|(path, _)| path);
+        let names = texts
+            .chain(&self.binary)
+            .map(|path| (schema.field_names, ViewValue::Text(&self.buffer[path.clone()])));
         Box::new(fixed.into_iter().chain(routing).chain(names))
     }
 }

@@ -23,6 +23,7 @@ pub use check::{ViewCheck, ViewFileCheck};
 pub(crate) use document::{ip_of_term, ip_term};
 pub(crate) use merge::MergeGoal;
 pub(crate) use metadata::Metadata;
+pub(crate) use pool::Lane;
 pub use pool::ViewPool;
 pub(crate) use published::Published;
 pub(crate) use schema::{SEQ_NO, VERSION, ViewSchema};

@@ -2,6 +2,9 @@
 //!
 //! A view is in the queue at most once, and goes to its end after each step. A timer says when an otherwise idle view is looked at again. A shard
 //! that needs nothing has neither a thread, nor a writer, nor a timer.
+//!
+//! Followers have threads of their own, which yield the processors to everything else: a follower that catches up must not be felt by those who
+//! search. What it applied is durable and found by id all the same; on a node without an idle processor it is found by searches later.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
@@ -20,6 +23,29 @@ use crate::ViewPoolConfig;
 
 /// Longest sleep of a thread.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// How much the threads of followers yield, of 19: one of them takes a tenth of a processor that another thread wants as well.
+const NICENESS_OF_FOLLOWERS: i32 = 10;
+
+/// Which threads work on a view. The indexing and merging threads of its writer come from these and are as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Of primaries.
+    Usual,
+    /// Of followers.
+    Yielding,
+}
+
+impl Lane {
+    const ALL: [Self; 2] = [Self::Usual, Self::Yielding];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Usual => "view",
+            Self::Yielding => "view-follower",
+        }
+    }
+}
 
 /// What a view asks for after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +93,8 @@ impl Ord for Timer {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Arc<ViewCore>>,
+    /// By lane.
+    queues: [VecDeque<Arc<ViewCore>>; 2],
     timers: BinaryHeap<Reverse<Timer>>,
     /// Views that have an open writer, the least recently used first.
     writers: Vec<Weak<ViewCore>>,
@@ -78,7 +105,8 @@ struct State {
 pub(crate) struct PoolShared {
     config: ViewPoolConfig,
     state: Mutex<State>,
-    wake: Condvar,
+    /// By lane.
+    wakes: [Condvar; 2],
     open_writers: AtomicUsize,
     /// Views that were thrown away once without proof of damage.
     doubted: Mutex<HashSet<PathBuf>>,
@@ -108,13 +136,15 @@ impl ViewPool {
         let shared = Arc::new(PoolShared {
             config,
             state: Mutex::default(),
-            wake: Condvar::new(),
+            wakes: Default::default(),
             open_writers: AtomicUsize::new(0),
             doubted: Mutex::default(),
             clock: SystemClock,
         });
-        let threads = (0..count)
-            .filter_map(|number| spawn(number, Arc::clone(&shared)))
+        let threads = Lane::ALL
+            .into_iter()
+            .flat_map(|lane| (0..count).map(move |number| (lane, number)))
+            .filter_map(|(lane, number)| spawn(lane, number, Arc::clone(&shared)))
             .collect();
         Arc::new(Self {
             shared,
@@ -145,10 +175,12 @@ impl Drop for ViewPool {
             let mut state = self.shared.state.lock();
             state.stopping = true;
             state.timers.clear();
-            std::mem::take(&mut state.queue)
+            std::mem::take(&mut state.queues)
         };
         drop(left);
-        self.shared.wake.notify_all();
+        for wake in &self.shared.wakes {
+            wake.notify_all();
+        }
         for thread in self.threads.lock().drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a search view thread panicked");
@@ -157,13 +189,35 @@ impl Drop for ViewPool {
     }
 }
 
-fn spawn(number: usize, shared: Arc<PoolShared>) -> Option<JoinHandle<()>> {
+fn spawn(lane: Lane, number: usize, shared: Arc<PoolShared>) -> Option<JoinHandle<()>> {
     let spawned = std::thread::Builder::new()
-        .name(format!("view-{number}"))
-        .spawn(move || shared.run());
+        .name(format!("{}-{number}", lane.name()))
+        .spawn(move || {
+            if lane == Lane::Yielding
+                && let Err(error) = rustix::process::nice(NICENESS_OF_FOLLOWERS)
+            {
+                tracing::debug!(%error, "a search view thread of followers does not yield");
+            }
+            shared.run(lane);
+        });
     spawned
         .map_err(|error| tracing::error!(%error, "failed to start a search view thread"))
         .ok()
+}
+
+impl ViewCore {
+    /// Which threads work on it next.
+    fn lane(&self) -> Lane {
+        match self.yields.load(Ordering::Acquire) {
+            false => Lane::Usual,
+            true => Lane::Yielding,
+        }
+    }
+
+    /// Lets other threads work on it from its next step on; its writer stays as it is while it is open.
+    pub(crate) fn set_lane(&self, lane: Lane) {
+        self.yields.store(lane == Lane::Yielding, Ordering::Release);
+    }
 }
 
 impl PoolShared {
@@ -198,11 +252,12 @@ impl PoolShared {
     }
 
     fn push(&self, view: Arc<ViewCore>) {
+        let lane = view.lane() as usize;
         let mut state = self.state.lock();
         if !state.stopping {
-            state.queue.push_back(view);
+            state.queues[lane].push_back(view);
             drop(state);
-            self.wake.notify_one();
+            self.wakes[lane].notify_one();
         }
     }
 
@@ -218,11 +273,11 @@ impl PoolShared {
             at,
             view: Arc::downgrade(view),
         }));
-        self.wake.notify_one();
+        self.wakes[view.lane() as usize].notify_one();
     }
 
-    fn run(&self) {
-        while let Some(view) = self.next() {
+    fn run(&self, lane: Lane) {
+        while let Some(view) = self.next(lane) {
             *view.phase.lock() = Phase::Running;
             let step = match catch_unwind(AssertUnwindSafe(|| view.step())) {
                 Ok(step) => step,
@@ -244,7 +299,7 @@ impl PoolShared {
     }
 
     /// The next view to work on; `None` when the pool stops.
-    fn next(&self) -> Option<Arc<ViewCore>> {
+    fn next(&self, lane: Lane) -> Option<Arc<ViewCore>> {
         let mut state = self.state.lock();
         loop {
             if state.stopping {
@@ -262,15 +317,20 @@ impl PoolShared {
                     Phase::Idle => {
                         *phase = Phase::Queued;
                         drop(phase);
-                        state.queue.push_back(view);
+                        let due = view.lane();
+                        state.queues[due as usize].push_back(view);
+                        if due != lane {
+                            self.wakes[due as usize].notify_one();
+                        }
                     }
                     Phase::Running => *phase = Phase::RunningAgain,
                     Phase::Queued | Phase::RunningAgain => {}
                 }
             }
-            if let Some(view) = state.queue.pop_front() {
-                if !state.queue.is_empty() {
-                    self.wake.notify_one();
+            let queue = &mut state.queues[lane as usize];
+            if let Some(view) = queue.pop_front() {
+                if !queue.is_empty() {
+                    self.wakes[lane as usize].notify_one();
                 }
                 return Some(view);
             }
@@ -278,7 +338,7 @@ impl PoolShared {
                 .timers
                 .peek()
                 .map_or(LONGEST_SLEEP, |Reverse(timer)| timer.at.saturating_sub(now));
-            self.wake
+            self.wakes[lane as usize]
                 .wait_for(&mut state, sleep.clamp(Duration::from_millis(1), LONGEST_SLEEP));
         }
     }
@@ -296,7 +356,7 @@ impl PoolShared {
                 break;
             }
             if let Some(view) = candidate.upgrade() {
-                // A view at work keeps its writer; there are fewer of those than writers allowed.
+                // A view at work keeps its writer: there are at most as many of those as threads.
                 view.try_release_writer();
             }
         }

@@ -3,7 +3,7 @@
 //! Mappings grow, a tantivy schema cannot. So every shard has the same fields, and the mapping decides which of them a value goes to:
 //! `exact` takes keywords, numbers, booleans, dates (as epoch milliseconds) and ip addresses (as 32 hexadecimal digits of their IPv6 form, whose
 //! order is that of the addresses); `text` takes analysed text of every analyzer; `lengths` says how many tokens a text field has, for relevance.
-//! Within each, the field's full path is the JSON path. `_field_names` lists the text fields that a document has, for `exists`.
+//! Within each, the field's full path is the JSON path. `_field_names` lists the text and binary fields that a document has, for `exists`.
 //!
 //! What analyzers there are is different from index to index, and the schema is not: texts are analysed before, and the one tokenizer of `text` reads
 //! their tokens.

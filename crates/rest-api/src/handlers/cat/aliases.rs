@@ -1,6 +1,7 @@
 //! `GET /_cat/aliases`.
 
 use es_exception::Exception;
+use indices::ResolveOptions;
 
 use super::table::{Cell, Column, answer};
 use crate::call::Call;
@@ -24,7 +25,13 @@ const COLUMNS: &[Column] = &[
 
 /// One row per alias and index.
 pub(crate) async fn aliases(call: Call) -> Result<Reply, Exception> {
-    let indices = targets::any_state(&call)?;
+    // Source: who does not say what wildcards match sees all aliases.
+    let defaults = ResolveOptions {
+        expand_hidden: true,
+        ..ResolveOptions::METADATA
+    };
+    let options = targets::options(&call, defaults)?;
+    let indices = call.state.indices().resolve(call.index(), &options)?;
     let names = split_list(call.segment("name").unwrap_or("*"));
     answer(&call, COLUMNS, || {
         let mut rows = Vec::new();

@@ -1,12 +1,12 @@
-//! `GET /_cat/count`.
+//! `GET` and `POST /_cat/count`.
 
 use es_exception::Exception;
 use indices::SearchOptions;
-use shard::{Counting, Query};
 
 use super::table::{Cell, Column, answer};
 use crate::call::Call;
 use crate::handlers::cat::health::time_of_day;
+use crate::handlers::search::counting;
 use crate::reply::Reply;
 
 const COLUMNS: &[Column] = &[
@@ -21,7 +21,7 @@ pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
     let counted = call
         .state
         .indices()
-        .count(call.index(), Counting::of(Query::match_all()), &options)
+        .count(call.index(), counting(&call)?, &options)
         .await?;
     let seconds = call.state.clock().now().get() / 1000;
     answer(&call, COLUMNS, || {

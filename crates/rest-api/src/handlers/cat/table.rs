@@ -91,6 +91,8 @@ pub(crate) enum Cell {
     Number(i128),
     /// A number with one decimal and a percent sign.
     Percent(f64),
+    /// A number with two decimals.
+    Decimal(f64),
     /// A size, printed in the unit of the `bytes` parameter.
     Bytes(u64),
     /// Milliseconds, printed in the unit of the `time` parameter.
@@ -104,6 +106,7 @@ impl Cell {
             Self::Text(text) => text.clone(),
             Self::Number(number) => number.to_string(),
             Self::Percent(percent) => format!("{percent:.1}%"),
+            Self::Decimal(number) => format!("{number:.2}"),
             Self::Bytes(bytes) => match params.text("bytes") {
                 Some(unit) => bytes_in_unit(*bytes, unit)?,
                 None => human_bytes(*bytes),
@@ -123,7 +126,9 @@ impl Cell {
             (Self::Number(left), Self::Number(right)) => left.cmp(right),
             (Self::Bytes(left), Self::Bytes(right)) => left.cmp(right),
             (Self::Time(left), Self::Time(right)) => left.cmp(right),
-            (Self::Percent(left), Self::Percent(right)) => left.total_cmp(right),
+            (Self::Percent(left), Self::Percent(right)) | (Self::Decimal(left), Self::Decimal(right)) => {
+                left.total_cmp(right)
+            }
             (Self::Text(left), Self::Text(right)) => left.cmp(right),
             _ => Ordering::Equal,
         }

@@ -109,10 +109,10 @@ impl Defaults<'_> {
         let Some(index) = meta.index.clone().or_else(|| self.index.map(str::to_owned)) else {
             return problem("index is missing");
         };
-        match (&meta.id, verb) {
-            (None, BulkVerb::Update | BulkVerb::Delete) => return problem("id is missing"),
-            (Some(id), _) if id.is_empty() => return problem("if _id is specified it must not be empty"),
-            _ => {}
+        // Source: an empty id of a document that is written fails its item alone.
+        let has_id = meta.id.as_ref().is_some_and(|id| !id.is_empty());
+        if !has_id && matches!(verb, BulkVerb::Update | BulkVerb::Delete) {
+            return problem("id is missing");
         }
         let refused = |failure: Exception| {
             Refused::Item(Box::new(BulkItemResponse {

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use shard::SourceFilter;
 
 use super::answer::Raw;
+use super::returned::Returned;
 use crate::call::Call;
 use crate::params::{Params, split_list};
 use crate::reply::Reply;
@@ -26,12 +27,10 @@ pub(crate) const SOURCE: &[&str] = &[
 
 /// `GET|HEAD /{index}/_doc/{id}`.
 pub(crate) async fn get_document(call: Call) -> Result<Reply, Exception> {
-    let filter = source_filter(&call.params)?.unwrap_or_else(SourceFilter::all);
-    let response = call
-        .state
-        .indices()
-        .get(call.index(), call.id(), options(&call)?)
-        .await?;
+    let returned = Returned::by_parameters(&call.params);
+    let mut options = options(&call)?;
+    options.stored_fields = returned.stored_fields().to_vec();
+    let response = call.state.indices().get(call.index(), call.id(), options).await?;
     if call.verb == Verb::Head {
         return Ok(Reply::exists(response.document.is_some()));
     }
@@ -40,7 +39,7 @@ pub(crate) async fn get_document(call: Call) -> Result<Reply, Exception> {
     } else {
         StatusCode::NOT_FOUND
     };
-    Reply::json(status, &Found::new(&response, &filter)?)
+    Reply::json(status, &Found::new(&response, &returned.source())?)
 }
 
 /// `GET|HEAD /{index}/_source/{id}`: the source alone.
@@ -78,15 +77,16 @@ fn options(call: &Call) -> Result<GetOptions, Exception> {
         realtime: call.params.flag("realtime", true)?,
         refresh: call.params.flag("refresh", false)?,
         version: call.params.number("version")?.map(DocumentVersion::new),
+        stored_fields: Vec::new(),
     })
 }
 
-/// The source filter of a read of documents, `None` when the parameters do not say.
+/// The source filter of what returns nothing but a source, `None` when the parameters do not say.
 pub(crate) fn source_filter(params: &Params) -> Result<Option<SourceFilter>, Exception> {
     if params.text("stored_fields").is_some() {
         return Err(Exception::new(
             ExceptionKind::Unsupported,
-            "[stored_fields] is not supported here: use [_source]",
+            "[stored_fields] is of reads of documents and searches: use [_source] here",
         ));
     }
     Ok(source_parameters(params))
@@ -147,6 +147,9 @@ impl Serialize for Found<'_> {
             map.serialize_entry("_routing", routing)?;
         }
         map.serialize_entry("found", &true)?;
+        if !document.fields.is_empty() {
+            map.serialize_entry("fields", &document.fields)?;
+        }
         if let Some(source) = &self.source {
             map.serialize_entry("_source", &Raw(source))?;
         }

@@ -4,24 +4,24 @@ use es_exception::{Exception, ExceptionKind};
 use indices::{GetOptions, MultiGetItem};
 use oplog::DocumentVersion;
 use serde_json::{Map, Value, json};
-use shard::SourceFilter;
 
-use super::get::{Found, source_filter};
+use super::get::Found;
+use super::returned::Returned;
 use super::write_params::invalid;
 use crate::call::Call;
 use crate::date_math_names::resolve_names;
 use crate::error_body::error_body;
-use crate::json_body::{kind_of, refuse_rest, take_string, wrong};
+use crate::json_body::{kind_of, refuse_rest, take_string, take_text, wrong};
 use crate::reply::Reply;
 
 /// `GET|POST /_mget` and `/{index}/_mget`, with `docs` or `ids`.
 pub(crate) async fn mget(call: Call) -> Result<Reply, Exception> {
-    let default_filter = source_filter(&call.params)?.unwrap_or_else(SourceFilter::all);
+    let by_request = Returned::by_parameters(&call.params);
     let mut body = call.required_object()?;
     let mut items = Vec::new();
     if let Some(docs) = take_array(&mut body, "docs")? {
         for doc in docs {
-            items.push(doc_item(&call, doc, &default_filter)?);
+            items.push(doc_item(&call, doc, &by_request)?);
         }
     }
     if let Some(ids) = take_array(&mut body, "ids")? {
@@ -32,19 +32,19 @@ pub(crate) async fn mget(call: Call) -> Result<Reply, Exception> {
                     kind_of(&id)
                 ))
             })?;
-            items.push((item(&call, None, id, None)?, default_filter.clone()));
+            items.push((item(&call, None, id, None, &by_request)?, by_request.clone()));
         }
     }
     refuse_rest(&body, "mget")?;
     if items.is_empty() {
         return Err(invalid("no documents to get"));
     }
-    let (requests, filters): (Vec<MultiGetItem>, Vec<SourceFilter>) = items.into_iter().unzip();
+    let (requests, returned): (Vec<MultiGetItem>, Vec<Returned>) = items.into_iter().unzip();
     let responses = call.state.indices().mget(requests.clone()).await;
     let mut docs = Vec::with_capacity(responses.len());
-    for ((response, filter), request) in responses.iter().zip(&filters).zip(&requests) {
+    for ((response, returned), request) in responses.iter().zip(&returned).zip(&requests) {
         let found = response.as_ref().map_err(Clone::clone).and_then(|response| {
-            let found = Found::new(response, filter)?;
+            let found = Found::new(response, &returned.source())?;
             serde_json::value::to_raw_value(&found)
                 .map_err(|error| Exception::new(ExceptionKind::Exception, error.to_string()))
         });
@@ -78,11 +78,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn doc_item(
-    call: &Call,
-    doc: Value,
-    default: &SourceFilter,
-) -> Result<(MultiGetItem, SourceFilter), Exception> {
+fn doc_item(call: &Call, doc: Value, by_request: &Returned) -> Result<(MultiGetItem, Returned), Exception> {
     let Value::Object(mut doc) = doc else {
         return Err(wrong(format!(
             "field [docs] must hold objects, but holds {}",
@@ -97,21 +93,15 @@ fn doc_item(
         .as_ref()
         .and_then(scalar)
         .ok_or_else(|| invalid("id is missing"))?;
-    let routing = match take_string(&mut doc, "routing")? {
-        Some(routing) => Some(routing),
-        None => take_string(&mut doc, "_routing")?,
-    };
-    let filter = match doc.remove("_source") {
-        Some(source) => SourceFilter::from_json(&source)?,
-        None => default.clone(),
-    };
+    let routing = take_text(&mut doc, "routing")?;
+    let returned = by_request.by_doc(&mut doc)?;
     let version = doc.remove("version").and_then(|version| version.as_u64());
     doc.remove("version_type");
     doc.remove("_type");
     refuse_rest(&doc, "mget doc")?;
-    let mut item = item(call, index, id, routing)?;
+    let mut item = item(call, index, id, routing, &returned)?;
     item.options.version = version.map(DocumentVersion::new);
-    Ok((item, filter))
+    Ok((item, returned))
 }
 
 fn item(
@@ -119,6 +109,7 @@ fn item(
     index: Option<String>,
     id: String,
     routing: Option<String>,
+    returned: &Returned,
 ) -> Result<MultiGetItem, Exception> {
     let index = index
         .or_else(|| call.segment("index").map(str::to_owned))
@@ -129,6 +120,7 @@ fn item(
         realtime: call.params.flag("realtime", true)?,
         refresh: call.params.flag("refresh", false)?,
         version: None,
+        stored_fields: returned.stored_fields().to_vec(),
     };
     Ok(MultiGetItem { index, id, options })
 }

@@ -4,6 +4,7 @@ mod answer;
 mod bulk;
 mod get;
 mod mget;
+mod returned;
 mod update_body;
 mod write;
 mod write_params;

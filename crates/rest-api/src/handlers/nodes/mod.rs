@@ -15,6 +15,11 @@ use crate::params::split_list;
 use crate::reply::Reply;
 use crate::system;
 
+/// What clients that ask for it read as the kind of distribution.
+pub(crate) const BUILD_FLAVOR: &str = "default";
+/// And as the package that it was installed from.
+pub(crate) const BUILD_TYPE: &str = "tar";
+
 /// The sections of a node that a request may name. Some are always empty here, or are not there: there is no Java virtual machine.
 const METRICS: [&str; 14] = [
     "_all",
@@ -85,8 +90,8 @@ fn info(call: &Call, state: &ClusterState, node: &NodeMetadata, wants: impl Fn(&
     let config = call.state.config();
     let mut object = identity(node);
     object["version"] = config.version_number.as_str().into();
-    object["build_flavor"] = "default".into();
-    object["build_type"] = "tar".into();
+    object["build_flavor"] = BUILD_FLAVOR.into();
+    object["build_type"] = BUILD_TYPE.into();
     object["build_hash"] = config.build_hash.as_str().into();
     if wants("settings") {
         let settings = json!({"cluster.name": state.cluster_name, "node.name": node.name});

@@ -8,8 +8,10 @@ use shard::ShardStats;
 use super::{answer, identity};
 use crate::call::Call;
 use crate::handlers::node_filter::selected;
+use crate::handlers::recovery::Recoveries;
+use crate::handlers::segments::file_sizes;
 use crate::handlers::stats::{METRICS as INDEX_METRICS, sections};
-use crate::params::split_list;
+use crate::params::{describe, split_list};
 use crate::reply::Reply;
 use crate::system;
 use crate::units::human_bytes;
@@ -45,8 +47,8 @@ const EVERYTHING: ResolveOptions = ResolveOptions {
 
 /// `GET /_nodes/stats` and its forms with nodes, metrics and metrics of indices.
 pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
-    let metrics = known(&call, "metrics", &METRICS)?;
-    let index_metrics = known(&call, "index_metrics", &INDEX_METRICS)?;
+    let metrics = known(&call, "metrics", "metric", &METRICS)?;
+    let index_metrics = known(&call, "index_metrics", "index metric", &INDEX_METRICS)?;
     let wants =
         |metric: &str| metrics.is_empty() || metrics.iter().any(|other| [metric, "_all"].contains(other));
     let wants_of_indices = |section: &str| {
@@ -72,7 +74,15 @@ pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
         if node.id == local.id {
             if wants("indices") {
                 let stats = call.state.indices().stats("_all", &EVERYTHING).await?;
-                object["indices"] = indices(&stats, level, wants_of_indices, call.human()?);
+                let human = call.human()?;
+                object["indices"] = indices(&stats, level, wants_of_indices, human);
+                if wants_of_indices("recovery") {
+                    object["indices"]["recovery"] = Recoveries::now(&call)?.section(|_| true, human);
+                }
+                if wants_of_indices("segments") && call.params.flag("include_segment_file_sizes", false)? {
+                    let segments = call.state.indices().segments("_all", &EVERYTHING).await?;
+                    object["indices"]["segments"]["file_sizes"] = file_sizes(segments.iter());
+                }
             }
             own(&call, &mut object, wants).await?;
         }
@@ -82,12 +92,16 @@ pub(crate) async fn stats(call: Call) -> Result<Reply, Exception> {
 }
 
 /// The list of a part of the path, each of which must be one of `known`.
-fn known<'a>(call: &'a Call, segment: &str, known: &[&str]) -> Result<Vec<&'a str>, Exception> {
+fn known<'a>(call: &'a Call, segment: &str, what: &str, known: &[&str]) -> Result<Vec<&'a str>, Exception> {
     let list = call.segment(segment).map(split_list).unwrap_or_default();
-    match list.iter().find(|part| !known.contains(part)) {
+    let unknown = |part: &&str| !known.contains(part);
+    match list.iter().copied().find(unknown) {
         None => Ok(list),
+        // Source: the request is named by the path of its metrics.
         Some(unknown) => Err(Exception::illegal_argument(format!(
-            "request [/_nodes/stats] contains unrecognized metric: [{unknown}]; use {known:?}"
+            "request [/_nodes/stats/{}] contains unrecognized {what}: {}",
+            list.join(","),
+            describe(unknown, known.iter().copied())
         ))),
     }
 }
@@ -156,17 +170,41 @@ async fn own(call: &Call, object: &mut Value, wants: impl Fn(&str) -> bool) -> R
     if wants("thread_pool") {
         let pools = call.state.indices().work_pools();
         let pools = pools.map(|pool| {
-            let numbers = json!({"threads": pool.size, "active": pool.active});
+            let numbers = json!({
+                "threads": pool.size, "queue": pool.waiting, "active": pool.active, "rejected": 0, "completed": pool.completed,
+            });
             (pool.name.to_owned(), numbers)
         });
         object["thread_pool"] = Value::Object(pools.into_iter().collect());
     }
     if wants("indexing_pressure") {
-        let (current, limit) = call.state.indices().indexing_pressure();
+        let stats = call.state.indices().indexing_pressure();
+        // A write counts where it comes in, and not again on the primary, which is in the same node.
+        let bytes = |bytes: u64| {
+            json!({
+                "combined_coordinating_and_primary_in_bytes": bytes,
+                "coordinating_in_bytes": bytes,
+                "primary_in_bytes": 0,
+                "replica_in_bytes": 0,
+                "all_in_bytes": bytes,
+            })
+        };
+        let mut total = bytes(stats.total);
+        total["coordinating_rejections"] = stats.refused.into();
+        total["primary_rejections"] = 0.into();
+        total["replica_rejections"] = 0.into();
         object["indexing_pressure"] = json!({"memory": {
-            "current": {"combined_coordinating_and_primary_in_bytes": current, "all_in_bytes": current},
-            "limit_in_bytes": limit,
+            "current": bytes(stats.current),
+            "total": total,
+            "limit_in_bytes": stats.limit,
         }});
+    }
+    // A node that is alone is sent no state of its cluster, and sends none.
+    if wants("discovery") {
+        object["discovery"] = json!({
+            "cluster_state_queue": {"total": 0, "pending": 0, "committed": 0},
+            "published_cluster_states": {"full_states": 0, "incompatible_diffs": 0, "compatible_diffs": 0},
+        });
     }
     Ok(())
 }

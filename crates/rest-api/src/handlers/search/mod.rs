@@ -67,8 +67,13 @@ pub(crate) const SEARCH_HINTS: &[&str] = &[
 /// `GET|POST /_search` and `/{index}/_search`: a search by itself, the first hits of a scroll, or a search at a point in time.
 pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
     refuse_unsupported(&call.params)?;
+    check_hints(&call.params)?;
+    let as_int = call.params.flag("rest_total_hits_as_int", false)?;
     let mut body = call.object()?.unwrap_or_default();
     overlay(&call.params, &mut body)?;
+    if as_int {
+        count_all(&mut body)?;
+    }
     let at = point_in_time::take_point_in_time(&mut body)?;
     let body = Value::Object(body);
     let mut request = match at {
@@ -80,8 +85,15 @@ pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
         request.check()?;
     }
     request.typed_keys = call.params.flag("typed_keys", false)?;
-    let shows = Shown::by(&request, call.params.flag("rest_total_hits_as_int", false)?);
+    let shows = Shown::by(&request, as_int);
     let scroll = keep_alive(&call.params, "scroll")?;
+    // A scroll without hits is refused for that where it is opened.
+    if scroll.is_some() && request.size > 0 && call.params.flag("request_cache", false)? {
+        return Err(Exception::new(
+            ExceptionKind::ActionRequestValidation,
+            "Validation Failed: 1: [request_cache] cannot be used in a scroll context;",
+        ));
+    }
     if let Some(at) = at {
         return point_in_time::search(&call, at, request, shows, scroll.is_some()).await;
     }
@@ -104,6 +116,40 @@ pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
         continued: None,
         status: None,
     })
+}
+
+/// Has all hits counted, unless the body says otherwise: a number alone cannot say that there are more.
+///
+/// # Errors
+/// `illegal_argument_exception` if the body has them counted up to a limit.
+fn count_all(body: &mut Map<String, Value>) -> Result<(), Exception> {
+    match body.get("track_total_hits").map(|limit| (limit, limit.as_i64())) {
+        None => drop(body.insert("track_total_hits".to_owned(), true.into())),
+        Some((limit, Some(0..))) => {
+            return Err(Exception::illegal_argument(format!(
+                "[rest_total_hits_as_int] cannot be used if the tracking of total hits is not accurate, got {limit}"
+            )));
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+/// Refuses what no search could be run by, although here it is run in one way only.
+///
+/// # Errors
+/// `illegal_argument_exception`.
+fn check_hints(params: &Params) -> Result<(), Exception> {
+    for (name, shown, least) in [
+        ("batched_reduce_size", "batchedReduceSize", 2),
+        ("pre_filter_shard_size", "preFilterShardSize", 1),
+        ("max_concurrent_shard_requests", "maxConcurrentShardRequests", 1),
+    ] {
+        if params.number::<i64>(name)?.is_some_and(|number| number < least) {
+            return Err(Exception::illegal_argument(format!("{shown} must be >= {least}")));
+        }
+    }
+    Ok(())
 }
 
 /// Which indices and shards are searched, and whether all must answer.
@@ -138,21 +184,11 @@ fn parse_keep_alive(name: &str, text: &str) -> Result<Duration, Exception> {
 /// `GET|POST /_count` and `/{index}/_count`.
 pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
     refuse_unsupported(&call.params)?;
-    let mut body = call.object()?.unwrap_or_default();
-    let query = match query_parameter(&call.params)?.or(body.remove("query")) {
-        None => Query::match_all(),
-        Some(query) => Query::from_json(&query)?,
-    };
-    crate::json_body::refuse_rest(&body, "count")?;
+    let wanted = counting(&call)?;
     let options = SearchOptions {
         resolve: targets::options(&call, ResolveOptions::OPEN)?,
         routing: call.params.text("routing").map(str::to_owned),
         ..SearchOptions::default()
-    };
-    let wanted = Counting {
-        query,
-        min_score: call.params.number("min_score")?,
-        terminate_after: call.params.number("terminate_after")?.and_then(NonZeroU64::new),
     };
     let indices = call.state.indices();
     let response = indices.count(call.index(), wanted, &options).await?;
@@ -163,6 +199,24 @@ pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
     }
     answer.insert("_shards".to_owned(), shards(&response.shards, true));
     Reply::ok(&answer)
+}
+
+/// Which documents are to be counted.
+///
+/// # Errors
+/// What is wrong with the query and its parameters.
+pub(crate) fn counting(call: &Call) -> Result<Counting, Exception> {
+    let mut body = call.object()?.unwrap_or_default();
+    let query = match query_parameter(&call.params)?.or(body.remove("query")) {
+        None => Query::match_all(),
+        Some(query) => Query::from_json(&query)?,
+    };
+    crate::json_body::refuse_rest(&body, "count")?;
+    Ok(Counting {
+        query,
+        min_score: call.params.number("min_score")?,
+        terminate_after: call.params.number("terminate_after")?.and_then(NonZeroU64::new),
+    })
 }
 
 fn refuse_unsupported(params: &Params) -> Result<(), Exception> {
@@ -251,6 +305,35 @@ mod tests {
             "sort": [{"a": {"order": "desc"}}, "b"],
         });
         assert_eq!(Value::Object(body), expected);
+    }
+
+    #[test]
+    fn a_number_of_hits_is_the_whole_number() {
+        for (body, expected) in [
+            (json!({}), Some(json!(true))),
+            (json!({"track_total_hits": false}), Some(json!(false))),
+            (json!({"track_total_hits": true}), Some(json!(true))),
+            (json!({"track_total_hits": -1}), Some(json!(-1))),
+            (json!({"track_total_hits": 100}), None),
+        ] {
+            let mut counted = body.as_object().cloned().unwrap_or_default();
+            let counts = count_all(&mut counted).map(|()| counted["track_total_hits"].clone());
+            assert_eq!(counts.ok(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_no_search_could_be_run_by_is_refused() {
+        for (query, is_good) in [
+            ("batched_reduce_size=2&pre_filter_shard_size=1", true),
+            ("batched_reduce_size=1", false),
+            ("pre_filter_shard_size=0", false),
+            ("max_concurrent_shard_requests=0", false),
+            ("max_concurrent_shard_requests=many", false),
+        ] {
+            let params = Params::parse(query).expect("valid");
+            assert_eq!(check_hints(&params).is_ok(), is_good, "{query}");
+        }
     }
 
     #[test]

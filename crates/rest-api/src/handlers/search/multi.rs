@@ -9,6 +9,7 @@ use shard::SearchRequest;
 
 use super::answer::{SearchAnswer, Shown};
 use super::point_in_time::{check_alone, take_point_in_time};
+use super::{check_hints, count_all};
 use crate::call::Call;
 use crate::date_math_names::resolve_names;
 use crate::error_body::error_body;
@@ -30,7 +31,14 @@ const HINTS: [&str; 5] = [
 /// `GET|POST /_msearch` and `/{index}/_msearch`: lines of headers and bodies in turn. A search that fails does so alone.
 pub(crate) async fn multi_search(call: Call) -> Result<Reply, Exception> {
     let as_int = call.params.flag("rest_total_hits_as_int", false)?;
+    check_hints(&call.params)?;
     let lines = lines(&call.body)?;
+    if as_int {
+        // Source: this fails the whole request. A body that cannot be read fails alone.
+        for (_, body) in &lines {
+            parse_object(body).map_or(Ok(()), |mut body| count_all(&mut body))?;
+        }
+    }
     let at_once = call.params.number::<usize>("max_concurrent_searches")?;
     let at_once = at_once
         .unwrap_or(CONCURRENT_SEARCHES)
@@ -94,6 +102,9 @@ async fn run(call: &Call, header: &Bytes, body: &Bytes, as_int: bool) -> Result<
     };
     let (expression, options) = options(call, object(header)?)?;
     let mut body = object(body)?;
+    if as_int {
+        count_all(&mut body)?;
+    }
     let at = take_point_in_time(&mut body)?;
     let body = Value::Object(body);
     let mut request = match at {

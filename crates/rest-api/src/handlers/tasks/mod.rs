@@ -18,7 +18,7 @@ use super::recovery::host;
 use crate::call::Call;
 use crate::error_body::error_object;
 use crate::reply::Reply;
-use crate::tasks::TaskId;
+use crate::tasks::{LIST_TASKS, TaskId};
 
 /// The reason that Elasticsearch gives for a cancellation by this API.
 const BY_USER: &str = "by user request";
@@ -146,10 +146,10 @@ fn again(call: &Call, task: Listed) -> Listed {
     }
 }
 
-/// Waits until all of the tasks have ended. Follow tasks never do.
+/// Waits until all of the tasks have ended. Follow tasks never do, and requests that list tasks are not waited for: they might wait for each other.
 async fn wait_for(tasks: &[Listed], timeout: Duration) -> Result<(), Exception> {
     let all = async {
-        for task in tasks {
+        for task in tasks.iter().filter(|task| task.action != LIST_TASKS) {
             match &task.request {
                 Some(request) => request.ended().await,
                 None => std::future::pending().await,

@@ -63,13 +63,19 @@ fn names(call: &Call) -> Result<Vec<&str>, Exception> {
 fn printed(call: &Call, mut template: Value) -> Result<Value, Exception> {
     // Source: what it adds are the defaults of data stream lifecycles and rollover, of which there are none.
     call.params.flag("include_defaults", false)?;
-    if call.params.flag("flat_settings", false)?
-        && let Some(settings) = template.pointer_mut("/template/settings")
-    {
+    if let Some(settings) = template.pointer_mut("/template/settings") {
+        flat(call, settings)?;
+    }
+    Ok(template)
+}
+
+/// Takes settings apart by dots, if the request says `flat_settings`.
+fn flat(call: &Call, settings: &mut Value) -> Result<(), Exception> {
+    if call.params.flag("flat_settings", false)? {
         let flat = index_meta::Settings::from_json(settings).map_err(|error| error.to_exception())?;
         *settings = flat.to_flat_json();
     }
-    Ok(template)
+    Ok(())
 }
 
 /// A list of templates, each beside its name.

@@ -33,9 +33,10 @@ pub(crate) async fn simulate_index(call: Call) -> Result<Reply, Exception> {
         .index_templates()
         .iter()
         .filter(|(other, template)| *other != found && template.matches(index));
-    let overlapping = matching.map(|(other, template)| (other.clone(), template.index_patterns.clone()));
+    let mut overlapping = state.templates.overlapping_legacy(&template.index_patterns);
+    overlapping.extend(matching.map(|(other, template)| (other.clone(), template.index_patterns.clone())));
     let composition = compose(&state.templates, template, index)?;
-    answer(&call, composition, overlapping.collect())
+    answer(&call, composition, overlapping)
 }
 
 /// `POST /_index_template/_simulate` and `/_simulate/{name}`: what a template comes to, one that exists or that of the body.
@@ -60,7 +61,8 @@ pub(crate) async fn simulate_template(call: Call) -> Result<Reply, Exception> {
             "unable to simulate template [{name}] that does not exist"
         ))
     })?;
-    let overlapping = templates.overlapping(name, &template.index_patterns);
+    let mut overlapping = templates.overlapping_legacy(&template.index_patterns);
+    overlapping.extend(templates.overlapping(name, &template.index_patterns));
     let composition = compose(&templates, template, "simulated-index")?;
     answer(&call, composition, overlapping)
 }

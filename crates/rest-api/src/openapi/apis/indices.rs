@@ -45,6 +45,18 @@ pub(super) const INDICES: &[Api] = &[
     ),
     Api::new(
         GROUP,
+        "indices.add_block",
+        &["PUT /{index}/_block/{block}"],
+        "Puts a block on indices: `metadata`, `read`, `read_only` or `write`",
+    ),
+    Api::new(
+        GROUP,
+        "indices.remove_block",
+        &["DELETE /{index}/_block/{block}"],
+        "Takes a block off indices",
+    ),
+    Api::new(
+        GROUP,
         "indices.resolve_index",
         &["GET /_resolve/index/{name}", "POST /_resolve/index/{name}"],
         "Which indices, aliases and data streams an expression means",

@@ -1,6 +1,7 @@
 //! The APIs of templates.
 
-use super::Api;
+use super::{Api, Field};
+use crate::openapi::parameters::Kind;
 
 const GROUP: &str = "Templates";
 
@@ -72,28 +73,32 @@ pub(super) const TEMPLATES: &[Api] = &[
         GROUP,
         "indices.put_template",
         &["PUT,POST /_template/{name}"],
-        "Puts a template of the old kind",
+        "Puts a template of the old kind, which applies where no index template does",
     )
-    .differs("refused: put an index template"),
+    .body(&[
+        Field("index_patterns", Kind::Any),
+        Field("order", Kind::Any),
+        Field("version", Kind::Any),
+        Field("settings", Kind::Object),
+        Field("mappings", Kind::Object),
+        Field("aliases", Kind::Object),
+    ]),
     Api::new(
         GROUP,
         "indices.get_template",
         &["GET /_template", "GET /_template/{name}"],
         "Templates of the old kind",
-    )
-    .differs("there are none"),
+    ),
     Api::new(
         GROUP,
         "indices.exists_template",
         &["HEAD /_template/{name}"],
         "Whether a template of the old kind is there",
-    )
-    .differs("there are none"),
+    ),
     Api::new(
         GROUP,
         "indices.delete_template",
         &["DELETE /_template/{name}"],
         "Removes a template of the old kind",
-    )
-    .differs("there are none"),
+    ),
 ];

@@ -11,6 +11,9 @@ use crate::aggregation::options::number;
 use crate::aggregation::shape::{Shape, ValueKind};
 use crate::view::{ip_of_term, ip_term};
 
+/// Whole numbers below this are exact as fractions: 2^53.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// One value of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum KeyValue {
@@ -23,12 +26,16 @@ pub(super) enum KeyValue {
 }
 
 impl KeyValue {
-    /// As it is carried from shards, and shown unless a format says otherwise.
+    /// As it is carried from shards: equal values are the same text.
     pub(super) fn to_json(&self, kind: ValueKind) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::Boolean(flag) => json!(flag),
             Self::Long(number) => json!(number),
+            // One field may have whole numbers in one index and fractions in another.
+            Self::Double(number) if number.fract() == 0.0 && number.abs() < MAX_WHOLE => {
+                json!(*number as i64)
+            }
             Self::Double(number) => json!(number),
             Self::Text(term) if kind == ValueKind::Ip => {
                 json!(ip_of_term(term).map_or_else(|| term.clone(), |address| address.to_string()))
@@ -61,10 +68,14 @@ pub(super) fn parse_after(name: &str, value: &Value, shape: &Shape) -> Result<Ke
             Value::String(text) if text == "true" || text == "false" => KeyValue::Boolean(text == "true"),
             _ => return Err(bad()),
         },
-        ValueKind::Long => KeyValue::Long(whole().ok_or_else(bad)?),
+        // Another index may have fractions in the field.
+        ValueKind::Long => match whole() {
+            Some(number) => KeyValue::Long(number),
+            None => KeyValue::Double(number(value).ok_or_else(bad)?),
+        },
         ValueKind::Double => KeyValue::Double(number(value).ok_or_else(bad)?),
         ValueKind::Date => {
-            let by_format = || shape.format.as_ref()?.parse_millis(value.as_str()?);
+            let by_format = || shape.parse_date(value.as_str()?);
             KeyValue::Long(by_format().or_else(whole).ok_or_else(bad)?)
         }
         ValueKind::Ip => {

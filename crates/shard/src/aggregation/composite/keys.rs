@@ -1,5 +1,6 @@
 //! The combinations of the documents of a segment, as a column of texts.
 
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -102,6 +103,27 @@ impl ValueSourceProvider for CompositeKeys {
 /// A value of a key as numbers that order as the values of the segment do: its place among values and missing ones, and its bits.
 type Part = (u8, u64);
 
+/// A part of the key that a page begins after.
+#[derive(Debug, Clone, Copy)]
+struct After {
+    part: Part,
+    /// It comes just behind this part, as a fraction among whole numbers.
+    is_behind: bool,
+}
+
+/// Whether a key comes behind the one that a page begins after.
+fn is_behind(key: &[Part], after: &[After]) -> bool {
+    for (part, after) in key.iter().zip(after) {
+        match part.cmp(&after.part) {
+            Less => return false,
+            Greater => return true,
+            Equal if after.is_behind => return false,
+            Equal => {}
+        }
+    }
+    false
+}
+
 const FIRST: u8 = 0;
 const VALUE: u8 = 1;
 const LAST: u8 = 2;
@@ -159,9 +181,13 @@ impl SegmentSource {
     }
 
     /// The part of the key that a page begins after; between two texts if the segment does not have it.
-    fn after(&self, value: &KeyValue) -> tantivy::Result<Part> {
+    fn after(&self, value: &KeyValue) -> tantivy::Result<After> {
+        let mut is_behind = false;
         let bits = match (value, &self.column) {
-            (KeyValue::Null, _) => return Ok(missing_part(self.plan.missing.unwrap_or(MissingPlace::First))),
+            (KeyValue::Null, _) => {
+                let part = missing_part(self.plan.missing.unwrap_or(MissingPlace::First));
+                return Ok(After { part, is_behind });
+            }
             (KeyValue::Text(text), SegmentColumn::Text(column)) => {
                 let mut terms = column.dictionary().range().ge(text.as_bytes()).into_stream()?;
                 match terms.advance() {
@@ -172,12 +198,22 @@ impl SegmentSource {
             }
             (KeyValue::Long(number), _) if self.is_double() => f64_to_u64(*number as f64),
             (KeyValue::Long(number), _) => i64_to_u64(*number),
-            (KeyValue::Double(number), _) => f64_to_u64(*number + 0.0),
+            (KeyValue::Double(number), _) if self.is_double() => f64_to_u64(*number + 0.0),
+            (KeyValue::Double(number), _) => {
+                is_behind = number.fract() != 0.0;
+                let before = if self.plan.descending {
+                    number.ceil()
+                } else {
+                    number.floor()
+                };
+                i64_to_u64(before as i64)
+            }
             (KeyValue::Boolean(flag), _) => u64::from(*flag),
             // No document here has a value: any orders the missing ones before or behind itself.
             (KeyValue::Text(_), _) => 0,
         };
-        Ok((VALUE, if self.plan.descending { !bits } else { bits }))
+        let part = (VALUE, if self.plan.descending { !bits } else { bits });
+        Ok(After { part, is_behind })
     }
 
     /// Whether bits are those of a fraction.
@@ -236,7 +272,7 @@ const fn ordinal(bits: u64) -> u64 {
 
 struct SegmentKeys {
     sources: Vec<SegmentSource>,
-    after: Option<Vec<Part>>,
+    after: Option<Vec<After>>,
     size: usize,
     /// The first combinations that were met, with their numbers in `all`.
     first: BTreeMap<Arc<[Part]>, u64>,
@@ -249,7 +285,7 @@ struct SegmentKeys {
 impl SegmentKeys {
     /// The number of a combination if it is among the first.
     fn number(&mut self, key: &[Part]) -> Option<u64> {
-        if self.after.as_ref().is_some_and(|after| key <= after.as_slice()) {
+        if self.after.as_ref().is_some_and(|after| !is_behind(key, after)) {
             return None;
         }
         if let Some(number) = self.first.get(key) {
@@ -371,7 +407,10 @@ mod tests {
     fn keys(size: usize, most: usize) -> SegmentKeys {
         SegmentKeys {
             sources: Vec::new(),
-            after: Some(vec![(VALUE, 2)]),
+            after: Some(vec![After {
+                part: (VALUE, 2),
+                is_behind: false,
+            }]),
             size,
             first: BTreeMap::new(),
             all: Vec::new(),
@@ -391,6 +430,32 @@ mod tests {
         assert_eq!([number(9), number(7)], [None, Some(1)]);
         assert_eq!(keys.first.len(), 2);
         assert!(!keys.too_many.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_page_begins_behind_a_fraction_among_whole_numbers() {
+        let after = |is_behind| {
+            [
+                After {
+                    part: (VALUE, 3),
+                    is_behind,
+                },
+                After {
+                    part: (VALUE, 5),
+                    is_behind: false,
+                },
+            ]
+        };
+        for (key, behind_three, behind_three_and_a_half) in [
+            ([3, 5], false, false),
+            ([3, 6], true, false),
+            ([4, 0], true, true),
+            ([2, 9], false, false),
+        ] {
+            let key = key.map(|bits| (VALUE, bits));
+            assert_eq!(is_behind(&key, &after(false)), behind_three, "{key:?}");
+            assert_eq!(is_behind(&key, &after(true)), behind_three_and_a_half, "{key:?}");
+        }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The page that was found.
 
+use es_exception::Exception;
 use serde_json::{Map, Value, json};
 use tantivy::aggregation::Key;
 use tantivy::aggregation::agg_result::BucketEntry;
 
 use super::key::compare;
 use super::{Composite, Source};
+use crate::Query;
 use crate::aggregation::bucket_query::{missing, same, step};
 use crate::aggregation::histogram::Steps;
 use crate::aggregation::shape::{Shape, ValueKind};
@@ -39,13 +41,17 @@ impl Composite {
     }
 
     /// What the documents of a bucket match.
-    pub(in crate::aggregation) fn queries(&self, shape: &Shape, values: &[Value]) -> Vec<Value> {
+    pub(in crate::aggregation) fn queries(
+        &self,
+        shape: &Shape,
+        values: &[Value],
+    ) -> Result<Vec<Query>, Exception> {
         let parts = self.sources.iter().zip(&shape.sources).zip(values);
         parts
             .map(|((source, shape), value)| match (value, &source.steps) {
                 (Value::Null, _) => missing(&source.field),
                 (value, None) => same(&source.field, shape.kind, value),
-                (value, Some(steps)) => step(&source.field, steps, value.as_f64().unwrap_or(0.0)),
+                (value, Some(steps)) => Ok(step(&source.field, steps, value.as_f64().unwrap_or(0.0))),
             })
             .collect()
     }
@@ -54,11 +60,19 @@ impl Composite {
 impl Source {
     fn print(&self, shape: &Shape, value: &Value) -> Value {
         let is_date = matches!(self.steps, Some(Steps::Dates(_))) || shape.kind == ValueKind::Date;
+        let is_double = match &self.steps {
+            Some(steps) => matches!(steps, Steps::Numbers { .. }),
+            None => shape.kind == ValueKind::Double,
+        };
         // Source: dates are milliseconds unless the source has a format.
         let text = value
             .as_f64()
             .filter(|_| is_date && self.format.is_some())
             .and_then(|millis| shape.text(millis));
-        text.map_or_else(|| value.clone(), |text| json!(text))
+        match (text, value.as_f64()) {
+            (Some(text), _) => json!(text),
+            (None, Some(number)) if is_double => json!(number),
+            _ => value.clone(),
+        }
     }
 }

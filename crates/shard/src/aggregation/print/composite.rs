@@ -4,8 +4,7 @@ use es_exception::Exception;
 use serde_json::{Map, Value, json};
 use tantivy::aggregation::agg_result::BucketEntry;
 
-use super::{Buckets, Part, Printer};
-use crate::Query;
+use super::{Bucket, Buckets, Part, Printer};
 use crate::aggregation::composite::Composite;
 
 impl Printer {
@@ -20,12 +19,10 @@ impl Printer {
         let mut buckets = Buckets::new(false);
         let mut after = None;
         for (key, entry) in page {
-            let queries = || {
-                let queries = composite.queries(part.shape, &key);
-                queries.iter().map(Query::from_json).collect()
-            };
+            let queries = || composite.queries(part.shape, &key);
             let place = buckets.next_place("");
-            let inside = self.inside(part, &place, queries, &entry.sub_aggregation)?;
+            let bucket = Bucket::of(entry.doc_count, &entry.sub_aggregation);
+            let inside = self.inside(part, &place, queries, bucket)?;
             let printed = composite.print_key(part.shape, &key);
             let mut object = Map::new();
             object.insert("key".to_owned(), printed.clone());

@@ -8,10 +8,10 @@ use tantivy::aggregation::agg_result::{AggregationResults, BucketEntry};
 use tantivy::aggregation::intermediate_agg_result::IntermediateAggregationResults;
 
 use super::order::{compare, key_number};
-use super::{Buckets, Part, Printer};
+use super::{Bucket, Buckets, Part, Printer};
 use crate::Query;
-use crate::aggregation::bucket_query::{missing, step};
-use crate::aggregation::histogram::{Histogram, Steps};
+use crate::aggregation::bucket_query::{or_missing, step};
+use crate::aggregation::histogram::{Histogram, Steps, check_keys};
 use crate::aggregation::result::final_results;
 use crate::aggregation::shape::Shape;
 
@@ -22,6 +22,10 @@ impl Printer {
         histogram: &Histogram,
         mut entries: Vec<BucketEntry>,
     ) -> Result<Map<String, Value>, Exception> {
+        check_keys(
+            &histogram.steps,
+            entries.iter().map(|entry| key_number(&entry.key)),
+        )?;
         entries.retain(|entry| entry.doc_count >= histogram.min_doc_count);
         self.count(entries.len() as u64)?;
         if histogram.min_doc_count == 0 {
@@ -54,7 +58,8 @@ impl Printer {
             let key = text.unwrap_or_else(|| format!("{number:?}"));
             let place = buckets.next_place(&key);
             let queries = || histogram.queries(part.shape, number);
-            object.extend(self.inside(part, &place, queries, &entry.sub_aggregation)?);
+            let bucket = Bucket::of(entry.doc_count, &entry.sub_aggregation);
+            object.extend(self.inside(part, &place, queries, bucket)?);
             buckets.push(key, object);
         }
         Ok(buckets.print())
@@ -169,12 +174,12 @@ impl Histogram {
     /// What the documents of the bucket that begins here match.
     fn queries(&self, shape: &Shape, start: f64) -> Result<Vec<Query>, Exception> {
         let with_value = step(&self.field, &self.steps, start);
-        let has_missing = |missing: f64| (start..self.steps.next(start)).contains(&self.steps.start(missing));
-        let stands_for_missing = shape.missing.is_some_and(has_missing);
-        let query = match stands_for_missing {
-            true => json!({"bool": {"should": [with_value, missing(&self.field)]}}),
+        let (from, to) = self.steps.numbers_from(start);
+        let missing = shape.missing.as_ref().and_then(Value::as_f64);
+        let stands_for_missing = missing.is_some_and(|missing| (from..to).contains(&missing));
+        Ok(vec![match stands_for_missing {
+            true => or_missing(&self.field, with_value)?,
             false => with_value,
-        };
-        Ok(vec![Query::from_json(&query)?])
+        }])
     }
 }

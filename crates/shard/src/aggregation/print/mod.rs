@@ -5,6 +5,8 @@ mod histogram;
 mod order;
 mod terms;
 
+use std::sync::Arc;
+
 use es_exception::{Exception, ExceptionKind};
 use serde_json::{Map, Value, json};
 use tantivy::aggregation::agg_req::Aggregations;
@@ -18,7 +20,6 @@ use super::terms::MAX_BUCKETS;
 use super::top_hits::{MAX_TOP_HITS, TopHits, TopHitsRequest};
 use super::translate::{filter_name, name};
 use crate::Query;
-use crate::search::SearchRequest;
 
 /// Prints the results of a search.
 pub(super) struct Printer {
@@ -29,7 +30,27 @@ pub(super) struct Printer {
     pointer: Vec<String>,
     /// What the documents of the buckets match that it is in.
     filters: Vec<Query>,
+    /// Whether one of these has no documents.
+    in_empty: bool,
     top_hits: Vec<TopHitsRequest>,
+    /// How many of these have to be searched for.
+    searches: usize,
+}
+
+/// What is inside of a bucket.
+#[derive(Clone, Copy)]
+struct Bucket<'r> {
+    is_empty: bool,
+    results: &'r AggregationResults,
+}
+
+impl<'r> Bucket<'r> {
+    const fn of(doc_count: u64, results: &'r AggregationResults) -> Self {
+        Self {
+            is_empty: doc_count == 0,
+            results,
+        }
+    }
 }
 
 /// One aggregation to be printed.
@@ -49,7 +70,9 @@ impl Printer {
             buckets: 0,
             pointer: Vec::new(),
             filters: Vec::new(),
+            in_empty: false,
             top_hits: Vec::new(),
+            searches: 0,
         }
     }
 
@@ -178,25 +201,31 @@ impl Printer {
         part: &Part<'_>,
         place: &[String],
         queries: impl FnOnce() -> Result<Vec<Query>, Exception>,
-        results: &AggregationResults,
+        bucket: Bucket<'_>,
     ) -> Result<Map<String, Value>, Exception> {
         let Some(requests) = part.requests else {
             return Ok(Map::new());
         };
-        let (pointer, filters) = (self.pointer.len(), self.filters.len());
-        if part.wants_hits {
+        let Bucket { is_empty, results } = bucket;
+        let (pointer, filters, in_empty) = (self.pointer.len(), self.filters.len(), self.in_empty);
+        self.in_empty |= is_empty;
+        if part.wants_hits && !self.in_empty {
             self.filters.extend(queries()?);
         }
         self.pointer.extend_from_slice(place);
         let printed = self.print_all(&part.aggregation.inside, &part.shape.inside, results, requests)?;
         self.pointer.truncate(pointer);
         self.filters.truncate(filters);
+        self.in_empty = in_empty;
         Ok(printed)
     }
 
     /// Leaves a place for the hits of the buckets that it is in.
     fn ask_for(&mut self, top_hits: &TopHits) -> Result<Map<String, Value>, Exception> {
-        if self.top_hits.len() >= MAX_TOP_HITS {
+        if !self.in_empty {
+            self.searches += 1;
+        }
+        if self.searches > MAX_TOP_HITS {
             return Err(Exception::illegal_argument(format!(
                 "[top_hits] may be asked of at most [{MAX_TOP_HITS}] buckets of a search: each is a search of its own"
             )));
@@ -207,8 +236,8 @@ impl Printer {
             .map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")));
         self.top_hits.push(TopHitsRequest {
             pointer: escaped.collect(),
-            filters: self.filters.clone(),
-            request: SearchRequest::clone(&top_hits.request),
+            filters: (!self.in_empty).then(|| self.filters.clone()),
+            request: Arc::clone(&top_hits.request),
         });
         Ok(Map::new())
     }
@@ -226,7 +255,8 @@ impl Printer {
             Some(AggregationResult::BucketResult(BucketResult::Filter(filter))) => {
                 object.insert("doc_count".to_owned(), json!(filter.doc_count));
                 let queries = || Ok(vec![query.clone()]);
-                object.extend(self.inside(part, place, queries, &filter.sub_aggregations)?);
+                let bucket = Bucket::of(filter.doc_count, &filter.sub_aggregations);
+                object.extend(self.inside(part, place, queries, bucket)?);
                 Ok(object)
             }
             _ => Err(Exception::new(

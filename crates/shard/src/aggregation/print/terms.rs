@@ -6,10 +6,9 @@ use tantivy::aggregation::Key;
 use tantivy::aggregation::agg_result::BucketEntry;
 
 use super::order::{compare, key_number};
-use super::{Buckets, Part, Printer};
+use super::{Bucket, Buckets, Part, Printer};
 use crate::Query;
-use crate::aggregation::bucket_query::{missing, same};
-use crate::aggregation::options::number;
+use crate::aggregation::bucket_query::{or_missing, same};
 use crate::aggregation::shape::{Shape, ValueKind};
 use crate::aggregation::terms::{OrderBy, Terms};
 use crate::view::ip_of_term;
@@ -36,7 +35,8 @@ impl Printer {
             let mut object = Map::new();
             let place = buckets.next_place("");
             let queries = || terms.queries(part.shape, &key);
-            let inside = self.inside(part, &place, queries, &entry.sub_aggregation)?;
+            let bucket = Bucket::of(entry.doc_count, &entry.sub_aggregation);
+            let inside = self.inside(part, &place, queries, bucket)?;
             object.insert("key".to_owned(), key);
             if let Some(text) = text {
                 object.insert("key_as_string".to_owned(), json!(text));
@@ -63,16 +63,15 @@ impl Printer {
 impl Terms {
     /// What the documents of the bucket with this key match.
     fn queries(&self, shape: &Shape, key: &Value) -> Result<Vec<Query>, Exception> {
-        let with_value = same(&self.field, shape.kind, key);
-        let stands_for_missing = self.missing.as_ref().is_some_and(|value| {
-            let as_number = || Some(number(value)? == key.as_f64()?);
-            value == key || value.as_str() == key.as_str() && key.is_string() || as_number() == Some(true)
-        });
-        let query = match stands_for_missing {
-            true => json!({"bool": {"should": [with_value, missing(&self.field)]}}),
+        let with_value = same(&self.field, shape.kind, key)?;
+        let stands_for_missing = shape
+            .missing
+            .as_ref()
+            .is_some_and(|value| value == key || value.is_number() && value.as_f64() == key.as_f64());
+        Ok(vec![match stands_for_missing {
+            true => or_missing(&self.field, with_value)?,
             false => with_value,
-        };
-        Ok(vec![Query::from_json(&query)?])
+        }])
     }
 }
 

@@ -152,6 +152,12 @@ pub(in super::super) fn parse_multi_match(body: &Value) -> Result<Query, Excepti
             type_name(kind)
         )));
     }
+    if slop != 0 && kind == MultiType::BoolPrefix {
+        return Err(malformed(format!(
+            "[slop] not allowed for type [{}]",
+            type_name(kind)
+        )));
+    }
     fields.tie_breaker = tie_breaker.unwrap_or(0.0);
     fields.lenient = words.lenient;
     fields.sums = matches!(kind, MultiType::MostFields | MultiType::BoolPrefix);
