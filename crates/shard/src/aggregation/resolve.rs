@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use es_exception::Exception;
 use index_meta::{
-    DateFormat, FieldMapping, FieldType, QueryContext, QueryValue, RangeBound, RangeEdge, parse_query_value,
+    DateFormat, FieldMapping, FieldType, QueryValue, RangeBound, RangeEdge, parse_query_value,
     parse_range_bound,
 };
 use serde_json::{Value, json};

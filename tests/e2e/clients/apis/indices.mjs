@@ -28,6 +28,7 @@ export async function run() {
   await upkeep();
   await counts();
   await closeAndOpen();
+  await blocks();
   await rollOver();
   expect(await client.indices.delete({ index: [index, OTHER], ignore_unavailable: false }), ACKNOWLEDGED, "delete");
   expect(await client.indices.exists({ index: [index, OTHER] }), false, "exists of what was deleted");
@@ -103,6 +104,16 @@ async function closeAndOpen() {
   const opened = await client.indices.open({ index: OTHER, wait_for_active_shards: 1, timeout: "30s", master_timeout: "30s" });
   expect(opened, { acknowledged: true, shards_acknowledged: true }, "open");
   expect((await client.get({ index: OTHER, id: "1" }))._source, { n: 1 }, "a document of an index that was closed");
+}
+
+async function blocks() {
+  const place = { index: OTHER, block: "write", timeout: "30s", master_timeout: "30s" };
+  const blocked = await client.indices.addBlock(place);
+  expect([blocked.acknowledged, blocked.indices], [true, [{ name: OTHER, blocked: true }]], "addBlock");
+  await expectError(403, "cluster_block_exception", () => client.index({ index: OTHER, document: { n: 2 } }));
+  expect((await client.indices.removeBlock(place)).acknowledged, true, "removeBlock");
+  const written = await client.index({ index: OTHER, id: "1", document: { n: 1 } });
+  expect(written.result, "updated", "a write after the block");
 }
 
 async function rollOver() {

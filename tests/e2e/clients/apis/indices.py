@@ -24,6 +24,7 @@ def run():
     upkeep()
     counts()
     close_and_open()
+    blocks()
     roll_over()
     expect(client.indices.delete(index=[INDEX, OTHER], ignore_unavailable=False).body, ACKNOWLEDGED, "delete")
     expect(client.indices.exists(index=[INDEX, OTHER]).body, False, "exists of what was deleted")
@@ -95,6 +96,15 @@ def close_and_open():
     answer = client.indices.open(index=OTHER, wait_for_active_shards=1, timeout="30s", master_timeout="30s")
     expect(answer.body, {"acknowledged": True, "shards_acknowledged": True}, "open")
     expect(client.get(index=OTHER, id="1")["_source"], {"n": 1}, "a document of an index that was closed")
+
+
+def blocks():
+    blocked = client.indices.add_block(index=OTHER, block="write", timeout="30s", master_timeout="30s")
+    expect((blocked["acknowledged"], blocked["indices"]), (True, [{"name": OTHER, "blocked": True}]), "add_block")
+    expect_error(403, "cluster_block_exception", lambda: client.index(index=OTHER, document={"n": 2}))
+    freed = client.indices.remove_block(index=OTHER, block="write", timeout="30s", master_timeout="30s")
+    expect(freed["acknowledged"], True, "remove_block")
+    expect(client.index(index=OTHER, id="1", document={"n": 1})["result"], "updated", "a write after the block")
 
 
 def roll_over():

@@ -21,7 +21,6 @@ export async function run() {
     () => client.termsEnum({ index, field: "text" }),
     () => client.indices.migrateToDataStream({ name: "every-alias" }),
     () => client.indices.modifyDataStream({ actions: [] }),
-    () => client.indices.putTemplate({ name: "every-template", index_patterns: "every-*" }),
     () => client.search({ index, query, profile: true }),
   ]) {
     const { body } = await expectError(400, "unsupported_operation_exception", call);

@@ -22,7 +22,6 @@ def run():
         lambda: client.terms_enum(index=INDEX, field="text"),
         lambda: client.indices.migrate_to_data_stream(name="every-alias"),
         lambda: client.indices.modify_data_stream(actions=[]),
-        lambda: client.indices.put_template(name="every-template", index_patterns=["every-*"]),
         lambda: client.search(index=INDEX, query={"match_all": {}}, profile=True),
     )
     for call in not_offered:

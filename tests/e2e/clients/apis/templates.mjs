@@ -69,11 +69,24 @@ async function whatWouldBe() {
   await client.indices.delete({ index: "every-made-1" });
 }
 
-// There is none, which is answered.
+// Templates as they were before index templates.
 async function oldKind() {
-  expect(await client.indices.getTemplate({ local: true }), {}, "getTemplate");
-  expect(await client.indices.getTemplate({ name: "every-*", flat_settings: true }), {}, "getTemplate by name");
+  const old = "every-old";
+  const given = { name: old, index_patterns: ["every-old-*"], order: 3, version: 7 };
+  const settings = { "index.number_of_shards": 2 };
+  const made = await client.indices.putTemplate({ ...given, settings, aliases: { "every-olds": {} }, master_timeout: "30s" });
+  expect(made, ACKNOWLEDGED, "putTemplate");
+  await expectError(400, "illegal_argument_exception", () => client.indices.putTemplate({ ...given, create: true }));
+  expect(await raw("POST", `/_template/${old}-2`, { index_patterns: ["every-older-*"] }), ACKNOWLEDGED, "putTemplate with POST");
+  expect(sorted(Object.keys(await client.indices.getTemplate({ local: true }))), [old, `${old}-2`], "getTemplate");
+  const { [old]: found } = await client.indices.getTemplate({ name: old, flat_settings: true });
+  expect([found.order, found.version, found.settings], [3, 7, { "index.number_of_shards": "2" }], "getTemplate by name");
+  expect(await client.indices.existsTemplate({ name: old, local: true }), true, "existsTemplate");
   expect(await client.indices.existsTemplate({ name: "every-none" }), false, "existsTemplate");
-  expect(await client.indices.deleteTemplate({ name: "*", master_timeout: "30s" }), ACKNOWLEDGED, "deleteTemplate");
-  await expectError(404, "index_template_missing_exception", () => client.indices.deleteTemplate({ name: "every-none" }));
+  await client.indices.create({ index: "every-old-1", settings: { number_of_replicas: 0 } });
+  const { "every-old-1": index } = await client.indices.get({ index: "every-olds" });
+  expect(index.settings.index.number_of_shards, "2", "an index of a template of the old kind");
+  await client.indices.delete({ index: "every-old-1" });
+  expect(await client.indices.deleteTemplate({ name: `${old}*`, master_timeout: "30s" }), ACKNOWLEDGED, "deleteTemplate");
+  await expectError(404, "index_template_missing_exception", () => client.indices.deleteTemplate({ name: old }));
 }

@@ -69,9 +69,21 @@ def what_would_be():
 
 
 def old_kind():
-    """There is none, which is answered."""
-    expect(client.indices.get_template(local=True).body, {}, "get_template")
-    expect(client.indices.get_template(name="every-*", flat_settings=True).body, {}, "get_template by name")
+    """Templates as they were before index templates."""
+    old = "every-old"
+    given = {"index_patterns": ["every-old-*"], "order": 3, "version": 7}
+    made = client.indices.put_template(name=old, settings={"index.number_of_shards": 2}, aliases={"every-olds": {}}, master_timeout="30s", **given)
+    expect(made.body, ACKNOWLEDGED, "put_template")
+    expect_error(400, "illegal_argument_exception", lambda: client.indices.put_template(name=old, create=True, **given))
+    expect(raw("POST", f"/_template/{old}-2", {"index_patterns": ["every-older-*"]}), ACKNOWLEDGED, "put_template with POST")
+    expect(sorted(client.indices.get_template(local=True)), [old, f"{old}-2"], "get_template")
+    found = client.indices.get_template(name=old, flat_settings=True)[old]
+    expect([found["order"], found["version"], found["settings"]], [3, 7, {"index.number_of_shards": "2"}], "get_template by name")
+    expect(client.indices.exists_template(name=old, local=True).body, True, "exists_template")
     expect(client.indices.exists_template(name="every-none").body, False, "exists_template")
-    expect(client.indices.delete_template(name="*", master_timeout="30s").body, ACKNOWLEDGED, "delete_template")
-    expect_error(404, "index_template_missing_exception", lambda: client.indices.delete_template(name="every-none"))
+    client.indices.create(index="every-old-1", settings={"number_of_replicas": 0})
+    made = client.indices.get(index="every-olds")["every-old-1"]
+    expect(made["settings"]["index"]["number_of_shards"], "2", "an index of a template of the old kind")
+    client.indices.delete(index="every-old-1")
+    expect(client.indices.delete_template(name=f"{old}*", master_timeout="30s").body, ACKNOWLEDGED, "delete_template")
+    expect_error(404, "index_template_missing_exception", lambda: client.indices.delete_template(name=old))
