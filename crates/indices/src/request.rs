@@ -290,7 +290,7 @@ pub struct GetOptions {
     /// The version that the document must have.
     pub version: Option<DocumentVersion>,
     /// Names of stored fields to return.
-    pub stored_fields: Vec<String>,
+    pub stored_fields: Arc<[String]>,
 }
 
 impl Default for GetOptions {
@@ -300,7 +300,7 @@ impl Default for GetOptions {
             realtime: true,
             refresh: false,
             version: None,
-            stored_fields: Vec::new(),
+            stored_fields: Arc::default(),
         }
     }
 }

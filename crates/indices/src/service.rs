@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auto_id::AutoIds;
 use crate::background::{Rounds, Signal, Upkeep};
+use crate::bulk::WritesUnderWay;
 use crate::config::IndicesConfig;
 use crate::disk_monitor::DiskMonitor;
 use crate::local::{LocalShards, Reconciler, RetrySchedule};
@@ -53,6 +54,7 @@ pub struct IndicesService {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) local: Reconciler,
     pub(crate) pressure: IndexingPressure,
+    pub(crate) writes_under_way: WritesUnderWay,
     pub(crate) blocking: BlockingWork,
     pub(crate) auto_ids: AutoIds,
     pub(crate) contexts: Arc<ReaderContexts>,
@@ -151,6 +153,7 @@ impl IndicesService {
         let operations = config.concurrent_shard_operations;
         Ok(Arc::new(Self {
             pressure: IndexingPressure::new(config.indexing_pressure_bytes),
+            writes_under_way: WritesUnderWay::new(),
             blocking: BlockingWork::new(operations, operations),
             auto_ids: AutoIds::new(),
             contexts,

@@ -19,6 +19,9 @@ impl Shard {
     /// # Errors
     /// `illegal_argument_exception` for the name of an object, `parsing_exception` if the source is no JSON object.
     pub fn stored_fields(&self, source: &[u8], names: &[String]) -> Result<Map<String, Value>, Exception> {
+        if names.is_empty() {
+            return Ok(Map::new());
+        }
         let (mapping, rules) = (self.mapping(), self.settings().document_rules());
         read(&mapping, rules, self.view.analyzers(), source, names)
     }

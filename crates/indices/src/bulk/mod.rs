@@ -7,6 +7,7 @@
 mod round;
 mod shard_bulk;
 mod target;
+mod under_way;
 mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use crate::request::{BulkAction, BulkItem, BulkItemResponse, BulkResponse, Docum
 use crate::service::IndicesService;
 use round::Pending;
 use shard_bulk::ShardBulk;
+pub(crate) use under_way::WritesUnderWay;
 
 /// What an item takes in memory besides its source: its id, its place in lists and answer.
 const ITEM_OVERHEAD_BYTES: u64 = 128;
@@ -43,6 +45,7 @@ impl IndicesService {
             .sum();
         let _pressure = self.pressure.acquire(bytes)?;
         let created = self.auto_create_all(&items).await;
+        let under_way = self.writes_under_way.enter();
 
         let mut responses: Vec<Option<BulkItemResponse>> = Vec::with_capacity(items.len());
         let mut by_shard: BTreeMap<ShardId, ShardBulk> = BTreeMap::new();
@@ -78,7 +81,7 @@ impl IndicesService {
         let mut running = stream::iter(
             by_shard
                 .into_values()
-                .map(|bulk| self.run_shard_bulk(bulk, refresh)),
+                .map(|bulk| self.run_shard_bulk(bulk, refresh, &under_way)),
         )
         .buffer_unordered(CONCURRENT_SHARDS);
         while let Some(results) = running.next().await {
@@ -94,6 +97,11 @@ impl IndicesService {
             took,
             items: responses.into_iter().flatten().collect(),
         })
+    }
+
+    /// Waits until every write that began before has ended: what blocks are on an index now, none goes on without. Cancel safe.
+    pub async fn writes_settled(&self) {
+        self.writes_under_way.settled().await;
     }
 
     /// Writes one document: index, create, delete or update.

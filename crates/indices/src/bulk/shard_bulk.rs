@@ -10,6 +10,7 @@ use oplog::{AppendTicket, SeqNo, ShardId};
 use shard::Shard;
 
 use super::round::{AnswerParts, RoundEnd, run_round};
+use super::under_way::WriteUnderWay;
 use super::{ItemResult, PendingItems};
 use crate::request::RefreshPolicy;
 use crate::service::IndicesService;
@@ -36,7 +37,12 @@ impl ShardBulk {
 }
 
 impl IndicesService {
-    pub(super) async fn run_shard_bulk(&self, bulk: ShardBulk, refresh: RefreshPolicy) -> Vec<ItemResult> {
+    pub(super) async fn run_shard_bulk(
+        &self,
+        bulk: ShardBulk,
+        refresh: RefreshPolicy,
+        under_way: &WriteUnderWay,
+    ) -> Vec<ItemResult> {
         let ShardBulk {
             index,
             shard_id,
@@ -69,10 +75,16 @@ impl IndicesService {
             let (now, later) = split_by_id(items);
             let mut waiting = later;
             let (on_shard, parts) = (Arc::clone(&shard), Arc::clone(&parts));
+            // The round goes on if nobody waits for it any more.
+            let under_way = WriteUnderWay::clone(under_way);
             let positions: Vec<_> = now.iter().map(|item| item.position).collect();
             match self
                 .blocking
-                .write(move || run_round(&on_shard, now, &parts))
+                .write(move || {
+                    let end = run_round(&on_shard, now, &parts);
+                    drop(under_way);
+                    end
+                })
                 .await
             {
                 Ok(end) => {

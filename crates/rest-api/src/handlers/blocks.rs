@@ -20,9 +20,13 @@ pub(crate) async fn add(call: Call) -> Result<Reply, Exception> {
     refuse_wildcards(&call)?;
     let names = set(&call, Value::Bool(true)).await?;
     let acknowledged = call.is_acknowledged();
+    // Source: a block is acknowledged by the shards when no write goes on that began before it.
+    let settled = call.state.indices().writes_settled();
+    let timeout = call.params.timeout("timeout")?.duration();
+    let settled = tokio::time::timeout(timeout, settled).await.is_ok();
     Reply::ok(&json!({
         "acknowledged": acknowledged,
-        "shards_acknowledged": acknowledged,
+        "shards_acknowledged": acknowledged && settled,
         "indices": of_each(names, "blocked"),
     }))
 }

@@ -35,13 +35,17 @@ pub(crate) struct IndexShards {
     pub(crate) replicas: usize,
 }
 
+/// Replicas that are told of, each of which takes memory in answers: more may be configured, and none has a node to be on.
+const MOST_REPLICAS: usize = 1_000;
+
 /// Looks at the shards of `index` on this node.
 pub(crate) fn shard_table(state: &RestState, index: &IndexMetadata) -> IndexShards {
     let replicas = index
         .settings
         .get_str("index.number_of_replicas")
         .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
+        .unwrap_or(1)
+        .min(MOST_REPLICAS);
     let one = |restoring: bool, status: indices::ShardState| match status {
         _ if restoring => ShardState::Restoring,
         indices::ShardState::Started | indices::ShardState::Closed => ShardState::Started,

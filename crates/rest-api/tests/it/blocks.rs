@@ -115,3 +115,17 @@ async fn cluster_state_shows_blocks_and_where_copies_are() {
     }
     assert!(some.get("routing_nodes").is_none());
 }
+
+#[tokio::test]
+async fn copies_that_nobody_can_have_are_told_of_up_to_a_bound() {
+    let node = Node::start().await;
+    node.put(
+        "/a",
+        r#"{"settings": {"number_of_shards": 1, "number_of_replicas": 2000000000}}"#,
+    )
+    .await
+    .expect(200);
+    let state = node.get("/_cluster/state/routing_table").await.expect(200);
+    let copies = &state["routing_table"]["indices"]["a"]["shards"]["0"];
+    assert_eq!(copies.as_array().map(Vec::len), Some(1_001));
+}

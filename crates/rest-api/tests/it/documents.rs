@@ -311,6 +311,13 @@ async fn searches_find_sort_and_page() {
             "{min_score}"
         );
     }
+    // What has less relevance does not count for the end.
+    let body = r#"{"query": {"bool": {"should": [{"match_all": {}}, {"constant_score": {"filter": {"term": {"n": 3}}, "boost": 2}}]}}}"#;
+    let count = node
+        .post("/i/_count?min_score=2&terminate_after=1", body)
+        .await
+        .expect(200);
+    assert_eq!(count["count"], 1, "{count}");
     node.get("/i/_count?min_score=much")
         .await
         .refused(400, "illegal_argument_exception");

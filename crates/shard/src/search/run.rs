@@ -1,6 +1,5 @@
 //! Searching one shard copy.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -82,9 +81,8 @@ impl Shard {
             .as_ref()
             .map(|aggregations| aggregations.plan(&context))
             .transpose()?;
-        let most = request.terminate_after;
         let ((mut found, terminated_early), aggregations) = match plan {
-            None => (self.collect(searcher, &*query, &hits, most)?, None),
+            None => (self.collect(searcher, &*query, &hits, request)?, None),
             Some(plan) => {
                 for segment in searcher.segment_readers() {
                     plan.check_memory(segment.max_doc())?;
@@ -96,13 +94,13 @@ impl Shard {
                 let (found, aggregated) = match request.post_filter {
                     None => {
                         let ((found, aggregated), terminated) =
-                            self.collect(searcher, &*query, &(hits, aggregations), most)?;
+                            self.collect(searcher, &*query, &(hits, aggregations), request)?;
                         ((found, terminated), aggregated)
                     }
                     Some(_) => {
                         let all = request.query.build(&context)?;
-                        let found = self.collect(searcher, &*query, &hits, most)?;
-                        (found, self.collect(searcher, &*all, &aggregations, most)?.0)
+                        let found = self.collect(searcher, &*query, &hits, request)?;
+                        (found, self.collect(searcher, &*all, &aggregations, request)?.0)
                     }
                 };
                 (found, Some(plan.found(aggregated)?))
@@ -140,18 +138,19 @@ impl Shard {
         })
     }
 
-    /// Runs a query, up to `most` matches; whether there were more if that is given. What it is refused for says nothing about the view.
+    /// Runs a query, up to `terminate_after` matches; whether there were more if that is given. What it is refused for says nothing about the view.
     fn collect<C: Collector>(
         &self,
         searcher: &Searcher,
         query: &dyn TantivyQuery,
         collector: &C,
-        most: Option<NonZeroU64>,
+        request: &SearchRequest,
     ) -> Result<(C::Fruit, Option<bool>), Exception> {
-        let search = || match most {
+        let search = || match request.terminate_after {
             None => searcher.search(query, collector).map(|found| (found, None)),
             Some(most) => {
-                let (found, is_over) = searcher.search(query, &UpTo::new(collector, most.get()))?;
+                let up_to = UpTo::new(collector, most.get(), request.min_score);
+                let (found, is_over) = searcher.search(query, &up_to)?;
                 Ok((found, Some(is_over)))
             }
         };

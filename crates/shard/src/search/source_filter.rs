@@ -1,5 +1,7 @@
 //! `_source` filtering.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use es_exception::{Exception, ExceptionKind};
 use serde_json::{Map, Value};
@@ -11,8 +13,8 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SourceFilter {
     disabled: bool,
-    includes: Vec<String>,
-    excludes: Vec<String>,
+    includes: Arc<[String]>,
+    excludes: Arc<[String]>,
 }
 
 impl SourceFilter {
@@ -36,8 +38,8 @@ impl SourceFilter {
     pub fn new(includes: Vec<String>, excludes: Vec<String>) -> Self {
         Self {
             disabled: false,
-            includes,
-            excludes,
+            includes: includes.into(),
+            excludes: excludes.into(),
         }
     }
 
@@ -54,8 +56,8 @@ impl SourceFilter {
                 let mut filter = Self::all();
                 for (key, value) in object {
                     match key.as_str() {
-                        "includes" | "include" => filter.includes = paths(value)?,
-                        "excludes" | "exclude" => filter.excludes = paths(value)?,
+                        "includes" | "include" => filter.includes = paths(value)?.into(),
+                        "excludes" | "exclude" => filter.excludes = paths(value)?.into(),
                         _ => return Err(malformed(format!("Unknown key for a VALUE_STRING in [{key}]."))),
                     }
                 }

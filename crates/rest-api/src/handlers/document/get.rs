@@ -1,5 +1,7 @@
 //! Reads of one document.
 
+use std::sync::Arc;
+
 use es_exception::{Exception, ExceptionKind};
 use http::StatusCode;
 use indices::{GetOptions, GetResponse};
@@ -29,7 +31,7 @@ pub(crate) const SOURCE: &[&str] = &[
 pub(crate) async fn get_document(call: Call) -> Result<Reply, Exception> {
     let returned = Returned::by_parameters(&call.params);
     let mut options = options(&call)?;
-    options.stored_fields = returned.stored_fields().to_vec();
+    options.stored_fields = returned.stored_fields();
     let response = call.state.indices().get(call.index(), call.id(), options).await?;
     if call.verb == Verb::Head {
         return Ok(Reply::exists(response.document.is_some()));
@@ -77,7 +79,7 @@ fn options(call: &Call) -> Result<GetOptions, Exception> {
         realtime: call.params.flag("realtime", true)?,
         refresh: call.params.flag("refresh", false)?,
         version: call.params.number("version")?.map(DocumentVersion::new),
-        stored_fields: Vec::new(),
+        stored_fields: Arc::default(),
     })
 }
 

@@ -120,7 +120,7 @@ fn item(
         realtime: call.params.flag("realtime", true)?,
         refresh: call.params.flag("refresh", false)?,
         version: None,
-        stored_fields: returned.stored_fields().to_vec(),
+        stored_fields: returned.stored_fields(),
     };
     Ok(MultiGetItem { index, id, options })
 }

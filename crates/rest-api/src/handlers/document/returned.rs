@@ -1,5 +1,7 @@
 //! What a read of documents returns of each.
 
+use std::sync::Arc;
+
 use es_exception::Exception;
 use serde_json::{Map, Value};
 use shard::SourceFilter;
@@ -15,13 +17,16 @@ const SOURCE_FIELD: &str = "_source";
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Returned {
     filter: Option<SourceFilter>,
-    stored_fields: Option<Vec<String>>,
+    /// Shared, for many documents may be read by one list.
+    stored_fields: Option<Arc<[String]>>,
 }
 
 impl Returned {
     /// By the parameters of the request.
     pub(super) fn by_parameters(params: &Params) -> Self {
-        let names = params.list("stored_fields");
+        let mut names = params.list("stored_fields");
+        names.sort_unstable();
+        names.dedup();
         Self {
             filter: source_parameters(params),
             stored_fields: (!names.is_empty()).then(|| names.into_iter().map(str::to_owned).collect()),
@@ -37,7 +42,10 @@ impl Returned {
             Some(source) => Some(SourceFilter::from_json(&source)?),
             None => self.filter.clone(),
         };
-        let stored_fields = take_strings(doc, "stored_fields")?.or_else(|| self.stored_fields.clone());
+        let stored_fields = match take_strings(doc, "stored_fields")? {
+            Some(names) => Some(names.into()),
+            None => self.stored_fields.clone(),
+        };
         Ok(Self {
             filter,
             stored_fields,
@@ -54,8 +62,8 @@ impl Returned {
     }
 
     /// The names of stored fields.
-    pub(super) fn stored_fields(&self) -> &[String] {
-        self.stored_fields.as_deref().unwrap_or_default()
+    pub(super) fn stored_fields(&self) -> Arc<[String]> {
+        self.stored_fields.clone().unwrap_or_default()
     }
 }
 
@@ -93,7 +101,7 @@ mod tests {
             let request = Returned::by_parameters(&Params::parse(query).expect("valid"));
             let returned = request.by_doc(&mut body).expect("valid");
             assert_eq!(returned.source(), *source, "{query} {doc}");
-            assert_eq!(returned.stored_fields(), fields, "{query} {doc}");
+            assert_eq!(*returned.stored_fields(), *fields, "{query} {doc}");
             assert!(body.is_empty(), "{body:?}");
         }
     }

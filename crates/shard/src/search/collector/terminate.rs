@@ -4,18 +4,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::query::Weight;
-use tantivy::{DocSet as _, SegmentReader, TERMINATED};
+use tantivy::{DocSet as _, Score, SegmentReader, TERMINATED};
 
 /// Collects the first documents of a shard that match, and tells whether there were more.
 pub(in crate::search) struct UpTo<'c, C> {
     inner: &'c C,
+    /// Documents of less relevance do not count.
+    min_score: Option<Score>,
     left: AtomicU64,
 }
 
 impl<'c, C: Collector> UpTo<'c, C> {
-    pub(in crate::search) fn new(inner: &'c C, most: u64) -> Self {
+    pub(in crate::search) fn new(inner: &'c C, most: u64, min_score: Option<Score>) -> Self {
         Self {
             inner,
+            min_score,
             left: AtomicU64::new(most),
         }
     }
@@ -75,7 +78,9 @@ impl<C: Collector> Collector for UpTo<'_, C> {
         let mut scorer = weight.scorer(reader, 1.0)?;
         let mut doc = scorer.doc();
         while doc != TERMINATED {
-            if reader.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) {
+            let score = if scoring { scorer.score() } else { 0.0 };
+            let is_alive = reader.alive_bitset().is_none_or(|alive| alive.is_alive(doc));
+            if is_alive && self.min_score.is_none_or(|least| score >= least) {
                 let take = |left: u64| left.checked_sub(1);
                 if self
                     .left
@@ -85,7 +90,6 @@ impl<C: Collector> Collector for UpTo<'_, C> {
                     segment.is_over = true;
                     break;
                 }
-                let score = if scoring { scorer.score() } else { 0.0 };
                 segment.collect(doc, score);
             }
             doc = scorer.advance();
