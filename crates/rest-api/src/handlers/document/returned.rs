@@ -1,5 +1,6 @@
 //! What a read of documents returns of each.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use es_exception::Exception;
@@ -25,8 +26,8 @@ impl Returned {
     /// By the parameters of the request.
     pub(super) fn by_parameters(params: &Params) -> Self {
         let mut names = params.list("stored_fields");
-        names.sort_unstable();
-        names.dedup();
+        let mut known = HashSet::new();
+        names.retain(|name| known.insert(*name));
         Self {
             filter: source_parameters(params),
             stored_fields: (!names.is_empty()).then(|| names.into_iter().map(str::to_owned).collect()),
