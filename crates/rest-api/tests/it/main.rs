@@ -9,6 +9,7 @@ mod administration;
 mod aggregations;
 mod aggregations_by_date;
 mod aggregations_composite;
+mod aggregations_refused;
 mod aggregations_top_hits;
 mod analysis;
 mod auto_follow;
