@@ -40,7 +40,11 @@ async fn a_node_that_stops_after_any_commit_of_a_bootstrap_follows_when_it_is_ba
             );
             leader.write("orders", FIRST_DOCS).await;
             caught_up(&leader, &follower, "orders", "copy").await;
-            assert_eq!(follower.tasks("copy").len(), 2, "after {commits} commits");
+            // A copy has everything before the tasks that follow are there.
+            until(&format!("both tasks after {commits} commits"), || {
+                follower.tasks("copy").len() == 2
+            })
+            .await;
         }
         follower.shutdown().await;
         if !stopped {
