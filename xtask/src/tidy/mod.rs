@@ -1,6 +1,7 @@
 //! Rules that no other tool checks. Each rule is a pure function over plain data in a file of its own and is tested with
 //! violations put in on purpose; this file only gathers the data and prints what was found.
 
+mod compiled;
 mod docs_paths;
 mod docs_tests;
 mod layers;
@@ -73,6 +74,7 @@ fn check(root: &Path) -> Result<Vec<Violation>> {
     let exists = |path: &Path| root.join(path).exists();
     let mut violations = layers::check(&packages);
     violations.extend(lints::check(&packages, &files));
+    violations.extend(compiled::check(&files));
     violations.extend(modules::check(&files));
     violations.extend(docs_paths::check(&files, &exists));
     violations.extend(docs_tests::check(&files));

@@ -9,6 +9,7 @@ mod follower;
 mod forced_merge;
 mod heal;
 mod idle;
+mod maintenance;
 mod model;
 mod query;
 mod relevance;
