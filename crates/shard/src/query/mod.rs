@@ -3,6 +3,7 @@
 mod boolean;
 mod boosting;
 mod build;
+mod constant_score;
 mod full_text;
 mod minimum_should_match;
 mod nested;

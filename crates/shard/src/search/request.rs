@@ -293,13 +293,10 @@ impl SearchRequest {
         self.query = query.filtered_by(filter);
     }
 
-    /// Whether relevance must be computed.
+    /// Whether relevance must be computed: it is shown with the hits, or documents are left out by it.
     #[must_use]
     pub fn needs_scores(&self) -> bool {
-        self.sort.is_empty()
-            || self.track_scores
-            || self.min_score.is_some()
-            || self.sort.iter().any(|by| by.field == "_score")
+        self.min_score.is_some() || (self.size > 0 && self.returns_scores())
     }
 
     /// Whether hits carry their relevance. Source: hits that are not sorted by relevance have `_score: null`.

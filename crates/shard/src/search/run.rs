@@ -10,7 +10,7 @@ use tantivy::query::Query as TantivyQuery;
 use tantivy::{Searcher, TantivyError};
 
 use super::collapse::first_of_each;
-use super::collector::{TopHits, UpTo};
+use super::collector::{AliveBlocks, TopHits, UpTo};
 use super::hits::{SearchSnapshot, ShardHits, TotalRelation};
 use super::merge::compare_hits;
 use super::request::{Counting, SearchRequest, TrackTotalHits};
@@ -147,7 +147,10 @@ impl Shard {
         request: &SearchRequest,
     ) -> Result<(C::Fruit, Option<bool>), Exception> {
         let search = || match request.terminate_after {
-            None => searcher.search(query, collector).map(|found| (found, None)),
+            None => {
+                let found = searcher.search(query, &AliveBlocks(collector))?;
+                Ok((found, None))
+            }
             Some(most) => {
                 let up_to = UpTo::new(collector, most.get(), request.min_score);
                 let (found, is_over) = searcher.search(query, &up_to)?;

@@ -1,6 +1,7 @@
 //! Tests of the whole shard copy, and what they share.
 
 mod analysis;
+mod blocks;
 mod check;
 mod damage;
 mod errors;

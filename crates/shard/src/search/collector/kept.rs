@@ -39,12 +39,19 @@ impl Kept {
         }
     }
 
+    /// The hit that a better one would replace, whatever group it is of; `None` where that depends on the group, or while there are fewer than `most`.
+    pub(super) fn worst(&self, most: usize) -> Option<&Entry> {
+        match self {
+            Self::Best(heap) if heap.len() >= most => heap.peek(),
+            Self::Best(_) | Self::Groups(_) => None,
+        }
+    }
+
     /// Whether a hit would be kept among `most`.
     pub(super) fn wants(&self, keys: &[Key], seq_no: u64, group: Option<u64>, most: usize) -> bool {
         let is_better = |entry: &Entry| (keys, seq_no) < (entry.keys.as_slice(), entry.seq_no);
         match self {
-            Self::Best(heap) if heap.len() < most => true,
-            Self::Best(heap) => heap.peek().is_some_and(is_better),
+            Self::Best(_) => self.worst(most).is_none_or(is_better),
             Self::Groups(groups) => match groups.best.get(&group) {
                 Some(best) => is_better(best),
                 None if groups.entries.len() < most => true,

@@ -3,11 +3,14 @@
 //! Within a segment every criterion is a number whose order is that of the values (column ordinals for texts); real values are read for the
 //! hits that are kept. Hits that are equal in all criteria are ordered by sequence number, so that a page never depends on segments.
 
+mod alive_blocks;
+mod by_seq_no;
 mod criterion;
 mod kept;
 mod terminate;
 mod values;
 
+pub(super) use alive_blocks::AliveBlocks;
 pub(super) use terminate::UpTo;
 
 use std::cmp::Ordering;
@@ -23,6 +26,7 @@ use super::hits::ShardHit;
 use super::request::SearchRequest;
 use super::sort::SortClause;
 use crate::view::{SEQ_NO, ViewSchema};
+use by_seq_no::BySeqNo;
 use criterion::{Criterion, Fixed, Key, resolve};
 use kept::{Entry, Kept};
 use values::Values;
@@ -33,6 +37,8 @@ pub(super) struct TopHits {
     criteria: Vec<Criterion>,
     keep: usize,
     scoring: bool,
+    /// What every hit scores, if that is known before.
+    constant_score: Option<Score>,
     min_score: Option<f32>,
     has_after: bool,
     returns_sort: bool,
@@ -71,11 +77,17 @@ impl TopHits {
             let origin = resolve(clause, mapping, request.shard_position)?;
             criteria.push(Criterion::new(clause, origin, after, mapping, now_millis)?);
         }
+        let constant_score = match request.min_score {
+            None => request.query.constant_score(),
+            // Whoever else sees the documents asks for their scores, too.
+            Some(_) => None,
+        };
         Ok(Self {
             schema: schema.clone(),
             criteria,
             keep: request.from.saturating_add(request.size),
-            scoring: request.needs_scores(),
+            scoring: request.needs_scores() && constant_score.is_none(),
+            constant_score,
             min_score: request.min_score,
             has_after: request.search_after.is_some(),
             returns_sort: !request.sort.is_empty(),
@@ -98,7 +110,9 @@ pub(super) struct SegmentTopHits {
     missing: Vec<Key>,
     after: Option<Vec<Key>>,
     seq_no: Column<u64>,
+    by_seq_no: Option<BySeqNo>,
     keep: usize,
+    constant_score: Option<Score>,
     min_score: Option<f32>,
     returns_sort: bool,
     returns_score: bool,
@@ -151,15 +165,23 @@ impl Collector for TopHits {
             missing.push(criterion.key(stand_in));
             values.push(opened);
         }
+        let after = self.has_after.then_some(after);
+        let seq_no = reader.fast_fields().u64(SEQ_NO)?;
+        let by_seq_no = match self.group {
+            None => BySeqNo::new(&self.criteria, &values, after.as_deref(), !self.scoring, &seq_no),
+            Some(_) => None,
+        };
         Ok(SegmentTopHits {
             reader: reader.clone(),
             schema: schema.clone(),
             criteria: self.criteria.clone(),
             values,
             missing,
-            after: self.has_after.then_some(after),
-            seq_no: reader.fast_fields().u64(SEQ_NO)?,
+            after,
+            seq_no,
+            by_seq_no,
             keep: self.keep,
+            constant_score: self.constant_score,
             min_score: self.min_score,
             returns_sort: self.returns_sort,
             returns_score: self.returns_score,
@@ -198,40 +220,33 @@ impl SegmentCollector for SegmentTopHits {
     type Fruit = Found;
 
     fn collect(&mut self, doc: DocId, score: Score) {
+        let score = self.constant_score.unwrap_or(score);
         if self.min_score.is_some_and(|minimum| score < minimum) {
             return;
         }
-        self.count += 1;
-        if self.returns_score {
-            self.max_score = Some(self.max_score.map_or(score, |best| best.max(score)));
+        self.count(1, score);
+        if self.keep > 0 {
+            self.rank(doc, score);
         }
+    }
+
+    /// Called instead of [`collect`](Self::collect) where no collector needs scores.
+    fn collect_block(&mut self, docs: &[DocId]) {
+        let score = self.constant_score.unwrap_or(0.0);
+        self.count(docs.len() as u64, score);
         if self.keep == 0 {
             return;
         }
-        self.scratch.clear();
-        for ((criterion, values), missing) in self.criteria.iter().zip(&self.values).zip(&self.missing) {
-            let key = match values.bits(doc, score, criterion.mode) {
-                Some(bits) => criterion.key(Some(bits)),
-                None => *missing,
-            };
-            self.scratch.push(key);
-        }
-        if self.after.as_ref().is_some_and(|after| self.scratch <= *after) {
-            return;
-        }
-        let seq_no = self.seq_no.first(doc).unwrap_or(u64::MAX);
-        let group = self.group.as_ref().and_then(|(group, values)| {
-            self.has_several_groups |= values.has_several(doc);
-            values.bits(doc, score, group.mode)
-        });
-        if self.kept.wants(&self.scratch, seq_no, group, self.keep) {
-            let entry = Entry {
-                keys: self.scratch.clone(),
-                seq_no,
-                doc,
-                score_bits: score.to_bits(),
-            };
-            self.kept.add(entry, group, self.keep);
+        let worst = self.kept.worst(self.keep).map(|worst| worst.seq_no);
+        let mut wanted = match &mut self.by_seq_no {
+            Some(by_seq_no) => by_seq_no.wanted(docs, worst),
+            None => u64::MAX,
+        };
+        for doc in docs {
+            if wanted & 1 == 1 {
+                self.rank(*doc, score);
+            }
+            wanted >>= 1;
         }
     }
 
@@ -268,6 +283,50 @@ impl SegmentCollector for SegmentTopHits {
 }
 
 impl SegmentTopHits {
+    fn count(&mut self, more: u64, score: Score) {
+        self.count += more;
+        if self.returns_score {
+            self.max_score = Some(self.max_score.map_or(score, |best| best.max(score)));
+        }
+    }
+
+    /// Keeps a document that matches if it is among the best.
+    fn rank(&mut self, doc: DocId, score: Score) {
+        self.scratch.clear();
+        for ((criterion, values), missing) in self.criteria.iter().zip(&self.values).zip(&self.missing) {
+            let key = match values.bits(doc, score, criterion.mode) {
+                Some(bits) => criterion.key(Some(bits)),
+                None => *missing,
+            };
+            self.scratch.push(key);
+        }
+        if self.after.as_ref().is_some_and(|after| self.scratch <= *after) {
+            return;
+        }
+        // Most documents go here, before anything else of them is read.
+        if self
+            .kept
+            .worst(self.keep)
+            .is_some_and(|worst| self.scratch > worst.keys)
+        {
+            return;
+        }
+        let seq_no = self.seq_no.first(doc).unwrap_or(u64::MAX);
+        let group = self.group.as_ref().and_then(|(group, values)| {
+            self.has_several_groups |= values.has_several(doc);
+            values.bits(doc, score, group.mode)
+        });
+        if self.kept.wants(&self.scratch, seq_no, group, self.keep) {
+            let entry = Entry {
+                keys: self.scratch.clone(),
+                seq_no,
+                doc,
+                score_bits: score.to_bits(),
+            };
+            self.kept.add(entry, group, self.keep);
+        }
+    }
+
     /// Ids of the kept hits, if the sort is by id.
     fn ids_by_doc(&self) -> std::collections::HashMap<DocId, String> {
         let mut found = std::collections::HashMap::new();

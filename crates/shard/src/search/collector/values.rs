@@ -63,7 +63,7 @@ impl Values {
         })
     }
 
-    /// The document's value as an ordered number.
+    /// The document's value as an ordered number; of several values, what `mode` makes of them.
     pub(super) fn bits(&self, doc: DocId, score: Score, mode: SortMode) -> Option<u64> {
         match self {
             Self::Score => Some(f64_to_u64(f64::from(score))),
@@ -72,7 +72,13 @@ impl Values {
             Self::Ids(ordinals) => ordinals
                 .get(doc as usize)
                 .map(|ordinal| exact(u64::from(*ordinal))),
+            Self::Long(column) if !column.get_cardinality().is_multivalue() => {
+                column.first(doc).map(i64_to_u64)
+            }
             Self::Long(column) => combine_longs(column.values_for_doc(doc), mode).map(i64_to_u64),
+            Self::Double(column) if !column.get_cardinality().is_multivalue() => {
+                column.first(doc).map(f64_to_u64)
+            }
             Self::Double(column) => combine_doubles(column.values_for_doc(doc), mode).map(f64_to_u64),
             Self::LongAsDouble(column) => {
                 let values = column.values_for_doc(doc).map(|number| number as f64);
@@ -202,6 +208,13 @@ fn shard_doc(position: u32, seq_no: u64) -> u64 {
     let last = (1 << SEQ_NO_BITS) - 1;
     let most = i64::MAX as u64 >> SEQ_NO_BITS;
     (u64::from(position).min(most) << SEQ_NO_BITS) | seq_no.min(last)
+}
+
+/// The last sequence number of the shard at `position` whose `_shard_doc` is not above `bits`; `None` if there is none.
+pub(super) fn seq_no_of_shard_doc(position: u32, bits: u64) -> Option<u64> {
+    let last = (1 << SEQ_NO_BITS) - 1;
+    let before = bits.checked_sub(shard_doc(position, 0))?;
+    Some(if before >= last { u64::MAX } else { before })
 }
 
 /// The number of a term of the segment.
