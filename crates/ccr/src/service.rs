@@ -315,6 +315,14 @@ impl CcrService {
         Ok(metadata.indices)
     }
 
+    /// Waits until this node has done what the cluster state of now asks of it: remote clusters are configured, follow tasks started and told to stop. Whoever
+    /// acknowledges a change of the cluster state calls it first, so that what was acknowledged is there. Returns at once when the service stops.
+    ///
+    /// Cancel safe.
+    pub async fn wait_until_applied(&self) {
+        self.tasks.wait_reconciled().await;
+    }
+
     /// The remote clusters and how they are connected.
     pub fn remote_info(&self) -> Vec<RemoteClusterInfo> {
         self.remotes.info()

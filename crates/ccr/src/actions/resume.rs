@@ -63,7 +63,9 @@ pub(crate) async fn resume_follow(
             };
             Ok((next, ()))
         })
-        .await
+        .await?;
+    service.tasks.wait_reconciled().await;
+    Ok(())
 }
 
 fn merged_parameters(

@@ -186,14 +186,19 @@ impl FollowTasks {
         self.reconciled.send_replace(state.version);
     }
 
+    /// Waits until this node has started and told to stop what the cluster state of now asks for: who is told that an index is followed finds its tasks.
+    pub(crate) async fn wait_reconciled(&self) {
+        let version = self.deps.cluster.state().version;
+        let mut reconciled = self.reconciled.subscribe();
+        let seen = reconciled.wait_for(|seen| *seen >= version);
+        self.deps.shutdown.run_until_cancelled(seen).await;
+    }
+
     /// Waits until these tasks, given by id and allocation and gone from the cluster state, have stopped and are not shown any more. A task of the
     /// same id that was put anew is not touched.
     pub(crate) async fn wait_stopped(&self, tasks: &BTreeMap<String, u64>) {
         // Until the change is seen here, an older state may still start one of them.
-        let gone_in = self.deps.cluster.state().version;
-        let mut reconciled = self.reconciled.subscribe();
-        let seen = reconciled.wait_for(|version| *version >= gone_in);
-        self.deps.shutdown.run_until_cancelled(seen).await;
+        self.wait_reconciled().await;
         let meant = |id: &str, task: &Running| tasks.get(id) == Some(&task.allocation_id);
         let handles: Vec<FollowTaskHandle> = {
             let running = self.running.lock();

@@ -7,6 +7,7 @@ mod leader_tap;
 mod metadata;
 mod support;
 
+mod acknowledged;
 mod auto_follow;
 mod bootstrap;
 mod data_streams;

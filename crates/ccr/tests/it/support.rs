@@ -171,11 +171,8 @@ impl Node {
     pub(crate) async fn connect(&self, leader: &Node) {
         let seeds = SettingValue::List(vec![leader.address.clone()]);
         self.set(&format!("cluster.remote.{ALIAS}.seeds"), seeds).await;
-        let alias = ALIAS.parse().unwrap();
-        until("the remote cluster is configured", || {
-            self.remotes.get(&alias).is_ok()
-        })
-        .await;
+        self.ccr.wait_until_applied().await;
+        assert!(self.remotes.get(&ALIAS.parse().unwrap()).is_ok());
     }
 
     pub(crate) async fn create_index(&self, name: &str, shards: u32) {

@@ -42,6 +42,7 @@ pub(crate) async fn put(call: Call) -> Result<Reply, Exception> {
             Ok((next, ()))
         })
         .await?;
+    call.state.ccr().wait_until_applied().await;
     let kept = |settings: &Settings| {
         let mut kept = Settings::new();
         for (key, value) in settings.iter().filter(|(_, value)| **value != SettingValue::Null) {
