@@ -98,7 +98,8 @@ await leader.update({ index: "leader_index", id: "1", doc: { title: "a changed b
 await leader.delete({ index: "leader_index", id: "2" });
 await eventually("1,200 documents", async () => (await count("follower_index")) === 1200);
 await eventually("the update", async () => (await client.get({ index: "follower_index", id: "1" }))._source.title === "a changed book");
-assert.equal(await client.exists({ index: "follower_index", id: "2" }), false);
+await eventually("the deletion", async () => !(await client.exists({ index: "follower_index", id: "2" })));
+await eventually("the new document", () => client.exists({ index: "follower_index", id: "new" }));
 await client.indices.refresh({ index: "follower_index" });
 const found = await client.search({ index: "follower_index", query: { match: { title: "new" } } });
 assert.deepEqual(found.hits.hits.map(({ _id }) => _id), ["new"]);

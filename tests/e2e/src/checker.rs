@@ -6,6 +6,7 @@ use crate::contents::{self, Contents};
 use crate::pair::Pair;
 use crate::rest::Rest;
 use anyhow::{Context, Result, bail};
+use reqwest::Method;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -215,8 +216,13 @@ async fn await_sync(leader: On<'_>, follower: On<'_>, within: Duration) -> Resul
         within,
         || async {
             let path = format!("/{}/_ccr/stats", follower.index);
-            let stats = follower.rest.get(&path).await?;
-            Ok(behind(&targets, &stats)?.map_or(Ok(()), Err))
+            let stats = follower.rest.send(Method::GET, &path, None).await?;
+            // There are no tasks as long as the index is being copied.
+            Ok(if stats.is_success() {
+                behind(&targets, &stats.body)?.map_or(Ok(()), Err)
+            } else {
+                Err(stats.body.to_string())
+            })
         },
     )
     .await

@@ -394,7 +394,7 @@ mod tests {
         let link = Link::open(&target).await.unwrap();
         let mut stream = TcpStream::connect(link.address()).await.unwrap();
         round_trip(&mut stream).await;
-        let one_way = Duration::from_millis(50);
+        let one_way = Duration::from_millis(250);
         link.set_delay(one_way);
         assert!(round_trip(&mut stream).await >= 2 * one_way);
         // 1 MiB is 16 chunks at least: one after the other they would take 16 round trips.
@@ -440,7 +440,7 @@ mod tests {
         let took = start.elapsed();
         // 1 MiB at 2 MiB/s; the way back is another wire and runs beside it.
         assert!(
-            took >= Duration::from_millis(500) && took < Duration::from_secs(3),
+            took >= Duration::from_millis(500) && took < Duration::from_secs(10),
             "{took:?}"
         );
     }

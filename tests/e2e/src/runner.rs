@@ -13,8 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// No scenario takes longer.
-const SCENARIO_WITHIN: Duration = Duration::from_secs(240);
+/// No scenario takes longer, also on a slow machine that has other work.
+const SCENARIO_WITHIN: Duration = Duration::from_secs(600);
 
 /// Lines of each log in the report of a failure.
 const LOG_LINES: usize = 40;

@@ -29,9 +29,12 @@ async fn a_node_that_stops_after_any_commit_of_a_bootstrap_follows_when_it_is_ba
         follower.shutdown().await;
         let stopped = store.refused() > 0;
 
+        // A recovery that begins anew must not be over before it is looked at.
+        leader.tap.second_shard_copies.close();
         let follower = Node::start(FOLLOWER_CLUSTER, &disk).await;
+        let state = follower.cluster.state();
+        leader.tap.second_shard_copies.open();
         if created {
-            let state = follower.cluster.state();
             let copy = state.require_index("copy").unwrap();
             assert_eq!(
                 (copy.recovering, state.persistent_tasks.len()),

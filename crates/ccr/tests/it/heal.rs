@@ -124,6 +124,7 @@ async fn a_heal_that_was_cut_off_goes_on_with_what_it_had() {
     let operations = || pair.follower.tasks("copy")[0].heal.clone().unwrap().operations;
     let all = operations();
     pair.follower.ccr.pause_follow("copy").await.unwrap();
+    until("the leader knows", || pair.leader.tap.live_sets.waiting() == 0).await;
     // A shard that is opened again stands for a node that was started again.
     pair.follower.indices.close_index("copy").await.unwrap();
     assert!(pair.follower.indices.open_index("copy").await.unwrap());
@@ -173,7 +174,11 @@ async fn the_setting_reaches_a_task_that_runs() {
     auto_heal(&pair.follower, false).await;
     // The task runs on, and cannot read while it falls behind.
     let closed = es_exception::Exception::new(ExceptionKind::ConnectTransport, "the line is cut");
+    let failed = || pair.follower.tasks("copy")[0].failed_read_requests;
+    let before = failed();
     pair.leader.tap.fail_reads(pair.leader.uuid("orders"), closed);
+    // A poll that was let in before would still bring what is written.
+    until("a read fails", || failed() > before).await;
     pair.leader.tap.renewals.close();
     until("the lease is not renewed any more", || {
         pair.leader.tap.renewals.waiting() > 0

@@ -158,9 +158,10 @@ async fn a_lease_that_was_removed_under_a_follower_is_added_again_and_renewed() 
     let calls = pair.leader.tap.lease_calls("copy");
     let missed = |call: &LeaseCall| call.answer == Err(ExceptionKind::RetentionLeaseNotFound);
     for shard in 0..2 {
+        // Without a renewal that the copy left on its way.
         let of_shard: Vec<_> = calls
             .iter()
-            .filter(|call| call.shard.shard.get() == shard)
+            .filter(|call| call.shard.shard.get() == shard && call.retaining.is_some())
             .collect();
         let at = of_shard.iter().position(|call| missed(call)).unwrap();
         let (renewal, addition) = (of_shard[at], of_shard[at + 1]);
@@ -280,8 +281,9 @@ async fn a_copy_takes_over_the_lease_of_the_copy_before_it() {
     assert_eq!(copies.len(), 2);
     let exists = Err(ExceptionKind::RetentionLeaseAlreadyExists);
     for calls in copies {
+        // Behind these, a copy renews by its timer.
         assert_eq!(
-            asked(&calls),
+            asked(&calls[..2]),
             [
                 (LeaseAction::Add, true, exists),
                 (LeaseAction::Renew, true, Ok(()))
@@ -298,7 +300,8 @@ async fn a_lease_that_goes_while_a_copy_takes_it_over_is_added_once_more() {
     pair.follower.follow("orders", "copy").await;
     let missing = ExceptionKind::RetentionLeaseNotFound;
     let copies = pair.leader.tap.lease_calls_before_copies();
-    let asked: Vec<_> = copies.iter().map(|calls| asked(calls)).collect();
+    // Behind these, a copy renews by its timer.
+    let asked: Vec<_> = copies.iter().map(|calls| asked(&calls[..3])).collect();
     assert_eq!(
         asked,
         [[

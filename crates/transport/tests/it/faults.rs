@@ -98,8 +98,13 @@ async fn a_line_that_is_slow_with_a_large_answer_is_not_taken_for_dead() {
     });
     let server = Running::start(leader).await;
     let forwarder = Forwarder::start_slow(server.address, Duration::from_millis(15)).await;
-    let (_clusters, remote) = follower(sniff(&[forwarder.address]));
-    let read = tokio::time::timeout(DEADLINE, remote.read_changes(read_from(0))).await;
+    // The answer to the follower's own probe waits behind what the line holds, too.
+    let patient = TransportConfig {
+        keepalive_timeout: 6 * DEADLINE,
+        ..config()
+    };
+    let (_clusters, remote) = follower_with(sniff(&[forwarder.address]), patient);
+    let read = tokio::time::timeout(6 * DEADLINE, remote.read_changes(read_from(0))).await;
     assert_eq!(read.expect("it is not as slow as that").unwrap().frames.len(), 12);
 }
 
@@ -108,6 +113,8 @@ fn impatient(address: SocketAddr, longest: Duration) -> (RemoteClusters, Arc<Rem
     let config = TransportConfig {
         call_margin: Duration::from_secs(1),
         longest_call_margin: longest,
+        // The answer to a probe waits behind what the line holds.
+        keepalive_timeout: 6 * DEADLINE,
         ..config()
     };
     follower_with(sniff(&[address]), config)

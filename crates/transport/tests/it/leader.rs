@@ -125,7 +125,7 @@ pub(crate) fn held_operations() -> HeldOperationsResponse {
 
 /// Large enough for several pieces.
 pub(crate) fn live_set() -> LiveSetResponse {
-    let max_seq_no = 20 << 20;
+    let max_seq_no = 5 << 20;
     LiveSetResponse {
         snapshot: LiveSnapshot {
             max_seq_no: SeqNo::new(max_seq_no),

@@ -51,7 +51,18 @@ impl Running {
     }
 
     pub(crate) async fn start_on(address: SocketAddr, leader: Arc<dyn LeaderServices>) -> Self {
-        let server = TransportServer::bind(address, leader, config()).await.unwrap();
+        let bound = async {
+            loop {
+                match TransportServer::bind(address, Arc::clone(&leader), config()).await {
+                    Ok(server) => return server,
+                    // A port that was given up may be another test's for a moment.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        let server = tokio::time::timeout(DEADLINE, bound)
+            .await
+            .expect("a free address");
         let (address, stop) = (server.local_addr(), CancellationToken::new());
         let mut serving = JoinSet::new();
         serving.spawn(server.serve(stop.clone()));

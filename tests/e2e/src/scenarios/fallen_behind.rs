@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::load::{Load, LoadConfig};
 use crate::pair::{Connection, Pair, REMOTE};
 use anyhow::{Result, ensure};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -172,8 +173,10 @@ async fn until_all_shards(pair: &Pair, what: &str, is_so: impl Fn(&Value) -> boo
 
 async fn until_shards(pair: &Pair, what: &str, is_so: impl Fn(&[Value]) -> bool) -> Result<()> {
     wait_until(what, WITHIN, || async {
-        let stats = pair.follower.rest().get("/orders-copy/_ccr/stats").await?;
-        let shards = stats["indices"][0]["shards"]
+        let path = "/orders-copy/_ccr/stats";
+        // A node that was started again answers before its tasks run.
+        let stats = pair.follower.rest().send(Method::GET, path, None).await?;
+        let shards = stats.body["indices"][0]["shards"]
             .as_array()
             .cloned()
             .unwrap_or_default();

@@ -76,9 +76,11 @@ async fn hold_without_a_line(pair: &Pair, index: &str, copy: &str, fault: Fault)
     link.strike(fault);
     pair.on_leader(index).await_operations(300).await?;
     // What was under way has arrived by now; from here on nothing may pass.
-    let (carried, standing) = (link.carried(), pair.on_follower(copy).operations().await?);
-    pair.on_leader(index).await_operations(1_200).await?;
+    let carried = link.carried();
     await_read_exception(pair, copy).await?;
+    // And it is applied.
+    let standing = pair.on_follower(copy).operations().await?;
+    pair.on_leader(index).await_operations(1_200).await?;
     ensure!(link.carried() == carried, "the line carried bytes");
     let applied = pair.on_follower(copy).operations().await?;
     ensure!(

@@ -1,6 +1,6 @@
 //! Pause, close, unfollow, open: the follower becomes an ordinary index, and the leader forgets it.
 
-use crate::checker::check_equal;
+use crate::checker::{check_equal, shard_states};
 use crate::cities;
 use crate::contents;
 use crate::context::Context;
@@ -77,6 +77,8 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     );
 
     pair.follower.restart().await?;
+    // A node answers before its shards are open.
+    shard_states(pair.follower.rest(), "cities-copy").await?;
     let after = contents::read(pair.follower.rest(), "cities-copy").await?;
     ensure!(after.len() == before.len() + 1, "{} documents", after.len());
     let changed = after.get("0").map(contents::source).transpose()?;

@@ -30,7 +30,8 @@ fn with_a_large_answer_ahead(test: &'static str) -> World {
     world
 }
 
-/// The follower took nothing of the answer that broke off, all of the one that it asked for again within `limit`, and each operation once.
+/// The follower took nothing of the answer that broke off, gave it up within `limit`, took all of the one that it asked for again, and each operation
+/// once.
 fn recovers(world: &mut World, before: &[(u64, u64)], limit: Duration) {
     let applied = PAIR.written(world)[0].1 - before[0].1;
     let whole = PAIR
@@ -43,7 +44,19 @@ fn recovers(world: &mut World, before: &[(u64, u64)], limit: Duration) {
         applied <= whole && whole < 121,
         "{applied} operations are applied, {whole} of 121 came in whole answers"
     );
-    world.until("the rest arrives", limit, |world| {
+    world.until("the read fails", limit, |world| {
+        match PAIR
+            .tasks(world)
+            .iter()
+            .map(|task| task.failed_read_requests)
+            .sum::<u64>()
+        {
+            0 => Err("no read failed".to_owned()),
+            _ => Ok(()),
+        }
+    });
+    // What is left depends on real files, and so on real time.
+    world.until("the rest arrives", SOON, |world| {
         PAIR.check_always(world);
         let tasks = PAIR.tasks(world);
         let received = tasks.iter().map(|task| task.operations_read).sum::<u64>();
@@ -53,8 +66,7 @@ fn recovers(world: &mut World, before: &[(u64, u64)], limit: Duration) {
             Err(format!("{tasks:#?}"))
         }
     });
-    // What is left depends on real files, and so on real time.
-    settled(world, 2 * SOON);
+    settled(world, SOON);
     let task = PAIR.tasks(world).remove(0);
     assert_eq!(
         (task.phase, task.successful_heals),

@@ -16,8 +16,9 @@ pub(crate) const PAIR: Following = Following {
     follower_index: "copy",
 };
 
-/// Simulated time in which a follower catches up on a line without faults, and gives up a connection that is half open before that.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// Simulated time in which a follower catches up on a line without faults, and gives up a connection that is half open before that. It is twelve seconds
+/// of real time, which files take.
+pub(crate) const SOON: Duration = Duration::from_secs(240);
 
 /// A leader with an index and some documents, and a follower's host beside it.
 pub(crate) fn hosts(test: &'static str, config: &TransportConfig, settings: Value) -> World {
