@@ -293,11 +293,16 @@ pub(super) fn best_of(mut queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
 
 /// The query with its relevance multiplied.
 pub(super) fn boosted(query: Box<dyn Query>, boost: f32) -> Box<dyn Query> {
-    if (boost - 1.0).abs() < f32::EPSILON {
-        query
-    } else {
+    if is_boost(boost) {
         Box::new(BoostQuery::new(query, boost))
+    } else {
+        query
     }
+}
+
+/// Whether a boost changes anything to speak of.
+pub(super) fn is_boost(boost: f32) -> bool {
+    (boost - 1.0).abs() >= f32::EPSILON
 }
 
 /// Documents with a term between the bounds, by their columns.

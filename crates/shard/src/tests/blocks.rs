@@ -57,6 +57,12 @@ fn queries() -> Vec<Value> {
         json!({"term": {"tag": "blue"}}),
         json!({"terms": {"tag": ["blue", "red"]}}),
         json!({"match_none": {}}),
+        json!({"ids": {"values": ["none"]}}),
+        json!({"exists": {"field": "nope"}}),
+        json!({"range": {"n": {"gte": 100}}}),
+        json!({"bool": {"filter": {"term": {"tag": "nope"}}}}),
+        json!({"match_all": {"boost": 0.99999994}}),
+        json!({"bool": {"boost": 1e-30, "must": {"bool": {"boost": 1e30, "must": {"match_all": {"boost": 1e30}}}}}}),
     ]
 }
 

@@ -180,3 +180,18 @@ fn fetched_hits_carry_the_operation() {
         (2, 5, Some(&b"{\"n\":7}"[..]))
     );
 }
+
+/// A client that begins below the first document skips none.
+#[test]
+fn pages_after_a_negative_place_begin_with_the_first_document() {
+    let fixture = fixture();
+    for field in ["_seq_no", "_doc", "_shard_doc"] {
+        let after = |order: &str| json!({"sort": [{field: order}], "search_after": [-1]});
+        assert_eq!(
+            ids(&fixture.shard, &after("asc")),
+            ["0", "1", "2", "3", "4"],
+            "{field}"
+        );
+        assert!(ids(&fixture.shard, &after("desc")).is_empty(), "{field}");
+    }
+}

@@ -104,6 +104,14 @@ impl Criterion {
         }
     }
 
+    /// The key of a value that is below all others.
+    pub(super) fn key_below_all(&self) -> Key {
+        Key {
+            rank: if self.descending { 2 } else { 0 },
+            bits: 0,
+        }
+    }
+
     pub(super) fn key(&self, bits: Option<u64>) -> Key {
         match bits {
             Some(bits) => Key {

@@ -158,6 +158,8 @@ impl Collector for TopHits {
                 }
                 after.push(if *fixed == Fixed::Null {
                     criterion.key(None)
+                } else if opened.are_all_above(fixed) {
+                    criterion.key_below_all()
                 } else {
                     criterion.key(bits.or(Some(0)))
                 });
@@ -232,6 +234,10 @@ impl SegmentCollector for SegmentTopHits {
 
     /// Called instead of [`collect`](Self::collect) where no collector needs scores.
     fn collect_block(&mut self, docs: &[DocId]) {
+        // Where nothing is left, tantivy ends with a block of none: no hit has a score then.
+        if docs.is_empty() {
+            return;
+        }
         let score = self.constant_score.unwrap_or(0.0);
         self.count(docs.len() as u64, score);
         if self.keep == 0 {

@@ -166,6 +166,11 @@ impl Values {
         })
     }
 
+    /// Whether a value of the request is below all that there can be here, and has no number.
+    pub(super) fn are_all_above(&self, fixed: &Fixed) -> bool {
+        matches!((self, fixed), (Self::SeqNo(_) | Self::ShardDoc(..), Fixed::Long(number)) if *number < 0)
+    }
+
     pub(super) fn value(
         &self,
         criterion: &Criterion,
@@ -293,6 +298,15 @@ fn combine_doubles(mut values: impl Iterator<Item = f64>, mode: SortMode) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_among_the_shards_tells_the_last_sequence_number_before_it() {
+        let last = (1 << SEQ_NO_BITS) - 1;
+        assert_eq!(seq_no_of_shard_doc(2, shard_doc(2, 7)), Some(7));
+        assert_eq!(seq_no_of_shard_doc(2, shard_doc(1, 7)), None);
+        assert_eq!(seq_no_of_shard_doc(2, shard_doc(3, 0)), Some(u64::MAX));
+        assert_eq!(seq_no_of_shard_doc(2, shard_doc(2, last)), Some(u64::MAX));
+    }
 
     #[test]
     fn several_numbers_are_made_one() {
