@@ -104,6 +104,17 @@ impl ClusterState {
         self.indices.values().find(|index| index.uuid == *uuid)
     }
 
+    /// Whether a persistent task works for a shard of this index. Source: such a task is named `{uuid of the index}-{number of the shard}`.
+    #[must_use]
+    pub fn has_tasks_of(&self, uuid: &IndexUuid) -> bool {
+        let prefix = format!("{uuid}-");
+        let after = self.persistent_tasks.range(prefix.clone()..);
+        after
+            .map(|(id, _)| id)
+            .next()
+            .is_some_and(|id| id.starts_with(&prefix))
+    }
+
     /// The indices that have the alias `alias`, by name.
     pub fn indices_with_alias<'a>(&'a self, alias: &'a str) -> impl Iterator<Item = &'a Arc<IndexMetadata>> {
         self.indices

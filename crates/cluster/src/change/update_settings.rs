@@ -1,10 +1,13 @@
 //! Changes the settings of indices.
 
 use es_exception::{Exception, ExceptionKind};
-use index_meta::{IndexSettings, Settings, expand_wildcard_resets, validate_update};
+use index_meta::{
+    IndexSettings, Settings, expand_wildcard_resets, setting_definition, settings_to_replicate,
+    validate_update,
+};
 
 use crate::block::{BlockLevel, check_block};
-use crate::origin::Origin;
+use crate::origin::{Origin, check_not_replicated};
 use crate::state::ClusterState;
 
 /// A change of settings.
@@ -22,7 +25,8 @@ pub struct SettingsChange {
 ///
 /// # Errors
 /// `index_not_found_exception`; `illegal_argument_exception` for a setting that is unknown, not valid, managed by the system, or static on an open
-/// index; `cluster_block_exception` unless only blocks are changed.
+/// index; `cluster_block_exception` unless only blocks are changed; `status_exception` when a user changes on a follower what its tasks copy from the leader.
+/// A follower that is paused may be changed, which makes it fit to be resumed when the leader was changed meanwhile.
 pub fn update_index_settings(
     state: &ClusterState,
     names: &[String],
@@ -44,7 +48,10 @@ pub fn update_index_settings(
                 changes.insert_value(key, value.clone());
             }
         }
-        let changes = expand_wildcard_resets(&changes, &index.settings, index.is_open());
+        let mut changes = expand_wildcard_resets(&changes, &index.settings, index.is_open());
+        if index.is_follower() && change.origin == Origin::User {
+            keep_replicated(&mut changes, &change.settings);
+        }
         validate_update(&changes, index.is_open()).map_err(|error| {
             // A private setting that replication would copy is a bug of the caller, and refused all the same.
             error.to_exception().with_index(name)
@@ -55,12 +62,39 @@ pub fn update_index_settings(
             settings.insert("index.number_of_replicas", "1");
         }
         IndexSettings::from_settings(&settings).map_err(|error| error.to_exception().with_index(name))?;
+        if state.has_tasks_of(&index.uuid)
+            && let Some(key) = replicated_difference(&index.settings, &settings)
+        {
+            check_not_replicated(index, change.origin, &format!("change the setting [{key}]"))?;
+        }
         next = next.modify_index(name, |index| {
             index.settings = settings;
             Ok(())
         })?;
     }
     Ok(next)
+}
+
+/// Takes out of `changes` the replicated settings that `asked` only means by a wildcard.
+fn keep_replicated(changes: &mut Settings, asked: &Settings) {
+    let is_replicated =
+        |key: &str| setting_definition(key).is_none_or(|definition| definition.is_replicated());
+    let meant_by_wildcard: Vec<String> = changes
+        .iter()
+        .map(|(key, _)| key)
+        .filter(|key| asked.get(key).is_none() && is_replicated(key))
+        .map(str::to_owned)
+        .collect();
+    for key in meant_by_wildcard {
+        changes.remove(&key);
+    }
+}
+
+/// The first setting that a follower has in common with its leader and that differs.
+fn replicated_difference(before: &Settings, after: &Settings) -> Option<String> {
+    let difference = settings_to_replicate(after, before);
+    let mut changed = difference.dynamic.iter().chain(difference.non_dynamic.iter());
+    changed.next().map(|(key, _)| key.to_owned())
 }
 
 /// Reads the body of an update of index settings: nested or dotted keys, with or without `index.` prefix, with or without an outer `settings`.
@@ -91,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::change::testing::{state_with, state_with_follower};
-    use crate::change::{close_indices, open_indices};
+    use crate::change::{NewPersistentTask, close_indices, open_indices, put_persistent_task};
 
     fn update(
         state: &ClusterState,
@@ -143,6 +177,55 @@ mod tests {
             }
             assert_eq!(settings.get("index.priority").is_none(), lost.is_some());
         }
+    }
+
+    #[test]
+    fn what_a_follower_s_tasks_copy_is_changed_on_the_leader() {
+        let paused = state_with_follower("a");
+        let uuid = paused.index("a").unwrap().uuid.clone();
+        let task = |id: String| NewPersistentTask {
+            id,
+            task_name: "follow".to_owned(),
+            params: json!({}),
+        };
+        let of_another = put_persistent_task(&paused, task(format!("{uuid}x-0"))).unwrap();
+        let replicated = json!({"mapping.total_fields.limit": 7});
+        let set = update(&of_another, &replicated, false).unwrap();
+        let followed = put_persistent_task(&set, task(format!("{uuid}-0"))).unwrap();
+        assert!(followed.has_tasks_of(&uuid));
+        for (change, refused) in [
+            (json!({"mapping.total_fields.limit": 8}), true),
+            (json!({"mapping.total_fields.limit": null}), true),
+            (json!({"refresh_interval": "7s", "mapping.depth.limit": 3}), true),
+            (json!({"mapping.total_fields.limit": "7"}), false),
+            (json!({"refresh_interval": "7s"}), false),
+            (json!({"blocks.write": true}), false),
+            (json!({"*": null}), false),
+            (json!({"mapping.*": null}), false),
+        ] {
+            match update(&followed, &change, false) {
+                Ok(changed) => {
+                    let settings = &changed.index("a").unwrap().settings;
+                    let kept = settings.get_str("index.mapping.total_fields.limit");
+                    assert_eq!((refused, kept), (false, Some("7")), "{change}");
+                }
+                Err(error) => {
+                    assert!(refused && error.status() == 403, "{change}: {error}");
+                    assert!(error.reason().contains("the setting [index.mapping."), "{error}");
+                }
+            }
+        }
+        let sync = SettingsChange {
+            settings: parse_index_settings(&json!({"mapping.total_fields.limit": 9})).unwrap(),
+            preserve_existing: false,
+            origin: Origin::Ccr,
+        };
+        assert!(update_index_settings(&followed, &["a".into()], &sync).is_ok());
+        // By name a paused follower may be changed, by a wildcard it stays what its leader made it.
+        let kept = update(&set, &json!({"*": null}), false).unwrap();
+        let settings = &kept.index("a").unwrap().settings;
+        assert_eq!(settings.get_str("index.mapping.total_fields.limit"), Some("7"));
+        assert!(update(&set, &json!({"mapping.total_fields.limit": null}), false).is_ok());
     }
 
     #[test]

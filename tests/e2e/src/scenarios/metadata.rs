@@ -179,7 +179,9 @@ async fn changes_by_hand(pair: &Pair) -> Result<()> {
     let mapping = json!({"properties": {"mine": {"type": "long"}}});
     let alias = json!({"actions": [{"add": {"index": "dynamic-copy", "alias": "mine"}}]});
     let document = json!({"mine": 1});
+    let limit = json!({"index.mapping.total_fields.limit": 77});
     let changes = [
+        (Method::PUT, "/dynamic-copy/_settings", &limit),
         (Method::PUT, "/dynamic-copy/_mapping", &mapping),
         (Method::POST, "/_aliases", &alias),
         (Method::PUT, "/dynamic-copy/_doc/1", &document),
