@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{ClusterService, ClusterState};
+use cluster::{ClusterService, ClusterState, Patience};
 use es_exception::Exception;
 use follow_task::{InflightBudget, RawFollowParameters};
 use indices::{IndicesService, ResolveOptions};
@@ -315,12 +315,17 @@ impl CcrService {
         Ok(metadata.indices)
     }
 
-    /// Waits until this node has done what the cluster state of now asks of it: remote clusters are configured, follow tasks started and told to stop. Whoever
-    /// acknowledges a change of the cluster state calls it first, so that what was acknowledged is there. Returns at once when the service stops.
+    /// Waits until this node has done what the cluster state of now asks of replication: remote clusters are configured, follow tasks started and told to
+    /// stop. What a change of settings configures here is there once it is acknowledged. Waits as long as the request that runs says, which is not
+    /// acknowledged after that; not at all when the service stops.
     ///
     /// Cancel safe.
     pub async fn wait_until_applied(&self) {
-        self.tasks.wait_reconciled().await;
+        let within = self.indices.ack_timeout();
+        let applied = self.tasks.wait_reconciled();
+        if within.is_zero() || tokio::time::timeout(within, applied).await.is_err() {
+            Patience::set_late();
+        }
     }
 
     /// The remote clusters and how they are connected.

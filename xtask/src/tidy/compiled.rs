@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 const RULE: &str = "compiled files";
 
-/// Files that cargo finds by their name.
+/// Files that cargo finds by their name, unless they are deeper in `src`.
 const ROOTS: [&str; 3] = ["lib.rs", "main.rs", "build.rs"];
 /// Directories whose files cargo finds, or that a manifest names one by one.
 const DIRECTORIES_OF_ROOTS: [&str; 4] = ["benches", "bin", "examples", "fuzz_targets"];
@@ -47,7 +47,8 @@ fn name_and_parents(path: &Path) -> Option<(String, Vec<PathBuf>)> {
     let is_among_roots = directory
         .file_name()
         .is_some_and(|name| DIRECTORIES_OF_ROOTS.iter().any(|roots| name == *roots));
-    if ROOTS.contains(&file) || is_among_roots {
+    let is_deep = !directory.ends_with("src") && path.iter().any(|part| part == "src");
+    if (ROOTS.contains(&file) && !is_deep) || is_among_roots {
         return None;
     }
     let mut name = file.strip_suffix(".rs")?.to_owned();
@@ -118,6 +119,7 @@ mod tests {
             "crates/a/src/four.rs",
             "crates/a/src/one/inner.rs",
             "crates/a/src/two/tests.rs",
+            "crates/a/src/two/build.rs",
             "crates/a/src/five/mod.rs",
             "crates/a/tests/it/one.rs",
         ] {

@@ -92,7 +92,7 @@ pub(crate) async fn follow(
         .map(|reached| reached.clone());
     match reached {
         Ok(BootstrapOutcome::Following) => {
-            service.tasks.wait_reconciled().await;
+            service.wait_until_applied().await;
             let acked = wait_for_copies(service, &index, request.wait_for_active_shards).await;
             Ok(FollowResponse {
                 follow_index_shards_acked: acked,

@@ -64,7 +64,7 @@ pub(crate) async fn resume_follow(
             Ok((next, ()))
         })
         .await?;
-    service.tasks.wait_reconciled().await;
+    service.wait_until_applied().await;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Cluster health, settings, state and nodes.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::node::Node;
 
@@ -138,9 +138,7 @@ async fn cluster_settings_are_set_shown_and_removed() {
         shown["persistent"]["cluster"]["remote"]["lisbon"]["skip_unavailable"],
         "false"
     );
-    let info = node
-        .until("/_remote/info", |info| info.get("lisbon").is_some())
-        .await;
+    let info = node.get("/_remote/info").await.expect(200);
     assert_eq!(
         (&info["lisbon"]["connected"], &info["lisbon"]["mode"]),
         (&json!(false), &json!("sniff"))
@@ -172,7 +170,7 @@ async fn cluster_settings_are_set_shown_and_removed() {
         node.get("/_cluster/settings").await.expect(200),
         json!({"persistent": {}, "transient": {}})
     );
-    node.until("/_remote/info", |info| *info == json!({})).await;
+    assert_eq!(node.get("/_remote/info").await.expect(200), json!({}));
 
     let chunks = r#"{"persistent": {"ccr.indices.recovery.chunk_size": "2mb"}}"#;
     node.put("/_cluster/settings", chunks).await.expect(200);
@@ -229,4 +227,22 @@ async fn state_and_nodes_are_shown() {
         node.get("/_tasks?detailed&actions=indices:*").await.expect(200),
         json!({"nodes": {}})
     );
+}
+
+/// Many rounds on two threads: that the node does its part a little later shows in some of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn remote_clusters_are_there_when_their_settings_were_acknowledged() {
+    let node = Node::start().await;
+    for _ in 0..50 {
+        for (seeds, is_there) in [(json!(["127.0.0.1:1"]), true), (Value::Null, false)] {
+            let body = json!({"persistent": {"cluster.remote.lisbon.seeds": seeds}}).to_string();
+            let set = node.put("/_cluster/settings", &body).await.expect(200);
+            assert_eq!(set["acknowledged"], true);
+            let info = node.get("/_remote/info").await.expect(200);
+            assert_eq!(info.get("lisbon").is_some(), is_there, "{info}");
+        }
+    }
+    let body = r#"{"persistent": {"cluster.remote.lisbon.seeds": ["127.0.0.1:1"]}}"#;
+    let impatient = node.put("/_cluster/settings?timeout=0ms", body).await.expect(200);
+    assert_eq!(impatient["acknowledged"], false, "nobody waited for it");
 }

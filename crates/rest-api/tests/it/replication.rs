@@ -184,6 +184,7 @@ async fn an_index_is_followed_paused_resumed_and_unfollowed() {
         "total_read",
         "total_write_time",
         "time_since_last_read",
+        "follower_to_leader_lag",
     ] {
         assert!(shard[field].is_string(), "{field}: {shard}");
     }

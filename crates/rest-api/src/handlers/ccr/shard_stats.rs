@@ -137,13 +137,11 @@ pub(crate) fn shard_stats(
     put("read_exceptions", exceptions.collect());
     let since = millis_or_none(status.time_since_last_read);
     put_millis(&mut object, "time_since_last_read", since, human);
+    let lag = i64::try_from(status.follower_to_leader_lag_millis).unwrap_or(i64::MAX);
+    put_millis(&mut object, "follower_to_leader_lag", lag, human);
     let mut put = |key: &str, value: Value| {
         object.insert(key.to_owned(), value);
     };
-    put(
-        "follower_to_leader_lag_millis",
-        status.follower_to_leader_lag_millis.into(),
-    );
     put(
         "follower_to_leader_lagging_ops_count",
         status.follower_to_leader_lagging_ops_count.into(),

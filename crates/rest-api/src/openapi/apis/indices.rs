@@ -139,8 +139,9 @@ pub(super) const INDICES: &[Api] = &[
         GROUP,
         "indices.recovery",
         &["GET /_recovery", "GET /{index}/_recovery"],
-        "How shards came to be, and copies that are being made",
-    ),
+        "How followers' shards were copied, and are being copied",
+    )
+    .differs("only shards that this node has copied from a leader since it started, not those that it opened from its own disk; `attempts`, `bytes_per_sec` and `failure` are added"),
     Api::new(
         GROUP,
         "indices.segments",

@@ -18,6 +18,10 @@ pub(in crate::openapi) const NOT_OFFERED: &[(&str, &str)] = &[
         "not what the server is for",
     ),
     (
+        "searches across clusters (`alias:index`), Elasticsearch clusters as leaders or followers",
+        "remote clusters are there for replication and `_resolve/cluster`, between nodes of this kind: search the follower",
+    ),
+    (
         "ES|QL, SQL, EQL, async search, search templates",
         "the query DSL says what is to be found",
     ),

@@ -5,11 +5,43 @@ use crate::openapi::parameters::Kind;
 
 const GROUP: &str = "Cross-cluster replication";
 
-/// What every follower is told about how fast it reads and writes.
 const FOLLOW_BODY: &[Field] = &[
     Field("remote_cluster", Kind::Text),
     Field("leader_index", Kind::Text),
     Field("data_stream_name", Kind::Text),
+    Field("settings", Kind::Object),
+    Field("max_read_request_operation_count", Kind::Count),
+    Field("max_outstanding_read_requests", Kind::Count),
+    Field("max_read_request_size", Kind::Text),
+    Field("max_write_request_operation_count", Kind::Count),
+    Field("max_write_request_size", Kind::Text),
+    Field("max_outstanding_write_requests", Kind::Count),
+    Field("max_write_buffer_count", Kind::Count),
+    Field("max_write_buffer_size", Kind::Text),
+    Field("max_retry_delay", Kind::Time),
+    Field("read_poll_timeout", Kind::Time),
+];
+
+/// How fast a follower reads and writes.
+const RESUME_BODY: &[Field] = &[
+    Field("max_read_request_operation_count", Kind::Count),
+    Field("max_outstanding_read_requests", Kind::Count),
+    Field("max_read_request_size", Kind::Text),
+    Field("max_write_request_operation_count", Kind::Count),
+    Field("max_write_request_size", Kind::Text),
+    Field("max_outstanding_write_requests", Kind::Count),
+    Field("max_write_buffer_count", Kind::Count),
+    Field("max_write_buffer_size", Kind::Text),
+    Field("max_retry_delay", Kind::Time),
+    Field("read_poll_timeout", Kind::Time),
+];
+
+const PATTERN_BODY: &[Field] = &[
+    Field("remote_cluster", Kind::Text),
+    Field("leader_index_patterns", Kind::Array),
+    Field("leader_index_exclusion_patterns", Kind::Array),
+    Field("follow_index_pattern", Kind::Text),
+    Field("follow_existing_indices", Kind::Flag),
     Field("settings", Kind::Object),
     Field("max_read_request_operation_count", Kind::Count),
     Field("max_outstanding_read_requests", Kind::Count),
@@ -41,10 +73,10 @@ pub(super) const REPLICATION: &[Api] = &[
         GROUP,
         "ccr.resume_follow",
         &["POST /{index}/_ccr/resume_follow"],
-        "Goes on following, also after a failure",
+        "Goes on following after a pause; one that has failed is paused first",
     )
-    .differs("a follower whose operations are gone on the leader heals by what differs, or is copied anew, instead of failing for good")
-    .body(FOLLOW_BODY),
+    .differs("a follower whose operations are gone on the leader heals by what differs instead of failing for good; damaged shards are copied anew")
+    .body(RESUME_BODY),
     Api::new(
         GROUP,
         "ccr.unfollow",
@@ -89,14 +121,7 @@ pub(super) const REPLICATION: &[Api] = &[
         "Follows every index of a remote cluster that is made from now on and matches",
     )
     .differs("`follow_existing_indices` takes those that are there too")
-    .body(&[
-        Field("remote_cluster", Kind::Text),
-        Field("leader_index_patterns", Kind::Array),
-        Field("leader_index_exclusion_patterns", Kind::Array),
-        Field("follow_index_pattern", Kind::Text),
-        Field("follow_existing_indices", Kind::Flag),
-        Field("settings", Kind::Object),
-    ]),
+    .body(PATTERN_BODY),
     Api::new(
         GROUP,
         "ccr.get_auto_follow_pattern",
@@ -130,7 +155,8 @@ pub(super) const REPLICATION: &[Api] = &[
         ],
         "What a pattern would follow, what it would not, and why",
     )
-    .differs("not in Elasticsearch"),
+    .differs("not in Elasticsearch")
+    .body(PATTERN_BODY),
     Api::new(
         GROUP,
         "xpack.usage",

@@ -78,8 +78,9 @@ pub(super) const TABLES: &[Api] = &[
         GROUP,
         "cat.recovery",
         &["GET /_cat/recovery", "GET /_cat/recovery/{index}"],
-        "How shards came to be",
-    ),
+        "How followers' shards were copied",
+    )
+    .differs("only shards that this node has copied from a leader since it started"),
     Api::new(
         GROUP,
         "cat.shards",
