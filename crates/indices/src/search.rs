@@ -1,5 +1,7 @@
 //! Searching and counting over the shards of indices.
 
+mod one_shard;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
@@ -9,8 +11,8 @@ use futures::stream::{self, StreamExt as _};
 use index_meta::AliasMetadata;
 use oplog::{ShardId, ShardNumber};
 use shard::{
-    Counting, MergedHit, PrintedAggregations, Query, SearchRequest, SearchSnapshot, Shard, ShardHit,
-    ShardHits, merge_top_hits,
+    Counting, MergedHit, MergedHits, PrintedAggregations, Query, SearchRequest, SearchSnapshot, Shard,
+    ShardAggregations, ShardHit, ShardHits, merge_top_hits,
 };
 
 use crate::get::check_restored;
@@ -64,10 +66,10 @@ impl Target {
     }
 
     /// The same as a search saw it.
-    fn as_of(&self, hits: &ShardHits, shard: &Weak<Shard>) -> Self {
+    fn as_of(&self, snapshot: &SearchSnapshot, shard: &Weak<Shard>) -> Self {
         Self {
             as_of: Some(AsOf {
-                snapshot: hits.snapshot.clone(),
+                snapshot: snapshot.clone(),
                 shard: Weak::clone(shard),
             }),
             ..self.clone()
@@ -80,6 +82,17 @@ impl Target {
             .as_ref()
             .is_some_and(|as_of| as_of.shard.strong_count() == 0)
     }
+}
+
+/// The page of a search, and what searches within it need.
+struct Page {
+    /// Without the hits.
+    merged: MergedHits,
+    hits: Vec<SearchHit>,
+    aggregations: Option<PrintedAggregations>,
+    /// The shards that answered, as the search saw them: what was found must stay in the log until it is fetched, and searches within this one see the
+    /// same.
+    as_of: Vec<Target>,
 }
 
 impl IndicesService {
@@ -116,24 +129,24 @@ impl IndicesService {
         request.check()?;
         check_window(&request, targets)?;
         let request = Arc::new(request);
-        let mut summary = ShardSummary::default();
-        let asked = self.query(targets, &request, &mut summary).await;
-        check_failures(&mut summary, allow_partial_search_results)?;
-
-        // What was found must stay in the log until it is fetched, and searches within this one see what it saw.
-        let as_of: Vec<Target> = asked
-            .iter()
-            .filter_map(|(position, hits, shard)| Some(targets.get(*position)?.as_of(hits, shard)))
-            .collect();
-        let (answered, mut hits): (Vec<_>, Vec<_>) = asked
-            .into_iter()
-            .map(|(position, hits, _)| (position, hits))
-            .unzip();
-        let aggregations = self.aggregate(&request, &mut hits).await?;
-        let merged = merge_top_hits(&request, hits);
-        let hits = self
-            .fetch(targets, &answered, merged.hits, &request, &mut summary)
-            .await?;
+        let mut summary = ShardSummary {
+            total: len(targets),
+            ..ShardSummary::default()
+        };
+        let page = match targets {
+            [target] => self.query_and_fetch(target, &request, &mut summary).await?,
+            _ => {
+                let found =
+                    self.query_then_fetch(targets, &request, &mut summary, allow_partial_search_results);
+                found.await?
+            }
+        };
+        let Page {
+            merged,
+            hits,
+            aggregations,
+            as_of,
+        } = page;
         let hits = self.with_inner_hits(&as_of, &request, hits).await?;
         let aggregations = match aggregations {
             Some(printed) => Some(self.with_top_hits(&as_of, &request, printed).await?),
@@ -153,32 +166,41 @@ impl IndicesService {
         })
     }
 
-    /// Merges what the aggregations found in the shards.
-    async fn aggregate(
+    /// Asks every shard for its best hits, and then those that have one of the page for its documents.
+    async fn query_then_fetch(
         &self,
+        targets: &[Target],
         request: &Arc<SearchRequest>,
-        shards: &mut [ShardHits],
-    ) -> Result<Option<PrintedAggregations>, Exception> {
-        if request.aggregations.is_none() {
-            return Ok(None);
-        }
-        let found: Vec<_> = shards
-            .iter_mut()
-            .filter_map(|hits| hits.aggregations.take())
+        summary: &mut ShardSummary,
+        allow_partial_search_results: bool,
+    ) -> Result<Page, Exception> {
+        let asked = self.query(targets, request, summary).await;
+        check_failures(summary, allow_partial_search_results)?;
+        let as_of: Vec<Target> = asked
+            .iter()
+            .filter_map(|(position, hits, shard)| Some(targets.get(*position)?.as_of(&hits.snapshot, shard)))
             .collect();
-        let request = Arc::clone(request);
-        let merged = self
-            .blocking
-            .read(move || match &request.aggregations {
-                Some(aggregations) => aggregations.finish(found, request.typed_keys),
-                None => Ok(None),
-            })
-            .await?;
-        merged.map_err(|reason| {
-            let status = reason.status();
-            Exception::new(ExceptionKind::SearchPhaseExecution, "")
-                .with_status(status)
-                .with_cause(reason)
+        let (answered, mut hits): (Vec<_>, Vec<_>) = asked
+            .into_iter()
+            .map(|(position, hits, _)| (position, hits))
+            .unzip();
+        let aggregations = match request.aggregations {
+            None => None,
+            Some(_) => {
+                let found = take_aggregations(&mut hits);
+                let request = Arc::clone(request);
+                let finished = self.blocking.read(move || finish_aggregations(&request, found));
+                finished.await??
+            }
+        };
+        let mut merged = merge_top_hits(request, hits);
+        let page = std::mem::take(&mut merged.hits);
+        let hits = self.fetch(targets, &answered, page, request, summary).await?;
+        Ok(Page {
+            merged,
+            hits,
+            aggregations,
+            as_of,
         })
     }
 
@@ -296,7 +318,6 @@ impl IndicesService {
         request: &Arc<SearchRequest>,
         summary: &mut ShardSummary,
     ) -> Vec<(usize, ShardHits, Weak<Shard>)> {
-        summary.total = len(targets);
         let searches = targets.iter().enumerate().map(|(position, target)| {
             let request = request_of(target, position, request);
             let as_of = target.as_of.clone();
@@ -406,6 +427,27 @@ impl IndicesService {
     }
 }
 
+fn take_aggregations(shards: &mut [ShardHits]) -> Vec<ShardAggregations> {
+    let found = shards.iter_mut().map(|hits| hits.aggregations.take());
+    found.flatten().collect()
+}
+
+/// Merges what the aggregations found in the shards.
+fn finish_aggregations(
+    request: &SearchRequest,
+    found: Vec<ShardAggregations>,
+) -> Result<Option<PrintedAggregations>, Exception> {
+    let Some(aggregations) = &request.aggregations else {
+        return Ok(None);
+    };
+    aggregations.finish(found, request.typed_keys).map_err(|reason| {
+        let status = reason.status();
+        Exception::new(ExceptionKind::SearchPhaseExecution, "")
+            .with_status(status)
+            .with_cause(reason)
+    })
+}
+
 /// The request as it is for the shard at this position.
 fn request_of(target: &Target, position: usize, request: &Arc<SearchRequest>) -> Arc<SearchRequest> {
     if target.filter.is_none() && !request.sorts_by_shard_doc() {
@@ -510,12 +552,14 @@ fn check_failures(summary: &mut ShardSummary, allow_partial: bool) -> Result<(),
     summary
         .failures
         .sort_by(|left, right| (&left.index, left.shard).cmp(&(&right.index, right.shard)));
-    let Some(first) = summary.failures.first() else {
-        return Ok(());
-    };
-    if allow_partial && summary.successful > 0 {
+    if summary.failures.is_empty() || allow_partial && summary.successful > 0 {
         return Ok(());
     }
+    Err(phase_failure(summary))
+}
+
+/// The failure of a search as a whole, of whose failures the first is told as the cause.
+fn phase_failure(summary: &ShardSummary) -> Exception {
     // Source: the status of a failed search is that of its worst failure; requests at fault only if all failures say so.
     let status = summary
         .failures
@@ -528,9 +572,11 @@ fn check_failures(summary: &mut ShardSummary, allow_partial: bool) -> Result<(),
     } else {
         "Partial shards failure"
     };
-    Err(Exception::new(ExceptionKind::SearchPhaseExecution, reason)
-        .with_status(status)
-        .with_cause(first.reason.clone()))
+    let failed = Exception::new(ExceptionKind::SearchPhaseExecution, reason).with_status(status);
+    match summary.failures.first() {
+        Some(first) => failed.with_cause(first.reason.clone()),
+        None => failed,
+    }
 }
 
 fn failure(target: &Target, reason: Exception) -> ShardFailure {

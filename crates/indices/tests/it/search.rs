@@ -4,7 +4,7 @@ use cluster::change::AliasChange;
 use es_exception::ExceptionKind;
 use index_meta::AliasMetadata;
 use indices::{Origin, RefreshPolicy, SearchOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 use shard::{Counting, Query, SearchRequest};
 
 use crate::node::{Node, create, index, three_shards};
@@ -155,4 +155,77 @@ async fn pages_too_deep_and_missing_indices_are_refused() {
         ExceptionKind::IndexClosed
     );
     node.stop().await;
+}
+
+/// One shard is asked for hits and documents at once, several are not; what is found is the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_of_one_shard_is_one_piece_of_work_and_finds_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = node_with_documents(directory.path()).await;
+    let one_shard = json!({"number_of_shards": 1, "number_of_replicas": 0});
+    let mapping = json!({"properties": {"kind": {"type": "keyword"}}});
+    node.create("one", one_shard, mapping).await;
+    let kind = |number: u32| if number.is_multiple_of(2) { "even" } else { "odd" };
+    let items = (0..50).map(|number| {
+        let source = json!({"n": number, "kind": kind(number)});
+        index("one", &number.to_string(), &source)
+    });
+    let written = node.indices.bulk(items.collect(), RefreshPolicy::Immediate).await;
+    assert!(!written.unwrap().errors());
+    let even = Some(json!({"term": {"kind": "even"}}));
+    let metadata = AliasMetadata {
+        filter: even,
+        ..AliasMetadata::default()
+    };
+    let alias = |index: &str, alias: &str| AliasChange::Add {
+        index: index.into(),
+        alias: alias.into(),
+        metadata: metadata.clone(),
+    };
+    let aliases = vec![alias("one", "one-even"), alias("orders", "orders-even")];
+    node.indices.update_aliases(aliases, Origin::User).await.unwrap();
+
+    let search = async |expression: &str, body: &Value| {
+        let request = SearchRequest::from_json(body).unwrap();
+        let pieces = || node.indices.work_pools()[1].completed;
+        let before = pieces();
+        let answer = node
+            .indices
+            .search(expression, request, &SearchOptions::default())
+            .await;
+        let found = answer.map(|answer| {
+            let hits = answer.hits.into_iter().map(|found| {
+                let highlight = found.document.highlight;
+                (found.document.id, found.hit.score, found.hit.sort, highlight)
+            });
+            (
+                answer.total,
+                answer.max_score,
+                hits.collect::<Vec<_>>(),
+                answer.aggregations,
+                answer.shards.failures,
+            )
+        });
+        let told = |error: es_exception::Exception| (error.status(), error.reason().to_owned());
+        (found.map_err(told), pieces() - before)
+    };
+    for body in [
+        json!({"sort": {"n": "desc"}, "from": 2, "size": 5}),
+        json!({"query": {"range": {"n": {"gte": 45}}}, "sort": ["_score", "n"]}),
+        json!({"sort": "n", "query": {"term": {"kind": "even"}}, "highlight": {"fields": {"kind": {}}}}),
+        json!({"size": 0, "aggs": {"by": {"terms": {"field": "kind"}}}}),
+        json!({"sort": "n", "size": 1, "aggs": {"by": {"histogram": {"field": "n", "interval": 7}}}}),
+        // More buckets than there may be, which shows when all shards have answered.
+        json!({"size": 0, "aggs": {"by": {"histogram": {"field": "n", "interval": 0.0001}}}}),
+        json!({"query": {"match_none": {}}}),
+        json!({"sort": "nope"}),
+    ] {
+        for (one, several) in [("one", "orders"), ("one-even", "orders-even")] {
+            let (found, asked) = search(one, &body).await;
+            assert_eq!(asked, 1, "{body}");
+            let (expected, asked) = search(several, &body).await;
+            assert!(asked >= 3, "{body}");
+            assert_eq!(found, expected, "{body}");
+        }
+    }
 }
