@@ -2,7 +2,7 @@
 
 use es_exception::{Exception, ExceptionKind};
 use index_meta::{
-    IndexSettings, Settings, expand_wildcard_resets, setting_definition, settings_to_replicate,
+    IndexSettings, SettingValue, Settings, expand_wildcard_resets, setting_definition, settings_to_replicate,
     validate_update,
 };
 
@@ -44,7 +44,10 @@ pub fn update_index_settings(
         }
         let mut changes = Settings::default();
         for (key, value) in change.settings.iter() {
-            if !(change.preserve_existing && index.settings.get(key).is_some()) {
+            // What exists stays, and there is nothing else that a wildcard could reset.
+            let is_wildcard_reset = key.ends_with('*') && *value == SettingValue::Null;
+            let is_preserved = is_wildcard_reset || index.settings.get(key).is_some();
+            if !(change.preserve_existing && is_preserved) {
                 changes.insert_value(key, value.clone());
             }
         }
@@ -239,6 +242,14 @@ mod tests {
                 settings.get_str("index.priority")
             ),
             (Some("5"), Some("9"))
+        );
+        let all = json!({"max_result_window": 7, "*": null});
+        let kept = update(&state, &all, true).unwrap();
+        let settings = &kept.index("a").unwrap().settings;
+        assert_eq!(
+            settings.get_str("index.max_result_window"),
+            Some("5"),
+            "by a wildcard neither"
         );
     }
 

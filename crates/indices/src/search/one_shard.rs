@@ -76,7 +76,11 @@ fn find(shard: &Shard, hits: ShardHits, request: &SearchRequest) -> Result<Found
         .into_iter()
         .map(|merged| merged.hit)
         .collect();
-    let documents = shard.fetch(&page, request)?;
+    // As with several shards, nothing is read for a search that has failed already or that has no hit to show.
+    let documents = match &aggregations {
+        Ok(_) if !page.is_empty() => shard.fetch(&page, request)?,
+        Ok(_) | Err(_) => Vec::new(),
+    };
     Ok(Found {
         merged,
         hits: page.into_iter().zip(documents).collect(),
