@@ -111,12 +111,12 @@ fn request_body(api: &Api, rule: BodyRule) -> Option<Value> {
         })),
         BodyRule::Json => {
             let mut schema = json!({"type": "object"});
-            if !api.body.is_empty() {
-                let properties = api
-                    .body
-                    .iter()
-                    .map(|Field(name, kind)| ((*name).to_owned(), kind.schema()));
-                schema["properties"] = Value::Object(properties.collect());
+            let fields = api.body_fields();
+            let properties: Map<String, Value> = fields
+                .map(|Field(name, kind)| ((*name).to_owned(), kind.schema()))
+                .collect();
+            if !properties.is_empty() {
+                schema["properties"] = properties.into();
             }
             Some(json!({"content": {"application/json": {"schema": schema}}}))
         }

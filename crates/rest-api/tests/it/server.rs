@@ -44,6 +44,7 @@ async fn a_request_under_way_is_finished_when_the_server_stops() {
         .expect(200);
     let waiting = node.get("/_cluster/health/i?wait_for_status=green&timeout=3s");
     let stopping = async {
+        // Nothing tells that a health request has been taken; it waits for three times as long.
         tokio::time::sleep(Duration::from_secs(1)).await;
         node.stop.cancel();
     };

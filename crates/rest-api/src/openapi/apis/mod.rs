@@ -26,8 +26,10 @@ pub(super) struct Api {
     pub(super) summary: &'static str,
     /// How it differs from Elasticsearch, if it does.
     pub(super) differs: &'static str,
-    /// What is known of the body's fields; empty where there is no body, or any object will do.
-    pub(super) body: &'static [Field],
+    /// Fields of its body.
+    body: &'static [Field],
+    /// Fields that it shares with other APIs.
+    shared_body: &'static [Field],
 }
 
 /// A field of a body.
@@ -47,6 +49,7 @@ impl Api {
             summary,
             differs: "",
             body: &[],
+            shared_body: &[],
         }
     }
 
@@ -58,6 +61,16 @@ impl Api {
     const fn body(mut self, fields: &'static [Field]) -> Self {
         self.body = fields;
         self
+    }
+
+    const fn shared_body(mut self, fields: &'static [Field]) -> Self {
+        self.shared_body = fields;
+        self
+    }
+
+    /// What is known of the body's fields; nothing where there is no body, or any object will do.
+    pub(super) fn body_fields(&self) -> impl Iterator<Item = &'static Field> {
+        self.body.iter().chain(self.shared_body)
     }
 
     /// What the API is about.

@@ -5,25 +5,8 @@ use crate::openapi::parameters::Kind;
 
 const GROUP: &str = "Cross-cluster replication";
 
-const FOLLOW_BODY: &[Field] = &[
-    Field("remote_cluster", Kind::Text),
-    Field("leader_index", Kind::Text),
-    Field("data_stream_name", Kind::Text),
-    Field("settings", Kind::Object),
-    Field("max_read_request_operation_count", Kind::Count),
-    Field("max_outstanding_read_requests", Kind::Count),
-    Field("max_read_request_size", Kind::Text),
-    Field("max_write_request_operation_count", Kind::Count),
-    Field("max_write_request_size", Kind::Text),
-    Field("max_outstanding_write_requests", Kind::Count),
-    Field("max_write_buffer_count", Kind::Count),
-    Field("max_write_buffer_size", Kind::Text),
-    Field("max_retry_delay", Kind::Time),
-    Field("read_poll_timeout", Kind::Time),
-];
-
 /// How fast a follower reads and writes.
-const RESUME_BODY: &[Field] = &[
+const FOLLOW_PARAMETERS: &[Field] = &[
     Field("max_read_request_operation_count", Kind::Count),
     Field("max_outstanding_read_requests", Kind::Count),
     Field("max_read_request_size", Kind::Text),
@@ -43,16 +26,6 @@ const PATTERN_BODY: &[Field] = &[
     Field("follow_index_pattern", Kind::Text),
     Field("follow_existing_indices", Kind::Flag),
     Field("settings", Kind::Object),
-    Field("max_read_request_operation_count", Kind::Count),
-    Field("max_outstanding_read_requests", Kind::Count),
-    Field("max_read_request_size", Kind::Text),
-    Field("max_write_request_operation_count", Kind::Count),
-    Field("max_write_request_size", Kind::Text),
-    Field("max_outstanding_write_requests", Kind::Count),
-    Field("max_write_buffer_count", Kind::Count),
-    Field("max_write_buffer_size", Kind::Text),
-    Field("max_retry_delay", Kind::Time),
-    Field("read_poll_timeout", Kind::Time),
 ];
 
 pub(super) const REPLICATION: &[Api] = &[
@@ -62,7 +35,13 @@ pub(super) const REPLICATION: &[Api] = &[
         &["PUT /{index}/_ccr/follow"],
         "Makes an index that follows one of a remote cluster",
     )
-    .body(FOLLOW_BODY),
+    .body(&[
+        Field("remote_cluster", Kind::Text),
+        Field("leader_index", Kind::Text),
+        Field("data_stream_name", Kind::Text),
+        Field("settings", Kind::Object),
+    ])
+    .shared_body(FOLLOW_PARAMETERS),
     Api::new(
         GROUP,
         "ccr.pause_follow",
@@ -76,7 +55,7 @@ pub(super) const REPLICATION: &[Api] = &[
         "Goes on following after a pause; one that has failed is paused first",
     )
     .differs("a follower whose operations are gone on the leader heals by what differs instead of failing for good; damaged shards are copied anew")
-    .body(RESUME_BODY),
+    .shared_body(FOLLOW_PARAMETERS),
     Api::new(
         GROUP,
         "ccr.unfollow",
@@ -121,7 +100,8 @@ pub(super) const REPLICATION: &[Api] = &[
         "Follows every index of a remote cluster that is made from now on and matches",
     )
     .differs("`follow_existing_indices` takes those that are there too")
-    .body(PATTERN_BODY),
+    .body(PATTERN_BODY)
+    .shared_body(FOLLOW_PARAMETERS),
     Api::new(
         GROUP,
         "ccr.get_auto_follow_pattern",
@@ -156,7 +136,8 @@ pub(super) const REPLICATION: &[Api] = &[
         "What a pattern would follow, what it would not, and why",
     )
     .differs("not in Elasticsearch")
-    .body(PATTERN_BODY),
+    .body(PATTERN_BODY)
+    .shared_body(FOLLOW_PARAMETERS),
     Api::new(
         GROUP,
         "xpack.usage",
