@@ -160,6 +160,8 @@ exception_kinds! {
     Unsupported, "unsupported_operation_exception", 400, false;
     /// Somebody cancelled the task that the request is.
     TaskCancelled, "task_cancelled_exception", 400, false;
+    /// A shard was still searching when the search's time was over, and partial results were not wanted.
+    SearchTimeout, "search_timeout_exception", 429, false;
     /// What was waited for did not come in time.
     Timeout, "timeout_exception", 429, false;
     /// A node that is not part of the cluster.

@@ -58,8 +58,9 @@ pub use settings::{
     ClusterSettingDefinition, ClusterSettingUpdate, IndexBlocks, IndexSettings, IndexSort, SettingDefinition,
     SettingKind, SettingScope, SettingUpdate, SettingValue, Settings, SettingsSync, TranslogDurability,
     check_follow_overrides, cluster_setting_definition, cluster_setting_definitions, expand_wildcard_resets,
-    normalize_index_prefix, replicated_settings_equal, setting_definition, setting_definitions,
-    settings_to_replicate, validate_cluster_update, validate_for_create, validate_update,
+    normalize_index_prefix, parse_time_millis, replicated_settings_equal, setting_definition,
+    setting_definitions, settings_to_replicate, validate_cluster_update, validate_for_create,
+    validate_update,
 };
 pub use template::{
     BackingIndexTemplate, ComponentTemplate, Composition, DataStreamTemplate, IndexTemplate, LegacyTemplate,

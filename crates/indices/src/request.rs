@@ -487,6 +487,8 @@ pub struct SearchResponse {
     pub max_score: Option<f32>,
     /// Whether a shard ended its search before it had seen all matches; `None` if none was told to.
     pub terminated_early: Option<bool>,
+    /// Whether the search's time was over before a shard had seen all matches: this is what was found by then.
+    pub timed_out: bool,
     /// The page of hits.
     pub hits: Vec<SearchHit>,
     /// The results of the aggregations, if there are any.
@@ -503,6 +505,7 @@ impl SearchResponse {
             total_relation: TotalRelation::Equal,
             max_score: None,
             terminated_early: None,
+            timed_out: false,
             hits: Vec::new(),
             aggregations: None,
         }

@@ -11,8 +11,8 @@ use futures::stream::{self, StreamExt as _};
 use index_meta::AliasMetadata;
 use oplog::{ShardId, ShardNumber};
 use shard::{
-    Counting, MergedHit, MergedHits, PrintedAggregations, Query, SearchRequest, SearchSnapshot, Shard,
-    ShardAggregations, ShardHit, ShardHits, merge_top_hits,
+    Counting, MergedHit, MergedHits, PrintedAggregations, Query, SearchCancellation, SearchRequest,
+    SearchSnapshot, Shard, ShardAggregations, ShardHit, ShardHits, merge_top_hits,
 };
 
 use crate::get::check_restored;
@@ -84,6 +84,22 @@ impl Target {
     }
 }
 
+/// Has the shards end a search when it is dropped: its task was cancelled, its client is gone, or all have answered.
+#[derive(Debug, Default)]
+struct GivenUp(SearchCancellation);
+
+impl GivenUp {
+    fn cancelled(&self) -> SearchCancellation {
+        self.0.clone()
+    }
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
 /// The page of a search, and what searches within it need.
 struct Page {
     /// Without the hits.
@@ -134,7 +150,11 @@ impl IndicesService {
             ..ShardSummary::default()
         };
         let page = match targets {
-            [target] => self.query_and_fetch(target, &request, &mut summary).await?,
+            [target] => {
+                let found =
+                    self.query_and_fetch(target, &request, &mut summary, allow_partial_search_results);
+                found.await?
+            }
             _ => {
                 let found =
                     self.query_then_fetch(targets, &request, &mut summary, allow_partial_search_results);
@@ -161,6 +181,7 @@ impl IndicesService {
             total_relation: merged.total_relation,
             max_score: merged.max_score,
             terminated_early: merged.terminated_early,
+            timed_out: merged.timed_out,
             hits,
             aggregations,
         })
@@ -174,7 +195,9 @@ impl IndicesService {
         summary: &mut ShardSummary,
         allow_partial_search_results: bool,
     ) -> Result<Page, Exception> {
-        let asked = self.query(targets, request, summary).await;
+        let asked = self
+            .query(targets, request, summary, allow_partial_search_results)
+            .await;
         check_failures(summary, allow_partial_search_results)?;
         let as_of: Vec<Target> = asked
             .iter()
@@ -219,12 +242,14 @@ impl IndicesService {
             total: len(&targets),
             ..ShardSummary::default()
         };
+        let given_up = GivenUp::default();
         let counts = targets.iter().map(|target| {
             let mut wanted = wanted.clone();
             if let Some(filter) = &target.filter {
                 wanted.query = wanted.query.filtered_by(filter.clone());
             }
-            let count = move |shard: &Shard| shard.count(&wanted);
+            let cancelled = given_up.cancelled();
+            let count = move |shard: &Shard| shard.count(&cancelled, &wanted);
             async move { (target, self.on_shard(target, count).await) }
         });
         let mut counts = stream::iter(counts.collect::<Vec<_>>()).buffered(CONCURRENT_SHARDS);
@@ -317,13 +342,17 @@ impl IndicesService {
         targets: &[Target],
         request: &Arc<SearchRequest>,
         summary: &mut ShardSummary,
+        allow_partial_search_results: bool,
     ) -> Vec<(usize, ShardHits, Weak<Shard>)> {
+        let given_up = GivenUp::default();
         let searches = targets.iter().enumerate().map(|(position, target)| {
             let request = request_of(target, position, request);
-            let as_of = target.as_of.clone();
-            let search = move |shard: &Shard| match &as_of {
-                Some(as_of) => shard.search_at(&as_of.snapshot, &request),
-                None => shard.search(&request),
+            let (as_of, cancelled) = (target.as_of.clone(), given_up.cancelled());
+            let search = move |shard: &Shard| {
+                let snapshot = as_of.as_ref().map(|as_of| &as_of.snapshot);
+                let hits = shard.search_unless(&cancelled, snapshot, &request)?;
+                check_time(&hits, allow_partial_search_results)?;
+                Ok(hits)
             };
             async move { (position, self.on_known_shard(target, search).await) }
         });
@@ -424,6 +453,15 @@ impl IndicesService {
         let known = Arc::downgrade(&shard);
         let found = self.blocking.read(move || work(&shard)).await??;
         Ok((found, known))
+    }
+}
+
+/// # Errors
+/// `search_timeout_exception` for what was found until the time was over, if only all of it is wanted.
+fn check_time(hits: &ShardHits, allow_partial_search_results: bool) -> Result<(), Exception> {
+    match hits.timed_out && !allow_partial_search_results {
+        true => Err(Exception::new(ExceptionKind::SearchTimeout, "Time exceeded")),
+        false => Ok(()),
     }
 }
 

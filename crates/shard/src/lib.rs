@@ -67,8 +67,9 @@ pub use query::Query;
 pub use scrub::ScrubStep;
 pub use search::{
     Collapse, Counting, FetchedHit, FieldSelector, HighlightRequest, InnerHitsRequest, MergedHit, MergedHits,
-    NumericType, SearchRequest, SearchSnapshot, ShardHit, ShardHits, SortClause, SortMissing, SortMode,
-    SortOrder, SortValue, SourceFilter, StoredFields, TotalRelation, TrackTotalHits, merge_top_hits,
+    NumericType, SearchCancellation, SearchRequest, SearchSnapshot, ShardHit, ShardHits, SortClause,
+    SortMissing, SortMode, SortOrder, SortValue, SourceFilter, StoredFields, TotalRelation, TrackTotalHits,
+    merge_top_hits,
 };
 pub use segments::SegmentInfo;
 pub use shard::Shard;

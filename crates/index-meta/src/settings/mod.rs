@@ -25,4 +25,5 @@ pub use registry::{SettingDefinition, SettingScope, SettingUpdate, setting_defin
 pub use replication::{
     SettingsSync, check_follow_overrides, replicated_settings_equal, settings_to_replicate,
 };
+pub use units::parse_time_millis;
 pub use validation::{expand_wildcard_resets, validate_for_create, validate_update};

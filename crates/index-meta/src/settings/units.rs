@@ -1,7 +1,8 @@
 //! Times and sizes as Elasticsearch writes them.
 
-/// Milliseconds of a time such as `30s`, `1.5h`, `-1` (as -1), `0`.
-pub(crate) fn parse_time_millis(text: &str) -> Option<i64> {
+/// Milliseconds of a time such as `30s`, `1.5h`, `-1` (as -1), `0`; `None` for what is none.
+#[must_use]
+pub fn parse_time_millis(text: &str) -> Option<i64> {
     let text = text.trim();
     match text {
         "-1" => return Some(-1),

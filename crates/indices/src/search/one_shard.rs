@@ -10,7 +10,10 @@ use shard::{
     merge_top_hits,
 };
 
-use super::{Page, Target, failure, finish_aggregations, phase_failure, request_of, take_aggregations};
+use super::{
+    GivenUp, Page, Target, check_time, failure, finish_aggregations, phase_failure, request_of,
+    take_aggregations,
+};
 use crate::request::{SearchHit, ShardSummary};
 use crate::service::IndicesService;
 
@@ -33,15 +36,16 @@ impl IndicesService {
         target: &Target,
         request: &Arc<SearchRequest>,
         summary: &mut ShardSummary,
+        allow_partial_search_results: bool,
     ) -> Result<Page, Exception> {
         let (own, as_of) = (request_of(target, 0, request), target.as_of.clone());
-        let request = Arc::clone(request);
+        let (request, given_up) = (Arc::clone(request), GivenUp::default());
+        let cancelled = given_up.cancelled();
         let work = move |shard: &Shard| {
-            let hits = match &as_of {
-                Some(as_of) => shard.search_at(&as_of.snapshot, &own),
-                None => shard.search(&own),
-            };
-            find(shard, hits?, &request)
+            let snapshot = as_of.as_ref().map(|as_of| &as_of.snapshot);
+            let hits = shard.search_unless(&cancelled, snapshot, &own)?;
+            check_time(&hits, allow_partial_search_results)?;
+            find(shard, hits, &request)
         };
         let (found, shard) = match self.on_known_shard(target, work).await {
             Ok(known) => known,

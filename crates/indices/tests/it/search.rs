@@ -3,7 +3,7 @@
 use cluster::change::AliasChange;
 use es_exception::ExceptionKind;
 use index_meta::AliasMetadata;
-use indices::{Origin, RefreshPolicy, SearchOptions};
+use indices::{Origin, RefreshPolicy, ResolveOptions, SearchOptions};
 use serde_json::{Value, json};
 use shard::{Counting, Query, SearchRequest};
 
@@ -231,4 +231,48 @@ async fn a_search_of_one_shard_is_one_piece_of_work_and_finds_the_same() {
             assert_eq!(found, expected, "{body}");
         }
     }
+}
+
+/// With one thread for all that blocks, and that one held, a search waits behind it.
+#[test]
+fn a_search_that_nobody_waits_for_is_not_made() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    runtime.block_on(async {
+        let node = node_with_documents(directory.path()).await;
+        let queries = async || {
+            let stats = node.indices.stats("orders", &ResolveOptions::OPEN).await.unwrap();
+            let shards = stats.iter().flat_map(|index| &index.shards);
+            shards
+                .filter_map(|shard| shard.stats.as_ref())
+                .map(|stats| stats.query_total)
+                .sum::<u64>()
+        };
+        let options = SearchOptions::default();
+        let one_shard = SearchOptions {
+            routing: Some("a".into()),
+            ..SearchOptions::default()
+        };
+        for options in [&options, &one_shard] {
+            let before = queries().await;
+            let (release, held) = std::sync::mpsc::channel::<()>();
+            let holds = tokio::task::spawn_blocking(move || held.recv().is_ok());
+            let mut search = Box::pin(node.indices.search("orders", SearchRequest::default(), options));
+            let counting = Counting::of(Query::match_all());
+            let mut count = Box::pin(node.indices.count("orders", counting, options));
+            assert!(futures::poll!(&mut search).is_pending() && futures::poll!(&mut count).is_pending());
+            drop((search, count));
+            release.send(()).unwrap();
+            assert!(holds.await.unwrap());
+            // Whatever was left of them had its turn before this.
+            assert_eq!(queries().await, before);
+        }
+        let whole = node.search("orders", json!({})).await;
+        assert_eq!(whole.0, 50);
+        node.stop().await;
+    });
 }

@@ -21,6 +21,7 @@ use crate::json_body::{refuse_rest, take_object, take_string, take_strings};
 use crate::params::Params;
 use crate::reply::Reply;
 use crate::tasks::Task;
+use crate::units::Timeout;
 
 /// Parameters of all three.
 pub(crate) const BY_QUERY: &[&str] = &[
@@ -166,9 +167,16 @@ fn found(
         }
     }
     let query = query_parameter(params)?.or(body.remove("query"));
-    let search = match query {
+    let mut search = match query {
         Some(query) => SearchRequest::from_json(&json!({ "query": query }))?,
         None => SearchRequest::default(),
+    };
+    search.timeout = match params.text("search_timeout") {
+        None => None,
+        Some(_) => match params.timeout("search_timeout")? {
+            Timeout::After(time) => Some(time),
+            Timeout::Never => None,
+        },
     };
     let max_docs = take_count(body, "max_docs")?;
     let in_body = take_string(body, "conflicts")?;

@@ -377,7 +377,11 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     ),
     ("scroll_id", Kind::Text, "what a search with `scroll` answered"),
     ("scroll_size", Kind::Count, "documents of a batch"),
-    ("search_timeout", Kind::Time, "taken without effect"),
+    (
+        "search_timeout",
+        Kind::Time,
+        "how long a shard searches for each batch; the request fails if that does not do",
+    ),
     (
         "search_type",
         Kind::OneOf(&["query_then_fetch", "dfs_query_then_fetch"]),
@@ -411,7 +415,7 @@ const PARAMETERS: &[(&str, Kind, &str)] = &[
     (
         "timeout",
         Kind::Time,
-        "how long the request waits for what it asked for",
+        "how long the request waits for what it asked for; of a search, how long each shard searches",
     ),
     (
         "track_scores",

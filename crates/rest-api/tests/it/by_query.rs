@@ -137,7 +137,20 @@ async fn what_cannot_be_done_is_refused() {
         .until("/copy/_count", |answer| answer["count"] == 5)
         .await;
     let all = r#"{"query": {"match_all": {}}}"#;
-    let failed = follower.post("/copy/_delete_by_query", all).await.expect(403);
+    for path in ["_delete_by_query", "_update_by_query"] {
+        let late = follower
+            .post(&format!("/copy/{path}?search_timeout=0"), all)
+            .await;
+        let late = late.expect(429);
+        assert_eq!(
+            late["error"]["caused_by"]["type"], "search_timeout_exception",
+            "{path}"
+        );
+    }
+    let failed = follower
+        .post("/copy/_delete_by_query?search_timeout=-1", all)
+        .await
+        .expect(403);
     assert_eq!(failed["deleted"], 0);
     assert_eq!(failed["failures"][0]["status"], 403);
     for (path, body, kind) in [

@@ -346,6 +346,39 @@ async fn a_search_ends_when_it_has_seen_enough() {
 }
 
 #[tokio::test]
+async fn a_search_whose_time_is_over_says_so_or_fails() {
+    let node = numbers(20).await;
+    for (path, body) in [
+        ("/books/_search?timeout=0", "{}"),
+        ("/books/_search", r#"{"timeout": "0ms"}"#),
+        ("/books/_search?timeout=0s", r#"{"timeout": "1h"}"#),
+        ("/books/_search?timeout=0&routing=r1", "{}"),
+    ] {
+        let answer = node.post(path, body).await.expect(200);
+        assert_eq!(answer["timed_out"], true, "{path}: {answer}");
+        let total = json!({"value": 0, "relation": "gte"});
+        assert_eq!(answer["hits"]["total"], total, "{path}: {answer}");
+        assert_eq!(answer["_shards"]["failed"], 0, "{path}: {answer}");
+    }
+    let all_or_nothing = "/books/_search?timeout=0&allow_partial_search_results=false";
+    for path in [all_or_nothing.to_owned(), format!("{all_or_nothing}&routing=r1")] {
+        let failed = node.post(&path, "{}").await.expect(429);
+        assert_eq!(failed["error"]["type"], "search_phase_execution_exception");
+        assert_eq!(failed["error"]["caused_by"]["type"], "search_timeout_exception");
+    }
+    for timeout in ["-1", "1h"] {
+        let path = format!("/books/_search?timeout={timeout}&allow_partial_search_results=false");
+        let answer = node.post(&path, "{}").await.expect(200);
+        assert_eq!(answer["timed_out"], false, "{answer}");
+        assert_eq!(answer["hits"]["total"]["value"], 20, "{answer}");
+    }
+    for body in [r#"{"timeout": "soon"}"#, r#"{"timeout": 5}"#] {
+        let refused = node.post("/books/_search", body).await;
+        refused.refused(400, "illegal_argument_exception");
+    }
+}
+
+#[tokio::test]
 async fn hits_are_grouped_by_a_field() {
     let node = numbers(10).await;
     let search = async |body: Value| {

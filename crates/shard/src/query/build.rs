@@ -18,6 +18,7 @@ use tantivy::tokenizer::TextAnalyzer;
 use super::shard_failure;
 use crate::analysis::Analyzers;
 use crate::relevance::{FieldOf, ScoredPhrase, ScoredTerm, StatisticsCache};
+use crate::search::SearchLimit;
 use crate::view::{ViewSchema, ip_term};
 
 /// See the module.
@@ -32,6 +33,8 @@ pub(crate) struct BuildContext<'a> {
     /// What is searched where a query names no field.
     pub(crate) default_fields: &'a [String],
     pub(crate) counted: Counted,
+    /// Until when what is built may walk terms and documents.
+    pub(crate) limit: &'a Arc<SearchLimit>,
 }
 
 /// How large what was built is so far.

@@ -175,7 +175,7 @@ impl PatternQuery {
             self.literal(&pattern)
         };
         let matcher = self.matcher(context, &pattern)?;
-        Ok(Box::new(TermScanQuery::new(&head, &literal, matcher)))
+        Ok(Box::new(TermScanQuery::new(context, &head, &literal, matcher)))
     }
 
     /// What every match begins with.

@@ -78,6 +78,7 @@ impl RangeQuery {
             FieldType::Text => {
                 let head = context.text_term(mapping, "");
                 Ok(Box::new(TermScanQuery::new(
+                    context,
                     &head,
                     "",
                     TermMatcher::between(&head, lower, upper),

@@ -9,6 +9,9 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term};
 
+use super::BuildContext;
+use crate::search::SearchLimit;
+
 type Accepts = dyn Fn(&[u8]) -> bool + Send + Sync;
 
 /// Decides on the text of a term.
@@ -53,6 +56,7 @@ pub(super) struct TermScanQuery {
     /// What the text of every match begins with.
     literal: Vec<u8>,
     matcher: TermMatcher,
+    limit: Arc<SearchLimit>,
 }
 
 impl std::fmt::Debug for TermScanQuery {
@@ -66,22 +70,24 @@ impl std::fmt::Debug for TermScanQuery {
 
 impl TermScanQuery {
     /// `head` is the path's term with an empty text; `literal` is what every match begins with.
-    pub(super) fn new(head: &Term, literal: &str, matcher: TermMatcher) -> Self {
+    pub(super) fn new(context: &BuildContext<'_>, head: &Term, literal: &str, matcher: TermMatcher) -> Self {
         Self {
             field: head.field(),
             head: head.serialized_value_bytes().to_vec(),
             literal: literal.as_bytes().to_vec(),
             matcher,
+            limit: Arc::clone(context.limit),
         }
     }
 
-    /// `None` if no term matches: a segment has many fields, of which most have none.
+    /// `None` if no term matches: a segment has many fields, of which most have none. What was found so far, when the search's time is over.
     fn matching_docs(&self, reader: &SegmentReader) -> tantivy::Result<Option<BitSet>> {
         let inverted = reader.inverted_index(self.field)?;
         let prefix = [&self.head[..], &self.literal[..]].concat();
         let mut terms = inverted.terms().range().ge(&prefix).into_stream()?;
         let mut found = None;
-        while terms.advance() {
+        let mut steps = self.limit.steps();
+        while terms.advance() && !steps.are_over() {
             let key = terms.key();
             if !key.starts_with(&prefix) {
                 break;
@@ -93,7 +99,7 @@ impl TermScanQuery {
             let info = terms.value().clone();
             let mut postings = inverted.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
             let mut doc = postings.doc();
-            while doc != TERMINATED {
+            while doc != TERMINATED && !steps.are_over() {
                 docs.insert(doc);
                 doc = postings.advance();
             }

@@ -146,6 +146,8 @@ pub struct ShardHits {
     pub hits: Vec<ShardHit>,
     /// Whether the search ended before it had seen all matches; `None` if it was not told to.
     pub terminated_early: Option<bool>,
+    /// Whether the search's time was over before it had seen all matches.
+    pub timed_out: bool,
     /// What the search's aggregations found, if it has any.
     pub aggregations: Option<ShardAggregations>,
     /// What the search saw. Keeps the documents of the hits in the log until they are fetched, so it must be held until then.
@@ -195,6 +197,8 @@ pub struct MergedHits {
     pub max_score: Option<f32>,
     /// Whether a shard ended its search before it had seen all matches; `None` if none was told to.
     pub terminated_early: Option<bool>,
+    /// Whether the time of a shard was over before it had seen all matches.
+    pub timed_out: bool,
     /// At most `size` hits from `from` on, best first.
     pub hits: Vec<MergedHit>,
 }

@@ -17,6 +17,7 @@ pub fn merge_top_hits(request: &SearchRequest, shards: Vec<ShardHits>) -> Merged
     let mut total_relation = TotalRelation::Equal;
     let mut max_score: Option<f32> = None;
     let mut terminated_early = None;
+    let mut timed_out = false;
     let mut all = Vec::new();
     for (shard, hits) in shards.into_iter().enumerate() {
         total = total.zip(hits.total).map(|(sum, more)| sum + more);
@@ -24,6 +25,7 @@ pub fn merge_top_hits(request: &SearchRequest, shards: Vec<ShardHits>) -> Merged
             total_relation = TotalRelation::GreaterOrEqual;
         }
         terminated_early = terminated_early.max(hits.terminated_early);
+        timed_out |= hits.timed_out;
         max_score = match (max_score, hits.max_score) {
             (Some(left), Some(right)) => Some(left.max(right)),
             (left, right) => left.or(right),
@@ -49,6 +51,7 @@ pub fn merge_top_hits(request: &SearchRequest, shards: Vec<ShardHits>) -> Merged
         total_relation,
         max_score,
         terminated_early,
+        timed_out,
         hits,
     }
 }
@@ -139,6 +142,7 @@ mod tests {
             total_relation: TotalRelation::Equal,
             max_score: None,
             hits,
+            timed_out: false,
             terminated_early: None,
             aggregations: None,
         }

@@ -7,6 +7,7 @@ mod highlight;
 mod hits;
 mod id_ordinals;
 mod inner;
+mod limit;
 mod merge;
 mod request;
 mod run;
@@ -20,6 +21,8 @@ pub use hits::{
     FetchedHit, MergedHit, MergedHits, SearchSnapshot, ShardHit, ShardHits, SortValue, TotalRelation,
 };
 pub(crate) use inner::inner_search;
+pub use limit::SearchCancellation;
+pub(crate) use limit::SearchLimit;
 pub use merge::merge_top_hits;
 pub use request::{Counting, SearchRequest, TrackTotalHits};
 pub use sort::{NumericType, SortClause, SortMissing, SortMode, SortOrder};

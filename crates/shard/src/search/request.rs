@@ -1,8 +1,10 @@
 //! The search request of one shard copy, parsed once for all shards.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
+use index_meta::parse_time_millis;
 use serde_json::Value;
 
 use crate::Query;
@@ -69,6 +71,8 @@ pub struct SearchRequest {
     pub collapse: Option<Collapse>,
     /// Matching documents after which each shard ends its search.
     pub terminate_after: Option<NonZeroU64>,
+    /// How long each shard searches; what it has found by then is the answer. `None`: as long as it takes.
+    pub timeout: Option<Duration>,
     /// The shard's place among those of the search: the upper part of its values of `_shard_doc`.
     pub shard_position: u32,
     /// What `now` is in dates, in milliseconds since the epoch, the same for all shards and pages; `None`: when each shard is searched.
@@ -98,6 +102,7 @@ impl Default for SearchRequest {
             min_score: None,
             collapse: None,
             terminate_after: None,
+            timeout: None,
             shard_position: 0,
             now_millis: None,
         }
@@ -205,9 +210,9 @@ impl SearchRequest {
             "min_score" => self.min_score = Some(parse_min_score(value)?),
             // They are read when all is, for they go with the query.
             "highlight" | "collapse" | "aggs" | "aggregations" => {}
-            // Bounds on the work of a search; every search here ends by itself.
             "terminate_after" => self.terminate_after = NonZeroU64::new(count(key, value)? as u64),
-            "timeout" | "stats" | "profile" | "explain" => parse_ignored(key, value)?,
+            "timeout" => self.timeout = parse_timeout(value)?,
+            "stats" | "profile" | "explain" => parse_ignored(key, value)?,
             _ => {
                 return Err(malformed(format!(
                     "Unknown key for a {} in [{key}].",
@@ -304,6 +309,16 @@ impl SearchRequest {
     pub fn returns_scores(&self) -> bool {
         self.sort.is_empty() || self.track_scores || self.sort.iter().any(|by| by.field == "_score")
     }
+}
+
+/// Source: -1 is no limit.
+fn parse_timeout(value: &Value) -> Result<Option<Duration>, Exception> {
+    let millis = value.as_str().and_then(parse_time_millis).ok_or_else(|| {
+        Exception::illegal_argument(format!(
+            "failed to parse setting [timeout] with value [{value}] as a time value: it must be a number with a unit, for instance [10s]"
+        ))
+    })?;
+    Ok(u64::try_from(millis).ok().map(Duration::from_millis))
 }
 
 fn parse_ignored(key: &str, value: &Value) -> Result<(), Exception> {

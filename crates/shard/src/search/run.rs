@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 
 use es_exception::{Exception, ExceptionKind};
 use index_meta::{IndexSettings, Mapping};
-use tantivy::collector::{Collector, Count};
-use tantivy::query::Query as TantivyQuery;
+use tantivy::collector::Collector;
+use tantivy::query::{EnableScoring, Query as TantivyQuery};
 use tantivy::{Searcher, TantivyError};
 
 use super::collapse::first_of_each;
-use super::collector::{AliveBlocks, TopHits, UpTo};
+use super::collector::{TopHits, UpTo, Within};
 use super::hits::{SearchSnapshot, ShardHits, TotalRelation};
+use super::limit::{SearchCancellation, SearchLimit};
 use super::merge::compare_hits;
 use super::request::{Counting, SearchRequest, TrackTotalHits};
 use super::sort::SortClause;
@@ -27,7 +28,26 @@ impl Shard {
     /// # Errors
     /// What is wrong with the request for this shard's mapping and settings; failures of the shard.
     pub fn search(&self, request: &SearchRequest) -> Result<ShardHits, Exception> {
-        self.search_at(&self.snapshot()?, request)
+        self.search_unless(&SearchCancellation::default(), None, request)
+    }
+
+    /// The best hits of this copy, as of `snapshot` if there is one, which must be of this shard, and as of now otherwise.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search); `task_cancelled_exception` once it is cancelled.
+    pub fn search_unless(
+        &self,
+        cancelled: &SearchCancellation,
+        snapshot: Option<&SearchSnapshot>,
+        request: &SearchRequest,
+    ) -> Result<ShardHits, Exception> {
+        // It may have waited for its turn for longer than anybody waited for it.
+        cancelled.check()?;
+        let limit = SearchLimit::new(cancelled, request.timeout, &self.clock);
+        match snapshot {
+            Some(snapshot) => self.search_at(snapshot, request, &Arc::new(limit)),
+            None => self.search_at(&self.snapshot()?, request, &Arc::new(limit)),
+        }
     }
 
     /// What a search of now sees, for searches of later: as long as it is held, they see the same. It costs the files and the operations that are kept
@@ -53,14 +73,11 @@ impl Shard {
         Ok(SearchSnapshot::new(published, searcher))
     }
 
-    /// The best hits of this copy as of `snapshot`, which must be one of this shard.
-    ///
-    /// # Errors
-    /// As [`search`](Self::search).
-    pub fn search_at(
+    fn search_at(
         &self,
         snapshot: &SearchSnapshot,
         request: &SearchRequest,
+        limit: &Arc<SearchLimit>,
     ) -> Result<ShardHits, Exception> {
         request.check()?;
         self.check_window(request)?;
@@ -70,7 +87,7 @@ impl Shard {
             .searcher()
             .ok_or_else(|| Exception::new(ExceptionKind::IllegalState, "a search of nothing"))?;
         let settings = self.metadata.settings();
-        let context = self.build_context(&mapping, &settings, now_millis);
+        let context = self.build_context(&mapping, &settings, now_millis, limit);
         // First, since it bounds what a plan to highlight it costs.
         let query = self.whole_query(request).build(&context)?;
         // What cannot be fetched is refused by every shard, and not by those alone that have a hit.
@@ -82,7 +99,7 @@ impl Shard {
             .map(|aggregations| aggregations.plan(&context))
             .transpose()?;
         let ((mut found, terminated_early), aggregations) = match plan {
-            None => (self.collect(searcher, &*query, &hits, request)?, None),
+            None => (self.collect(searcher, &*query, &hits, request, limit)?, None),
             Some(plan) => {
                 for segment in searcher.segment_readers() {
                     plan.check_memory(segment.max_doc())?;
@@ -94,18 +111,20 @@ impl Shard {
                 let (found, aggregated) = match request.post_filter {
                     None => {
                         let ((found, aggregated), terminated) =
-                            self.collect(searcher, &*query, &(hits, aggregations), request)?;
+                            self.collect(searcher, &*query, &(hits, aggregations), request, limit)?;
                         ((found, terminated), aggregated)
                     }
                     Some(_) => {
                         let all = request.query.build(&context)?;
-                        let found = self.collect(searcher, &*query, &hits, request)?;
-                        (found, self.collect(searcher, &*all, &aggregations, request)?.0)
+                        let found = self.collect(searcher, &*query, &hits, request, limit)?;
+                        let aggregated = self.collect(searcher, &*all, &aggregations, request, limit)?;
+                        (found, aggregated.0)
                     }
                 };
                 (found, Some(plan.found(aggregated)?))
             }
         };
+        let timed_out = limit.timed_out()?;
         found.hits.sort_by(|left, right| {
             compare_hits(&request.sort, left, right).then(left.seq_no.cmp(&right.seq_no))
         });
@@ -125,6 +144,9 @@ impl Shard {
             TrackTotalHits::UpTo(limit) if found.count > limit => {
                 (Some(limit), TotalRelation::GreaterOrEqual)
             }
+            TrackTotalHits::UpTo(_) | TrackTotalHits::Exact if timed_out => {
+                (Some(found.count), TotalRelation::GreaterOrEqual)
+            }
             TrackTotalHits::UpTo(_) | TrackTotalHits::Exact => (Some(found.count), TotalRelation::Equal),
         };
         Ok(ShardHits {
@@ -132,6 +154,7 @@ impl Shard {
             total_relation,
             max_score: found.max_score,
             terminated_early,
+            timed_out,
             hits: found.hits,
             aggregations,
             snapshot: snapshot.clone(),
@@ -145,14 +168,19 @@ impl Shard {
         query: &dyn TantivyQuery,
         collector: &C,
         request: &SearchRequest,
+        limit: &SearchLimit,
     ) -> Result<(C::Fruit, Option<bool>), Exception> {
         let search = || match request.terminate_after {
             None => {
-                let found = searcher.search(query, &AliveBlocks(collector))?;
+                let within = Within {
+                    inner: collector,
+                    limit,
+                };
+                let found = searcher.search(query, &within)?;
                 Ok((found, None))
             }
             Some(most) => {
-                let up_to = UpTo::new(collector, most.get(), request.min_score);
+                let up_to = UpTo::new(collector, most.get(), request.min_score, limit);
                 let (found, is_over) = searcher.search(query, &up_to)?;
                 Ok((found, Some(is_over)))
             }
@@ -172,17 +200,23 @@ impl Shard {
     pub fn explain_query(&self, query: &Query) -> Result<String, Exception> {
         let (mapping, now_millis) = self.start_search()?;
         let settings = self.metadata.settings();
-        let built = query.build(&self.build_context(&mapping, &settings, now_millis))?;
+        let limit = Arc::new(SearchLimit::new(
+            &SearchCancellation::default(),
+            None,
+            &self.clock,
+        ));
+        let built = query.build(&self.build_context(&mapping, &settings, now_millis, &limit))?;
         Ok(format!("{built:?}"))
     }
 
     /// How many live documents match, and whether there are more than were to be counted.
     ///
     /// # Errors
-    /// As [`search`](Self::search).
-    pub fn count(&self, wanted: &Counting) -> Result<(u64, bool), Exception> {
+    /// As [`search_unless`](Self::search_unless).
+    pub fn count(&self, cancelled: &SearchCancellation, wanted: &Counting) -> Result<(u64, bool), Exception> {
+        cancelled.check()?;
         if wanted.min_score.is_none() && wanted.terminate_after.is_none() {
-            return Ok((self.count_all(&wanted.query)?, false));
+            return Ok((self.count_all(cancelled, &wanted.query)?, false));
         }
         let request = SearchRequest {
             query: wanted.query.clone(),
@@ -193,23 +227,36 @@ impl Shard {
             terminate_after: wanted.terminate_after,
             ..SearchRequest::default()
         };
-        let found = self.search(&request)?;
+        let found = self.search_unless(cancelled, None, &request)?;
         Ok((
             found.total.unwrap_or_default(),
             found.terminated_early == Some(true),
         ))
     }
 
-    fn count_all(&self, query: &Query) -> Result<u64, Exception> {
+    fn count_all(&self, cancelled: &SearchCancellation, query: &Query) -> Result<u64, Exception> {
         let (mapping, now_millis) = self.start_search()?;
         let published = self.view.searcher_for_search()?;
         let settings = self.metadata.settings();
-        let query = query.build(&self.build_context(&mapping, &settings, now_millis))?;
+        let limit = Arc::new(SearchLimit::new(cancelled, None, &self.clock));
+        let query = query.build(&self.build_context(&mapping, &settings, now_millis, &limit))?;
+        let count = |searcher: &Searcher| {
+            let weight = query.weight(EnableScoring::disabled_from_searcher(searcher))?;
+            let mut count = 0;
+            for segment in searcher.segment_readers() {
+                if limit.is_reached() {
+                    break;
+                }
+                count += u64::from(weight.count(segment)?);
+            }
+            Ok(count)
+        };
         let count = self
             .view
-            .read_state(&published, |searcher| searcher.search(&*query, &Count))
+            .read_state(&published, count)
             .map_err(|error| self.failed(&error))?;
-        Ok(count as u64)
+        limit.timed_out()?;
+        Ok(count)
     }
 
     fn start_search(&self) -> Result<(Arc<Mapping>, i64), Exception> {
@@ -224,6 +271,7 @@ impl Shard {
         mapping: &'a Mapping,
         settings: &'a IndexSettings,
         now_millis: i64,
+        limit: &'a Arc<SearchLimit>,
     ) -> BuildContext<'a> {
         BuildContext {
             mapping,
@@ -235,6 +283,7 @@ impl Shard {
             max_regex_length: settings.max_regex_length(),
             default_fields: settings.default_fields(),
             counted: Counted::default(),
+            limit,
         }
     }
 

@@ -10,6 +10,7 @@ mod follower;
 mod forced_merge;
 mod heal;
 mod idle;
+mod limit;
 mod maintenance;
 mod model;
 mod query;

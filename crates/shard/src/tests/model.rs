@@ -9,7 +9,7 @@ use serde_json::json;
 use super::follower::same;
 use super::*;
 use crate::view::next_of;
-use crate::{Counting, ForceMergeRequest, Query, Unthrottled, WriteError, WriteResult};
+use crate::{Counting, ForceMergeRequest, Query, SearchCancellation, Unthrottled, WriteError, WriteResult};
 
 fn lease() -> LeaseId {
     "follower".parse().unwrap()
@@ -378,7 +378,10 @@ impl Run {
             assert_eq!(hits.total, Some(self.model.documents.len() as u64));
             let query = Query::from_json(&json!({"exists": {"field": "tag"}})).unwrap();
             assert_eq!(
-                shard.count(&Counting::of(query)).unwrap().0,
+                shard
+                    .count(&SearchCancellation::default(), &Counting::of(query))
+                    .unwrap()
+                    .0,
                 self.model.documents.len() as u64
             );
         }

@@ -31,7 +31,10 @@ fn check(fixture: &Fixture, query: serde_json::Value, expected: &[&str]) {
     assert_eq!(found, expected, "{query} by relevance");
     let count = fixture
         .shard
-        .count(&crate::Counting::of(crate::Query::from_json(&query).unwrap()))
+        .count(
+            &crate::SearchCancellation::default(),
+            &crate::Counting::of(crate::Query::from_json(&query).unwrap()),
+        )
         .unwrap()
         .0;
     assert_eq!(count, expected.len() as u64, "{query} counted");

@@ -78,7 +78,7 @@ impl Serialize for SearchAnswer<'_> {
             "took",
             &u64::try_from(self.response.took.as_millis()).unwrap_or(u64::MAX),
         )?;
-        map.serialize_entry("timed_out", &false)?;
+        map.serialize_entry("timed_out", &self.response.timed_out)?;
         if let Some(early) = self.response.terminated_early {
             map.serialize_entry("terminated_early", &early)?;
         }

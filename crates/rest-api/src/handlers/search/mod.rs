@@ -252,6 +252,9 @@ fn overlay(params: &Params, body: &mut Map<String, Value>) -> Result<(), Excepti
             body.insert(name.to_owned(), params.flag(name, false)?.into());
         }
     }
+    if let Some(text) = params.text("timeout") {
+        body.insert("timeout".to_owned(), text.into());
+    }
     for name in ["docvalue_fields", "stored_fields"] {
         if params.text(name).is_some() {
             body.insert(name.to_owned(), json!(params.list(name)));

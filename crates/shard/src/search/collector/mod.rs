@@ -3,15 +3,15 @@
 //! Within a segment every criterion is a number whose order is that of the values (column ordinals for texts); real values are read for the
 //! hits that are kept. Hits that are equal in all criteria are ordered by sequence number, so that a page never depends on segments.
 
-mod alive_blocks;
 mod by_seq_no;
 mod criterion;
 mod kept;
 mod terminate;
 mod values;
+mod within;
 
-pub(super) use alive_blocks::AliveBlocks;
 pub(super) use terminate::UpTo;
+pub(super) use within::Within;
 
 use std::cmp::Ordering;
 

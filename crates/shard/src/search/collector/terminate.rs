@@ -1,4 +1,4 @@
-//! Ends a search when it has seen enough documents.
+//! Ends a search when it has seen enough documents, or its time is over.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,20 +6,29 @@ use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::query::Weight;
 use tantivy::{DocSet as _, Score, SegmentReader, TERMINATED};
 
+use crate::search::limit::SearchLimit;
+
 /// Collects the first documents of a shard that match, and tells whether there were more.
 pub(in crate::search) struct UpTo<'c, C> {
     inner: &'c C,
     /// Documents of less relevance do not count.
     min_score: Option<Score>,
     left: AtomicU64,
+    limit: &'c SearchLimit,
 }
 
 impl<'c, C: Collector> UpTo<'c, C> {
-    pub(in crate::search) fn new(inner: &'c C, most: u64, min_score: Option<Score>) -> Self {
+    pub(in crate::search) fn new(
+        inner: &'c C,
+        most: u64,
+        min_score: Option<Score>,
+        limit: &'c SearchLimit,
+    ) -> Self {
         Self {
             inner,
             min_score,
             left: AtomicU64::new(most),
+            limit,
         }
     }
 }
@@ -75,7 +84,11 @@ impl<C: Collector> Collector for UpTo<'_, C> {
     ) -> tantivy::Result<<Self::Child as SegmentCollector>::Fruit> {
         let mut segment = self.for_segment(ordinal, reader)?;
         let scoring = self.requires_scoring();
+        if self.limit.is_reached() {
+            return Ok(segment.harvest());
+        }
         let mut scorer = weight.scorer(reader, 1.0)?;
+        let mut steps = self.limit.steps();
         let mut doc = scorer.doc();
         while doc != TERMINATED {
             let score = if scoring { scorer.score() } else { 0.0 };
@@ -91,6 +104,9 @@ impl<C: Collector> Collector for UpTo<'_, C> {
                     break;
                 }
                 segment.collect(doc, score);
+            }
+            if steps.are_over() {
+                break;
             }
             doc = scorer.advance();
         }

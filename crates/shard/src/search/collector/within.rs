@@ -1,0 +1,97 @@
+//! Walks the documents of a segment that match, until the search's time is over.
+//!
+//! tantivy's own walk cannot be left, and hands documents over one by one where some of the segment's are deleted.
+
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::query::Weight;
+use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet as _, SegmentOrdinal, SegmentReader, TERMINATED};
+
+use crate::search::limit::SearchLimit;
+
+/// Collects as the collector inside, in blocks where no scores are needed, and what was found when the time is over.
+pub(in crate::search) struct Within<'c, C> {
+    pub(in crate::search) inner: &'c C,
+    pub(in crate::search) limit: &'c SearchLimit,
+}
+
+impl<C: Collector> Collector for Within<'_, C> {
+    type Fruit = C::Fruit;
+    type Child = C::Child;
+
+    fn for_segment(&self, ordinal: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<C::Child> {
+        self.inner.for_segment(ordinal, reader)
+    }
+
+    fn requires_scoring(&self) -> bool {
+        self.inner.requires_scoring()
+    }
+
+    fn merge_fruits(&self, fruits: Vec<<C::Child as SegmentCollector>::Fruit>) -> tantivy::Result<C::Fruit> {
+        self.inner.merge_fruits(fruits)
+    }
+
+    fn collect_segment(
+        &self,
+        weight: &dyn Weight,
+        ordinal: SegmentOrdinal,
+        reader: &SegmentReader,
+    ) -> tantivy::Result<<C::Child as SegmentCollector>::Fruit> {
+        let mut segment = self.for_segment(ordinal, reader)?;
+        if !self.limit.is_reached() {
+            match self.requires_scoring() {
+                true => self.collect_scored(&mut segment, weight, reader)?,
+                false => self.collect_blocks(&mut segment, weight, reader)?,
+            }
+        }
+        Ok(segment.harvest())
+    }
+}
+
+impl<C: Collector> Within<'_, C> {
+    fn collect_scored(
+        &self,
+        segment: &mut C::Child,
+        weight: &dyn Weight,
+        reader: &SegmentReader,
+    ) -> tantivy::Result<()> {
+        let mut scorer = weight.scorer(reader, 1.0)?;
+        let mut steps = self.limit.steps();
+        let mut doc = scorer.doc();
+        while doc != TERMINATED {
+            if reader.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) {
+                segment.collect(doc, scorer.score());
+            }
+            if steps.are_over() {
+                break;
+            }
+            doc = scorer.advance();
+        }
+        Ok(())
+    }
+
+    fn collect_blocks(
+        &self,
+        segment: &mut C::Child,
+        weight: &dyn Weight,
+        reader: &SegmentReader,
+    ) -> tantivy::Result<()> {
+        let mut docs = weight.scorer(reader, 1.0)?;
+        let mut block = [0; COLLECT_BLOCK_BUFFER_LEN];
+        let mut kept: Vec<DocId> = Vec::with_capacity(COLLECT_BLOCK_BUFFER_LEN);
+        loop {
+            let filled = docs.fill_buffer(&mut block);
+            let found = &block[..filled];
+            match reader.alive_bitset() {
+                None => segment.collect_block(found),
+                Some(alive) => {
+                    kept.clear();
+                    kept.extend(found.iter().filter(|doc| alive.is_alive(**doc)));
+                    segment.collect_block(&kept);
+                }
+            }
+            if filled < block.len() || self.limit.is_reached() {
+                return Ok(());
+            }
+        }
+    }
+}
