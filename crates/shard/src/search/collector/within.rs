@@ -80,15 +80,13 @@ impl<C: Collector> Within<'_, C> {
         let mut kept: Vec<DocId> = Vec::with_capacity(COLLECT_BLOCK_BUFFER_LEN);
         loop {
             let filled = docs.fill_buffer(&mut block);
-            let found = &block[..filled];
-            match reader.alive_bitset() {
-                None => segment.collect_block(found),
-                Some(alive) => {
-                    kept.clear();
-                    kept.extend(found.iter().filter(|doc| alive.is_alive(**doc)));
-                    segment.collect_block(&kept);
-                }
+            let mut found = &block[..filled];
+            if let Some(alive) = reader.alive_bitset() {
+                kept.clear();
+                kept.extend(found.iter().filter(|doc| alive.is_alive(**doc)));
+                found = &kept;
             }
+            segment.collect_block(found);
             if filled < block.len() || self.limit.is_reached() {
                 return Ok(());
             }
