@@ -273,6 +273,7 @@ mod tests {
             hidden: false,
             system: false,
             data_stream: None,
+            leader_index_uuid: None,
         }
     }
 

@@ -118,6 +118,7 @@ mod tests {
             hidden: false,
             system,
             data_stream: data_stream.map(str::to_owned),
+            leader_index_uuid: None,
         }
     }
 

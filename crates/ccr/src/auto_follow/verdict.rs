@@ -41,6 +41,9 @@ pub(crate) enum SkipReason {
     Closed,
     /// Not all of its primaries are active; they will be.
     PrimariesNotActive,
+    /// It follows this index of the cluster that would follow it: its operations come from here, and would come again without end where each of two
+    /// clusters follows what the other has.
+    FollowsThisCluster(String),
 }
 
 impl fmt::Display for SkipReason {
@@ -53,16 +56,20 @@ impl fmt::Display for SkipReason {
             Self::System => formatter.write_str("it is a system index"),
             Self::Closed => formatter.write_str("it is closed"),
             Self::PrimariesNotActive => formatter.write_str("not all of its primary shards are active yet"),
+            Self::FollowsThisCluster(leader) => {
+                write!(formatter, "it is itself a follower, of [{leader}] of this cluster")
+            }
         }
     }
 }
 
-/// Who follows whom in this cluster.
+/// The indices of this cluster, and who follows whom.
 #[derive(Debug, Default)]
 pub(crate) struct Followers {
     leader_of: BTreeMap<String, IndexUuid>,
     /// Names of open indices, which cannot be followed into.
     open: BTreeSet<String>,
+    name_of: BTreeMap<IndexUuid, String>,
 }
 
 impl Followers {
@@ -74,6 +81,7 @@ impl Followers {
             if let Ok(Some(origin)) = FollowerOrigin::read(index) {
                 followers.leader_of.insert(name.clone(), origin.leader_index_uuid);
             }
+            followers.name_of.insert(index.uuid.clone(), name.clone());
             if index.state == IndexState::Open {
                 followers.open.insert(name.clone());
             }
@@ -105,6 +113,10 @@ pub(crate) fn judge(
     }
     if stored.followed.contains(&index.uuid) {
         return Some(Verdict::Skip(SkipReason::Noted));
+    }
+    let leader = index.leader_index_uuid.as_ref();
+    if let Some(leader) = leader.and_then(|leader| followers.name_of.get(leader)) {
+        return Some(Verdict::Skip(SkipReason::FollowsThisCluster(leader.clone())));
     }
     if !index.open {
         return Some(Verdict::Skip(SkipReason::Closed));
@@ -175,6 +187,7 @@ mod tests {
             hidden: false,
             system: false,
             data_stream: None,
+            leader_index_uuid: None,
         }
     }
 
@@ -198,6 +211,7 @@ mod tests {
                 .insert(follower.to_owned(), index(leader).uuid);
             followers.open.insert(follower.to_owned());
         }
+        followers.name_of.insert(index("own").uuid, "own-logs".to_owned());
         let skipped = |reason| Some(Verdict::Skip(reason));
         let changed = |name: &str, change: fn(&mut IndexSummary)| {
             let mut index = index(name);
@@ -227,6 +241,16 @@ mod tests {
             (
                 changed("logs-1", |index| index.system = true),
                 skipped(SkipReason::System),
+            ),
+            (
+                changed("logs-1", |copy| copy.leader_index_uuid = Some(index("own").uuid)),
+                skipped(SkipReason::FollowsThisCluster("own-logs".to_owned())),
+            ),
+            (
+                changed("logs-1", |copy| {
+                    copy.leader_index_uuid = Some(index("foreign").uuid)
+                }),
+                Some(Verdict::Follow("logs-1-copy".to_owned())),
             ),
         ];
         for (index, expected) in cases {

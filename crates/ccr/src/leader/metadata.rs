@@ -12,6 +12,7 @@ use transport::{
 };
 
 use super::LeaderSide;
+use crate::follower::origin::FollowerOrigin;
 
 /// Who this node is, and which nodes a sniffing cluster may connect to.
 pub(super) fn handshake(state: &ClusterState, local: &NodeMetadata) -> HandshakeResponse {
@@ -81,6 +82,11 @@ pub(super) async fn cluster_metadata(
         hidden: index.is_hidden(),
         system: false,
         data_stream: streams.get(index.name.as_str()).map(|name| (*name).to_owned()),
+        // An origin that does not read belongs to no leader that could be known.
+        leader_index_uuid: FollowerOrigin::read(index)
+            .ok()
+            .flatten()
+            .map(|origin| origin.leader_index_uuid),
     });
     Ok(ClusterMetadata {
         metadata_version: state.metadata_version,

@@ -156,6 +156,42 @@ async fn existing_indices_are_followed_on_demand_and_shown_before() {
     );
 }
 
+/// Without that the copies of each would be copied by the other, and those again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_clusters_that_follow_each_other_none_follows_the_copies_of_its_own_indices() {
+    let pair = Pair::start(1).await;
+    let (lisbon, oslo) = (&pair.leader, &pair.follower);
+    lisbon.connect(oslo).await;
+    let everything = PutAutoFollowPatternRequest {
+        follow_existing_indices: true,
+        ..definition(&["*"], Some("{{leader_index}}-copy"))
+    };
+    put(oslo, "all", everything.clone()).await;
+    until_exists(oslo, "orders-copy").await;
+    oslo.create_index("fjords", 1).await;
+    put(lisbon, "all", everything).await;
+    until_exists(lisbon, "fjords-copy").await;
+    caught_up(lisbon, oslo, "orders", "orders-copy").await;
+    caught_up(oslo, lisbon, "fjords", "fjords-copy").await;
+
+    let shown = lisbon.ccr.preview_auto_follow_pattern("all").await.unwrap();
+    let copy = shown.iter().find(|index| index.leader_index == "orders-copy");
+    let reason = copy.and_then(|index| index.reason.as_deref());
+    assert_eq!(
+        reason,
+        Some("it is itself a follower, of [orders] of this cluster")
+    );
+    // A later index goes both ways, and once only: what came before it has been judged by then.
+    lisbon.create_index("later", 1).await;
+    until_exists(oslo, "later-copy").await;
+    oslo.create_index("latest", 1).await;
+    until_exists(lisbon, "latest-copy").await;
+    let names = |node: &Node| node.cluster.state().indices.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(lisbon), ["fjords-copy", "later", "latest-copy", "orders"]);
+    assert_eq!(names(oslo), ["fjords", "later-copy", "latest", "orders-copy"]);
+    assert_eq!(stats(lisbon).failed_follow_indices, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_that_two_patterns_match_is_an_error_of_both_until_one_lets_go() {
     let pair = Pair::start(1).await;

@@ -43,6 +43,8 @@ pub struct IndexSummary {
     pub system: bool,
     /// The data stream that it backs.
     pub data_stream: Option<String>,
+    /// The index that it follows, if it is a follower and its node tells.
+    pub leader_index_uuid: Option<IndexUuid>,
 }
 
 /// Asks all about one index.
@@ -181,6 +183,10 @@ impl TryFrom<proto::IndexSummary> for IndexSummary {
             hidden: wire.hidden,
             system: wire.system,
             data_stream: wire.data_stream,
+            leader_index_uuid: wire
+                .leader_index_uuid
+                .map(|uuid| fields.parsed("leader_index_uuid", &uuid))
+                .transpose()?,
         })
     }
 }
@@ -195,6 +201,7 @@ impl From<IndexSummary> for proto::IndexSummary {
             hidden: index.hidden,
             system: index.system,
             data_stream: index.data_stream,
+            leader_index_uuid: index.leader_index_uuid.map(|uuid| uuid.to_string()),
         }
     }
 }

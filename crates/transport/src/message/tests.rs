@@ -161,6 +161,7 @@ proptest! {
             indices: vec![IndexSummary {
                 name: name.clone(), uuid: uuid.clone(), open: flags[0], all_primaries_active: flags[1],
                 hidden: flags[2], system: flags[3], data_stream: data_stream.clone(),
+                leader_index_uuid: data_stream.as_ref().map(|_| uuid.clone()),
             }],
         })?;
         check::<_, proto::IndexMetadataRequest>(IndexMetadataRequest {

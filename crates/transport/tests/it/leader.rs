@@ -187,6 +187,7 @@ pub(crate) fn cluster_metadata() -> ClusterMetadata {
         hidden: false,
         system: true,
         data_stream: Some("stream".to_owned()),
+        leader_index_uuid: Some(shard().index),
     };
     ClusterMetadata {
         metadata_version: 11,
