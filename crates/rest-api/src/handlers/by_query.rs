@@ -16,7 +16,7 @@ use super::tasks::{in_background, requests_per_second, until_stopped};
 use crate::call::Call;
 use crate::date_math_names::resolve_names;
 use crate::error_body::error_object;
-use crate::handlers::search::query_parameter;
+use crate::handlers::search::{look_up_terms, query_parameter};
 use crate::json_body::{refuse_rest, take_object, take_string, take_strings};
 use crate::params::Params;
 use crate::reply::Reply;
@@ -61,6 +61,7 @@ pub(crate) async fn delete_by_query(call: Call) -> Result<Reply, Exception> {
             "Validation Failed: 1: query is missing;",
         ));
     }
+    look_up_terms(call.state.indices(), &mut body).await?;
     let request = found(&call, &mut body, ByQueryAction::Delete)?;
     refuse_rest(&body, "delete_by_query")?;
     let description = format!("delete-by-query [{}]", call.index());
@@ -71,6 +72,7 @@ pub(crate) async fn delete_by_query(call: Call) -> Result<Reply, Exception> {
 pub(crate) async fn update_by_query(call: Call) -> Result<Reply, Exception> {
     let mut body = call.object()?.unwrap_or_default();
     refuse_script(&body)?;
+    look_up_terms(call.state.indices(), &mut body).await?;
     let request = found(&call, &mut body, ByQueryAction::Update)?;
     refuse_rest(&body, "update_by_query")?;
     let description = format!("update-by-query [{}]", call.index());
@@ -128,6 +130,7 @@ pub(crate) async fn reindex(call: Call) -> Result<Reply, Exception> {
     let max_docs = take_count(&mut body, "max_docs")?.or(take_count(&mut body, "size")?);
     let proceed = conflicts(take_string(&mut body, "conflicts")?.as_deref())?;
     refuse_rest(&body, "reindex")?;
+    look_up_terms(call.state.indices(), &mut source).await?;
     let mut search = Map::new();
     for key in ["query", "_source"] {
         if let Some(value) = source.remove(key) {

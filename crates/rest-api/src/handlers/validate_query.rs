@@ -5,7 +5,7 @@ use indices::{ResolveOptions, SearchOptions};
 use serde_json::{Map, Value, json};
 use shard::Query;
 
-use super::search::{query_parameter, shards};
+use super::search::{look_up_terms, query_parameter, shards};
 use super::targets;
 use crate::call::Call;
 use crate::json_body::refuse_rest;
@@ -19,7 +19,7 @@ pub(crate) async fn validate(call: Call) -> Result<Reply, Exception> {
         resolve: targets::options(&call, ResolveOptions::OPEN)?,
         ..SearchOptions::default()
     };
-    let query = match read_query(&call) {
+    let query = match read_query(&call).await {
         Ok(query) => query,
         // Source: a query that is malformed is an answer here, and no failure.
         Err(problem) => return Reply::ok(&invalid(&problem, explains)),
@@ -50,8 +50,9 @@ pub(crate) async fn validate(call: Call) -> Result<Reply, Exception> {
     Reply::ok(&answer)
 }
 
-fn read_query(call: &Call) -> Result<Query, Exception> {
+async fn read_query(call: &Call) -> Result<Query, Exception> {
     let mut body = call.object()?.unwrap_or_default();
+    look_up_terms(call.state.indices(), &mut body).await?;
     let query = match query_parameter(&call.params)?.or(body.remove("query")) {
         None => Query::match_all(),
         Some(query) => Query::from_json(&query)?,

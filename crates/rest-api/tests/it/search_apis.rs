@@ -1,7 +1,7 @@
 //! What is asked about searches: fields, queries, shards; several searches at a point in time; what is not offered.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::node::Node;
 
@@ -194,4 +194,77 @@ async fn what_is_not_offered_is_refused_by_its_name() {
             "{path}: {answer}"
         );
     }
+}
+
+#[tokio::test]
+async fn terms_are_looked_up_in_a_document() {
+    let node = Node::start().await;
+    let people = json!({"mappings": {"properties": {"user": {"type": "keyword"}}}, "settings": {"index.max_terms_count": 3}});
+    node.put("/people", &people.to_string()).await.expect(200);
+    for user in ["ann", "bob", "cid", "dee"] {
+        let path = format!("/people/_doc/{user}");
+        let source = json!({ "user": user }).to_string();
+        node.put(&path, &source).await.expect(201);
+    }
+    node.post("/people/_refresh", "").await.expect(200);
+    let followers =
+        json!({"followers": [{"name": "ann"}, {"name": ["cid", null]}], "many": ["a", "b", "c", "d"]});
+    node.put("/groups/_doc/1?routing=r", &followers.to_string())
+        .await
+        .expect(201);
+    let of = |lookup: Value| json!({"query": {"bool": {"filter": [{"terms": {"user": lookup}}]}}});
+    let named = json!({"index": "groups", "id": 1, "path": "followers.name", "routing": "r"});
+    let found = of(named.clone()).to_string();
+    let total = async |path: &str, body: &str| {
+        let answer = node.post(path, body).await.expect(200);
+        answer["hits"]["total"]["value"].as_u64().unwrap()
+    };
+    assert_eq!(total("/people/_search", &found).await, 2);
+    for (member, value) in [("id", json!("9")), ("path", json!("nothing.here"))] {
+        let mut nothing = named.clone();
+        nothing[member] = value;
+        assert_eq!(total("/people/_search", &of(nothing).to_string()).await, 0);
+    }
+    let counted = node.post("/people/_count", &found).await.expect(200);
+    assert_eq!(counted["count"], 2);
+    let lines = format!("{{\"index\": \"people\"}}\n{found}\n");
+    let several = node.post("/_msearch", &lines).await.expect(200);
+    assert_eq!(several["responses"][0]["hits"]["total"]["value"], 2);
+    let valid = node.post("/people/_validate/query", &found).await.expect(200);
+    assert_eq!(valid["valid"], true);
+    let aggregated = json!({"size": 0, "aggs": {
+        "terms": {"filter": {"terms": {"user": named}}, "aggs": {"path": {"terms": {"field": "user", "order": {"_key": "desc"}}}}}
+    }});
+    let answer = node
+        .post("/people/_search", &aggregated.to_string())
+        .await
+        .expect(200);
+    let terms = &answer["aggregations"]["terms"];
+    assert_eq!(terms["doc_count"], 2);
+    assert_eq!(terms["path"]["buckets"][0]["key"], "cid");
+    let copied = json!({"source": {"index": "people", "query": of(named.clone())["query"]}, "dest": {"index": "copied"}});
+    let answer = node.post("/_reindex", &copied.to_string()).await.expect(200);
+    assert_eq!(answer["created"], 2);
+    let deleted = node.post("/people/_delete_by_query", &found).await.expect(200);
+    assert_eq!(deleted["deleted"], 2);
+
+    for (member, value, status) in [
+        ("index", json!("none"), 404),
+        ("path", json!("many"), 400),
+        ("id", json!(true), 400),
+        ("type", json!("_doc"), 400),
+    ] {
+        let mut wrong = named.clone();
+        wrong[member] = value;
+        node.post("/people/_search", &of(wrong).to_string())
+            .await
+            .expect(status);
+    }
+    let half = of(json!({"id": "1", "path": "followers"})).to_string();
+    let refused = node.post("/people/_search", &half).await;
+    refused.refused(400, "illegal_argument_exception");
+    let lookup = |id: usize| json!({"terms": {"user": {"index": "groups", "id": id, "path": "many"}}});
+    let many = json!({"query": {"bool": {"should": (0..=1_000).map(lookup).collect::<Vec<_>>()}}});
+    let refused = node.post("/people/_search", &many.to_string()).await;
+    refused.refused(400, "illegal_argument_exception");
 }

@@ -188,7 +188,11 @@ pub(super) fn parse_terms(body: &Value) -> Result<Query, Exception> {
                     values: values.clone(),
                 });
             }
-            Value::Object(_) => return Err(malformed("[terms] query does not support terms lookup")),
+            Value::Object(_) => {
+                return Err(malformed(
+                    "[terms] query looks up terms in a document that [index], [id] and [path] name, and only in a search, a count or a by-query request",
+                ));
+            }
             _ => query.parse_common("terms", key, value)?,
         }
     }

@@ -21,7 +21,7 @@ pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
     let counted = call
         .state
         .indices()
-        .count(call.index(), counting(&call)?, &options)
+        .count(call.index(), counting(&call).await?, &options)
         .await?;
     let seconds = call.state.clock().now().get() / 1000;
     answer(&call, COLUMNS, || {

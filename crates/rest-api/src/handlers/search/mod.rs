@@ -5,12 +5,14 @@ mod multi;
 mod point_in_time;
 mod query_parameter;
 mod scroll;
+mod terms_lookup;
 
 pub(crate) use answer::shards;
 pub(crate) use multi::multi_search;
 pub(crate) use point_in_time::{close_point_in_time, open_point_in_time};
 pub(crate) use query_parameter::{QUERY_PARAMETERS, query_parameter};
 pub(crate) use scroll::{clear_scroll, scroll};
+pub(crate) use terms_lookup::look_up_terms;
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -74,6 +76,7 @@ pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
     if as_int {
         count_all(&mut body)?;
     }
+    look_up_terms(call.state.indices(), &mut body).await?;
     let at = point_in_time::take_point_in_time(&mut body)?;
     let body = Value::Object(body);
     let mut request = match at {
@@ -184,7 +187,7 @@ fn parse_keep_alive(name: &str, text: &str) -> Result<Duration, Exception> {
 /// `GET|POST /_count` and `/{index}/_count`.
 pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
     refuse_unsupported(&call.params)?;
-    let wanted = counting(&call)?;
+    let wanted = counting(&call).await?;
     let options = SearchOptions {
         resolve: targets::options(&call, ResolveOptions::OPEN)?,
         routing: call.params.text("routing").map(str::to_owned),
@@ -205,8 +208,9 @@ pub(crate) async fn count(call: Call) -> Result<Reply, Exception> {
 ///
 /// # Errors
 /// What is wrong with the query and its parameters.
-pub(crate) fn counting(call: &Call) -> Result<Counting, Exception> {
+pub(crate) async fn counting(call: &Call) -> Result<Counting, Exception> {
     let mut body = call.object()?.unwrap_or_default();
+    look_up_terms(call.state.indices(), &mut body).await?;
     let query = match query_parameter(&call.params)?.or(body.remove("query")) {
         None => Query::match_all(),
         Some(query) => Query::from_json(&query)?,

@@ -9,7 +9,7 @@ use shard::SearchRequest;
 
 use super::answer::{SearchAnswer, Shown};
 use super::point_in_time::{check_alone, take_point_in_time};
-use super::{check_hints, count_all};
+use super::{check_hints, count_all, look_up_terms};
 use crate::call::Call;
 use crate::date_math_names::resolve_names;
 use crate::error_body::error_body;
@@ -105,6 +105,7 @@ async fn run(call: &Call, header: &Bytes, body: &Bytes, as_int: bool) -> Result<
     if as_int {
         count_all(&mut body)?;
     }
+    look_up_terms(call.state.indices(), &mut body).await?;
     let at = take_point_in_time(&mut body)?;
     let body = Value::Object(body);
     let mut request = match at {

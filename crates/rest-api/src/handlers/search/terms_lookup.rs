@@ -1,0 +1,166 @@
+//! Terms that a query takes from a document: they are put in the place of its name before the query is read.
+//!
+//! Source: the terms query of Elasticsearch, whose lookups are made once, where a search begins, and see what no refresh has made searchable yet.
+
+use std::collections::BTreeMap;
+
+use es_exception::Exception;
+use indices::{GetOptions, IndicesService, MultiGetItem};
+use serde_json::{Map, Value};
+
+/// Parts of a body that have queries in them.
+const WITH_QUERIES: [&str; 5] = ["query", "post_filter", "aggs", "aggregations", "highlight"];
+/// Documents that one body may look up.
+const MAX_LOOKUPS: usize = 1_000;
+
+/// A document by its index, id and routing.
+type Named = (String, String, Option<String>);
+
+/// Puts terms in the place of each lookup of a `terms` query in `body`. A document that does not exist has none.
+///
+/// # Errors
+/// Why a document cannot be read; `illegal_argument_exception` for what does not name one, and for more than 1,000 of them.
+pub(crate) async fn look_up_terms(
+    indices: &IndicesService,
+    body: &mut Map<String, Value>,
+) -> Result<(), Exception> {
+    let mut sources: BTreeMap<Named, Value> = BTreeMap::new();
+    visit_all(body, &mut |lookup| {
+        let (named, _) = read(lookup)?;
+        sources.insert(named, Value::Null);
+        match sources.len() > MAX_LOOKUPS {
+            true => Err(Exception::illegal_argument(format!(
+                "a request may look up the terms of at most [{MAX_LOOKUPS}] documents"
+            ))),
+            false => Ok(()),
+        }
+    })?;
+    if sources.is_empty() {
+        return Ok(());
+    }
+    let item = |(index, id, routing): &Named| MultiGetItem {
+        index: index.clone(),
+        id: id.clone(),
+        options: GetOptions {
+            routing: routing.clone(),
+            ..GetOptions::default()
+        },
+    };
+    let found = indices.mget(sources.keys().map(item).collect()).await;
+    for (source, found) in sources.values_mut().zip(found) {
+        if let Some(document) = found?.document {
+            *source = serde_json::from_slice(&document.source).map_err(|problem| {
+                Exception::illegal_argument(format!(
+                    "a document to look up terms in does not read: {problem}"
+                ))
+            })?;
+        }
+    }
+    visit_all(body, &mut |lookup| {
+        let (named, path) = read(lookup)?;
+        let mut terms = Vec::new();
+        if let Some(source) = sources.get(&named) {
+            collect(source, &path.split('.').collect::<Vec<_>>(), &mut terms);
+        }
+        *lookup = Value::Array(terms);
+        Ok(())
+    })
+}
+
+type Visitor<'v> = dyn FnMut(&mut Value) -> Result<(), Exception> + 'v;
+
+fn visit_all(body: &mut Map<String, Value>, each: &mut Visitor<'_>) -> Result<(), Exception> {
+    let parts = body
+        .iter_mut()
+        .filter(|(key, _)| WITH_QUERIES.contains(&key.as_str()));
+    parts.map(|(_, part)| visit(part, each)).collect()
+}
+
+/// Shows the lookups in `value`, which is no deeper than a body may be.
+fn visit(value: &mut Value, each: &mut Visitor<'_>) -> Result<(), Exception> {
+    match value {
+        Value::Array(values) => values.iter_mut().try_for_each(|value| visit(value, each)),
+        Value::Object(object) => object
+            .iter_mut()
+            .try_for_each(|(key, value)| match (key.as_str(), value) {
+                ("terms", Value::Object(terms)) => terms.values_mut().try_for_each(|value| {
+                    // Aggregations are called so, too, and some of them have a path or an order by one that is called so.
+                    let has = |member| value.get(member).is_some();
+                    match has("path") && (has("index") || has("id")) {
+                        true => each(value),
+                        false => visit(value, each),
+                    }
+                }),
+                (_, value) => visit(value, each),
+            }),
+        _ => Ok(()),
+    }
+}
+
+/// The document and the path that a lookup names.
+fn read(lookup: &Value) -> Result<(Named, String), Exception> {
+    let (mut index, mut id, mut path, mut routing) = (None, None, None, None);
+    for (key, value) in lookup.as_object().into_iter().flatten() {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            // Source: an id may be a number.
+            Value::Number(number) => number.to_string(),
+            _ => {
+                return Err(Exception::illegal_argument(format!(
+                    "[terms] query expects a text for [{key}] within a lookup element, and got [{value}]"
+                )));
+            }
+        };
+        match key.as_str() {
+            "index" => index = Some(text),
+            "id" => id = Some(text),
+            "path" => path = Some(text),
+            "routing" => routing = Some(text),
+            _ => {
+                return Err(Exception::illegal_argument(format!(
+                    "[terms] query does not support [{key}] within lookup element"
+                )));
+            }
+        }
+    }
+    match (index, id, path) {
+        (Some(index), Some(id), Some(path)) => Ok(((index, id, routing), path)),
+        _ => Err(Exception::illegal_argument(
+            "[terms] query lookup element requires specifying the index, the id and the path",
+        )),
+    }
+}
+
+/// All values below a path, of which each part may be the name of several members.
+fn collect(value: &Value, path: &[&str], found: &mut Vec<Value>) {
+    match value {
+        Value::Null => {}
+        Value::Array(values) => values.iter().for_each(|value| collect(value, path, found)),
+        _ if path.is_empty() => found.push(value.clone()),
+        Value::Object(object) => {
+            for parts in 1..=path.len() {
+                if let Some(member) = object.get(&path[..parts].join(".")) {
+                    collect(member, &path[parts..], found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_found_at_every_place_of_their_path() {
+        let source = json!({
+            "a": [{"b": {"c": [1, [2]]}}, {"b": 3}, {"b.c": "x"}, null], "a.b": {"c": true}, "b": {"c": 9}, "a.b.c": [null]
+        });
+        let mut found = Vec::new();
+        collect(&source, &["a", "b", "c"], &mut found);
+        assert_eq!(Value::from(found), json!([1, 2, "x", true]));
+    }
+}
