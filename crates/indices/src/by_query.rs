@@ -11,6 +11,7 @@ use crate::request::{
     BulkAction, BulkItem, BulkItemResponse, DocumentResult, RefreshPolicy, ResolveOptions, SearchHit,
     SearchOptions,
 };
+use crate::search::Partial;
 use crate::service::IndicesService;
 
 /// Documents of the first batch, whose sizes are not known yet.
@@ -114,7 +115,7 @@ impl IndicesService {
                 ..search.clone()
             };
             // A shard that cannot be read would leave its documents out without a word.
-            let found = self.search_targets(&targets, page, false).await?;
+            let found = self.search_targets(&targets, page, Partial::from(false)).await?;
             control.update(|status| status.total = found.total.unwrap_or_default().min(most));
             let Some(last) = found.hits.last() else { break };
             search.search_after = Some(last.hit.sort.iter().map(SortValue::to_search_after).collect());

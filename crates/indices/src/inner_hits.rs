@@ -1,21 +1,20 @@
 //! The hits of groups: a search of its own for each group of a page.
 
+use std::time::Duration;
+
 use es_exception::Exception;
 use futures::future::BoxFuture;
 use shard::SearchRequest;
 
 use crate::request::{InnerHits, SearchHit};
-use crate::search::Target;
+use crate::search::{Partial, Target};
 use crate::service::IndicesService;
 
 /// Source: default of `index.max_inner_result_window`.
 const DEFAULT_MAX_INNER_RESULT_WINDOW: u64 = 100;
 
-/// Source: searches within a search fail it as a whole. They ask what has answered just before.
-pub(crate) const ALLOW_PARTIAL: bool = false;
-
 impl IndicesService {
-    /// Adds to the hits of a page what the search asks for of their groups.
+    /// Adds to the hits of a page what the search asks for of their groups, as far as the time until `ends` does, in the node's monotonic time.
     ///
     /// # Errors
     /// As [`search`](Self::search); `illegal_argument_exception` for more than `index.max_inner_result_window` hits.
@@ -24,6 +23,7 @@ impl IndicesService {
         targets: &'a [Target],
         request: &'a SearchRequest,
         mut hits: Vec<SearchHit>,
+        ends: Option<Duration>,
     ) -> BoxFuture<'a, Result<Vec<SearchHit>, Exception>> {
         // Boxed, for a search calls itself; the request of inner hits has none.
         Box::pin(async move {
@@ -38,8 +38,9 @@ impl IndicesService {
                 for inner in &collapse.inner_hits {
                     let mut search = SearchRequest::clone(&inner.request);
                     search.now_millis = request.now_millis;
+                    search.timeout = self.left_until(ends);
                     search.add_filter(collapse.group_query(group)?);
-                    let response = self.search_targets(targets, search, ALLOW_PARTIAL).await?;
+                    let response = self.search_targets(targets, search, Partial::WITHIN).await?;
                     hit.inner_hits.push(InnerHits {
                         name: inner.name.clone(),
                         version: inner.request.version,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use shard::{SearchRequest, TrackTotalHits};
 
 use crate::request::{SearchOptions, SearchResponse, ShardSummary};
-use crate::search::Target;
+use crate::search::{Partial, Target};
 use crate::service::IndicesService;
 
 /// Scrolls and points in time, each, that may be open at a time. Source: defaults of Elasticsearch's `search.max_open_scroll_context` and
@@ -205,7 +205,10 @@ impl IndicesService {
     ) -> Result<ContinuedSearch, Exception> {
         keep_alive.map_or(Ok(()), check_keep_alive)?;
         let context = self.contexts.get(id, keep_alive, self.clock.monotonic())?;
-        let partial = allow_partial_search_results && context.allow_partial_search_results;
+        let partial = Partial {
+            failures: allow_partial_search_results && context.allow_partial_search_results,
+            time: allow_partial_search_results,
+        };
         let response = self.search_targets(&context.targets, request, partial).await?;
         context.was_used(self.clock.monotonic());
         Ok(ContinuedSearch {
@@ -233,6 +236,8 @@ impl IndicesService {
         let shown_sort_values = request.sort.len();
         request.track_total_hits = TrackTotalHits::Exact;
         request.now_millis = Some(self.now_millis());
+        // A page that was cut short would leave out hits for good. Source: Elasticsearch's scrolls take no time limit either.
+        request.timeout = None;
         request.break_ties();
         let (targets, opened) = self.open_targets(expression, options).await?;
         let now = self.clock.monotonic();
@@ -274,7 +279,7 @@ impl IndicesService {
             // Aggregations are over all hits, and are given with the first of them.
             request.aggregations = None;
         }
-        let partial = context.allow_partial_search_results;
+        let partial = Partial::from(context.allow_partial_search_results);
         let (version, seq_no_primary_term) = (request.version, request.seq_no_primary_term);
         let mut response = self.search_targets(&context.targets, request, partial).await?;
         context.was_used(self.clock.monotonic());

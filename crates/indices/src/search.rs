@@ -4,6 +4,7 @@ mod one_shard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use cluster::{BlockLevel, IndexMetadata, check_block};
 use es_exception::{Exception, ExceptionKind};
@@ -84,6 +85,33 @@ impl Target {
     }
 }
 
+/// Which answers that are not whole are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Partial {
+    /// Those without shards that failed.
+    pub(crate) failures: bool,
+    /// Those with what was found until the time was over.
+    pub(crate) time: bool,
+}
+
+impl Partial {
+    /// Of a search within a search: a failure fails the whole, which decides on what was cut short.
+    pub(crate) const WITHIN: Self = Self {
+        failures: false,
+        time: true,
+    };
+}
+
+/// All or none of them, by `allow_partial_search_results`.
+impl From<bool> for Partial {
+    fn from(allow_partial_search_results: bool) -> Self {
+        Self {
+            failures: allow_partial_search_results,
+            time: allow_partial_search_results,
+        }
+    }
+}
+
 /// Has the shards end a search when it is dropped: its task was cancelled, its client is gone, or all have answered.
 #[derive(Debug, Default)]
 struct GivenUp(SearchCancellation);
@@ -124,8 +152,13 @@ impl IndicesService {
         options: &SearchOptions,
     ) -> Result<SearchResponse, Exception> {
         let targets = self.targets(expression, options)?;
-        self.search_targets(&targets, request, options.allow_partial_search_results)
+        self.search_targets(&targets, request, options.allow_partial_search_results.into())
             .await
+    }
+
+    /// What is left until a moment of the monotonic time.
+    pub(crate) fn left_until(&self, ends: Option<Duration>) -> Option<Duration> {
+        ends.map(|ends| ends.saturating_sub(self.clock.monotonic()))
     }
 
     /// What `now` is in the dates of a search that begins.
@@ -138,7 +171,7 @@ impl IndicesService {
         &self,
         targets: &[Target],
         mut request: SearchRequest,
-        allow_partial_search_results: bool,
+        partial: Partial,
     ) -> Result<SearchResponse, Exception> {
         let started = self.clock.monotonic();
         request.now_millis.get_or_insert(self.now_millis());
@@ -151,13 +184,11 @@ impl IndicesService {
         };
         let page = match targets {
             [target] => {
-                let found =
-                    self.query_and_fetch(target, &request, &mut summary, allow_partial_search_results);
+                let found = self.query_and_fetch(target, &request, &mut summary, partial);
                 found.await?
             }
             _ => {
-                let found =
-                    self.query_then_fetch(targets, &request, &mut summary, allow_partial_search_results);
+                let found = self.query_then_fetch(targets, &request, &mut summary, partial);
                 found.await?
             }
         };
@@ -167,13 +198,30 @@ impl IndicesService {
             aggregations,
             as_of,
         } = page;
-        let hits = self.with_inner_hits(&as_of, &request, hits).await?;
+        // Searches within this one have what is left of its time.
+        let ends = request.timeout.map(|timeout| started.saturating_add(timeout));
+        let hits = self.with_inner_hits(&as_of, &request, hits, ends).await?;
         let aggregations = match aggregations {
-            Some(printed) => Some(self.with_top_hits(&as_of, &request, printed).await?),
+            Some(printed) => Some(self.with_top_hits(&as_of, &request, printed, ends).await?),
             None => None,
         };
         drop(as_of);
-        check_failures(&mut summary, allow_partial_search_results)?;
+        check_failures(&mut summary, partial.failures)?;
+        let within = hits
+            .iter()
+            .flat_map(|hit| &hit.inner_hits)
+            .map(|inner| &inner.response);
+        let of_buckets = aggregations
+            .iter()
+            .flat_map(|found| &found.top_hits)
+            .map(|bucket| &bucket.response);
+        let timed_out = merged.timed_out || within.chain(of_buckets).any(|response| response.timed_out);
+        if timed_out && !partial.time {
+            let failed = Exception::new(ExceptionKind::SearchPhaseExecution, "Partial shards failure");
+            return Err(failed
+                .with_status(time_exceeded().status())
+                .with_cause(time_exceeded()));
+        }
         Ok(SearchResponse {
             took: self.clock.monotonic().saturating_sub(started),
             shards: summary,
@@ -181,7 +229,7 @@ impl IndicesService {
             total_relation: merged.total_relation,
             max_score: merged.max_score,
             terminated_early: merged.terminated_early,
-            timed_out: merged.timed_out,
+            timed_out,
             hits,
             aggregations,
         })
@@ -193,12 +241,10 @@ impl IndicesService {
         targets: &[Target],
         request: &Arc<SearchRequest>,
         summary: &mut ShardSummary,
-        allow_partial_search_results: bool,
+        partial: Partial,
     ) -> Result<Page, Exception> {
-        let asked = self
-            .query(targets, request, summary, allow_partial_search_results)
-            .await;
-        check_failures(summary, allow_partial_search_results)?;
+        let asked = self.query(targets, request, summary, partial).await;
+        check_failures(summary, partial.failures)?;
         let as_of: Vec<Target> = asked
             .iter()
             .filter_map(|(position, hits, shard)| Some(targets.get(*position)?.as_of(&hits.snapshot, shard)))
@@ -342,7 +388,7 @@ impl IndicesService {
         targets: &[Target],
         request: &Arc<SearchRequest>,
         summary: &mut ShardSummary,
-        allow_partial_search_results: bool,
+        partial: Partial,
     ) -> Vec<(usize, ShardHits, Weak<Shard>)> {
         let given_up = GivenUp::default();
         let searches = targets.iter().enumerate().map(|(position, target)| {
@@ -351,7 +397,7 @@ impl IndicesService {
             let search = move |shard: &Shard| {
                 let snapshot = as_of.as_ref().map(|as_of| &as_of.snapshot);
                 let hits = shard.search_unless(&cancelled, snapshot, &request)?;
-                check_time(&hits, allow_partial_search_results)?;
+                check_time(&hits, partial)?;
                 Ok(hits)
             };
             async move { (position, self.on_known_shard(target, search).await) }
@@ -458,11 +504,15 @@ impl IndicesService {
 
 /// # Errors
 /// `search_timeout_exception` for what was found until the time was over, if only all of it is wanted.
-fn check_time(hits: &ShardHits, allow_partial_search_results: bool) -> Result<(), Exception> {
-    match hits.timed_out && !allow_partial_search_results {
-        true => Err(Exception::new(ExceptionKind::SearchTimeout, "Time exceeded")),
+fn check_time(hits: &ShardHits, partial: Partial) -> Result<(), Exception> {
+    match hits.timed_out && !partial.time {
+        true => Err(time_exceeded()),
         false => Ok(()),
     }
+}
+
+fn time_exceeded() -> Exception {
+    Exception::new(ExceptionKind::SearchTimeout, "Time exceeded")
 }
 
 fn take_aggregations(shards: &mut [ShardHits]) -> Vec<ShardAggregations> {

@@ -1,6 +1,7 @@
 //! The query string of a request: decoded, checked against what its route takes, and read by type.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use es_exception::Exception;
 use percent_encoding::percent_decode_str;
@@ -107,6 +108,20 @@ impl Params {
     pub(crate) fn timeout(&self, name: &str) -> Result<Timeout, Exception> {
         self.text(name)
             .map_or(Ok(Timeout::DEFAULT), |text| parse_timeout(name, text))
+    }
+
+    /// A limit of time; `None` when absent or -1.
+    ///
+    /// # Errors
+    /// As [`timeout`](Self::timeout).
+    pub(crate) fn time_limit(&self, name: &str) -> Result<Option<Duration>, Exception> {
+        match self.text(name) {
+            None => Ok(None),
+            Some(text) => Ok(match parse_timeout(name, text)? {
+                Timeout::After(time) => Some(time),
+                Timeout::Never => None,
+            }),
+        }
     }
 
     /// A comma-separated list; empty when absent.

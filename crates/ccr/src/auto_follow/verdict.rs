@@ -111,12 +111,12 @@ pub(crate) fn judge(
     if pattern.matching(index).is_none() {
         return not_matching(pattern, index).map(Verdict::Skip);
     }
-    if stored.followed.contains(&index.uuid) {
-        return Some(Verdict::Skip(SkipReason::Noted));
-    }
     let leader = index.leader_index_uuid.as_ref();
     if let Some(leader) = leader.and_then(|leader| followers.name_of.get(leader)) {
         return Some(Verdict::Skip(SkipReason::FollowsThisCluster(leader.clone())));
+    }
+    if stored.followed.contains(&index.uuid) {
+        return Some(Verdict::Skip(SkipReason::Noted));
     }
     if !index.open {
         return Some(Verdict::Skip(SkipReason::Closed));

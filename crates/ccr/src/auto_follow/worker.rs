@@ -177,6 +177,12 @@ impl Worker {
                     None => continue,
                     Some(Verdict::Skip(reason)) => {
                         waits |= reason == SkipReason::PrimariesNotActive;
+                        // Else it would come back when its leader is deleted here.
+                        if matches!(reason, SkipReason::FollowsThisCluster(_))
+                            && !stored.followed.contains(&index.uuid)
+                        {
+                            followed.insert(index.uuid.clone());
+                        }
                         continue;
                     }
                     Some(Verdict::IsFollowed(_)) => Ok(()),

@@ -190,6 +190,15 @@ async fn of_two_clusters_that_follow_each_other_none_follows_the_copies_of_its_o
     assert_eq!(names(lisbon), ["fjords-copy", "later", "latest-copy", "orders"]);
     assert_eq!(names(oslo), ["fjords", "later-copy", "latest", "orders-copy"]);
     assert_eq!(stats(lisbon).failed_follow_indices, 0);
+
+    // Nor does what is deleted come back.
+    delete(lisbon, "orders").await;
+    oslo.create_index("last", 1).await;
+    until_exists(lisbon, "last-copy").await;
+    assert_eq!(
+        names(lisbon),
+        ["fjords-copy", "last-copy", "later", "latest-copy"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use shard::{
 };
 
 use super::{
-    GivenUp, Page, Target, check_time, failure, finish_aggregations, phase_failure, request_of,
+    GivenUp, Page, Partial, Target, check_time, failure, finish_aggregations, phase_failure, request_of,
     take_aggregations,
 };
 use crate::request::{SearchHit, ShardSummary};
@@ -36,7 +36,7 @@ impl IndicesService {
         target: &Target,
         request: &Arc<SearchRequest>,
         summary: &mut ShardSummary,
-        allow_partial_search_results: bool,
+        partial: Partial,
     ) -> Result<Page, Exception> {
         let (own, as_of) = (request_of(target, 0, request), target.as_of.clone());
         let (request, given_up) = (Arc::clone(request), GivenUp::default());
@@ -44,7 +44,7 @@ impl IndicesService {
         let work = move |shard: &Shard| {
             let snapshot = as_of.as_ref().map(|as_of| &as_of.snapshot);
             let hits = shard.search_unless(&cancelled, snapshot, &own)?;
-            check_time(&hits, allow_partial_search_results)?;
+            check_time(&hits, partial)?;
             find(shard, hits, &request)
         };
         let (found, shard) = match self.on_known_shard(target, work).await {

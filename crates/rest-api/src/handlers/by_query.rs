@@ -21,7 +21,6 @@ use crate::json_body::{refuse_rest, take_object, take_string, take_strings};
 use crate::params::Params;
 use crate::reply::Reply;
 use crate::tasks::Task;
-use crate::units::Timeout;
 
 /// Parameters of all three.
 pub(crate) const BY_QUERY: &[&str] = &[
@@ -174,13 +173,7 @@ fn found(
         Some(query) => SearchRequest::from_json(&json!({ "query": query }))?,
         None => SearchRequest::default(),
     };
-    search.timeout = match params.text("search_timeout") {
-        None => None,
-        Some(_) => match params.timeout("search_timeout")? {
-            Timeout::After(time) => Some(time),
-            Timeout::Never => None,
-        },
-    };
+    search.timeout = params.time_limit("search_timeout")?;
     let max_docs = take_count(body, "max_docs")?;
     let in_body = take_string(body, "conflicts")?;
     Ok(ByQueryRequest {

@@ -366,12 +366,29 @@ async fn a_search_whose_time_is_over_says_so_or_fails() {
         assert_eq!(failed["error"]["type"], "search_phase_execution_exception");
         assert_eq!(failed["error"]["caused_by"]["type"], "search_timeout_exception");
     }
-    for timeout in ["-1", "1h"] {
+    for timeout in ["-1", "1H"] {
         let path = format!("/books/_search?timeout={timeout}&allow_partial_search_results=false");
         let answer = node.post(&path, "{}").await.expect(200);
         assert_eq!(answer["timed_out"], false, "{answer}");
         assert_eq!(answer["hits"]["total"]["value"], 20, "{answer}");
     }
+    let within = json!({"collapse": {"field": "tag", "inner_hits": {"name": "more"}}, "aggs": {"t": {"terms": {"field": "tag"},
+        "aggs": {"best": {"top_hits": {}}}}}});
+    let late = node.post("/books/_search?timeout=0", &within.to_string()).await;
+    assert_eq!(late.expect(200)["timed_out"], true);
+
+    // A point in time that is opened only whole may be searched in part; a scroll takes no limit.
+    let opened = node.post("/books/_pit?keep_alive=1m", "").await.expect(200);
+    let at = json!({"timeout": "0ms", "pit": {"id": opened["id"]}}).to_string();
+    let answer = node.post("/_search", &at).await.expect(200);
+    assert_eq!(answer["timed_out"], true, "{answer}");
+    node.post("/_search?allow_partial_search_results=false", &at)
+        .await
+        .expect(429);
+    let scroll = node.post("/books/_search?scroll=1m&timeout=0&size=15", "").await;
+    let scroll = scroll.expect(200);
+    assert_eq!(scroll["timed_out"], false, "{scroll}");
+    assert_eq!(scroll["hits"]["hits"].as_array().map(Vec::len), Some(15));
     for body in [r#"{"timeout": "soon"}"#, r#"{"timeout": 5}"#] {
         let refused = node.post("/books/_search", body).await;
         refused.refused(400, "illegal_argument_exception");

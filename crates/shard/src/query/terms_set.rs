@@ -1,5 +1,7 @@
 //! `terms_set`: some of the terms, as many as a field of the document says.
 
+use std::sync::Arc;
+
 use es_exception::Exception;
 use serde_json::Value;
 use tantivy::columnar::Column;
@@ -14,6 +16,7 @@ use super::minimum_should_match::MinimumShouldMatch;
 use super::parse::{malformed, object, single_field, text};
 use super::term::TermQuery;
 use super::{Node, Query};
+use crate::search::SearchLimit;
 use crate::view::ViewSchema;
 
 /// How many terms must match.
@@ -69,6 +72,7 @@ impl TermsSetQuery {
                 let enough = Enough {
                     terms,
                     column: ViewSchema::exact_column(field),
+                    limit: Arc::clone(context.limit),
                 };
                 let enough = ConstScoreQuery::new(Box::new(enough), 0.0);
                 clauses.push((Occur::Must, Box::new(enough)));
@@ -114,6 +118,7 @@ pub(super) fn parse_terms_set(body: &Value) -> Result<Query, Exception> {
 struct Enough {
     terms: Vec<Box<dyn TantivyQuery>>,
     column: String,
+    limit: Arc<SearchLimit>,
 }
 
 impl Clone for Enough {
@@ -121,6 +126,7 @@ impl Clone for Enough {
         Self {
             terms: self.terms.iter().map(|term| term.box_clone()).collect(),
             column: self.column.clone(),
+            limit: Arc::clone(&self.limit),
         }
     }
 }
@@ -132,6 +138,7 @@ impl TantivyQuery for Enough {
         Ok(Box::new(EnoughWeight {
             terms: terms.collect::<Result<_, _>>()?,
             column: self.column.clone(),
+            limit: Arc::clone(&self.limit),
         }))
     }
 }
@@ -139,14 +146,16 @@ impl TantivyQuery for Enough {
 struct EnoughWeight {
     terms: Vec<Box<dyn Weight>>,
     column: String,
+    limit: Arc<SearchLimit>,
 }
 
 impl EnoughWeight {
     fn matching(&self, reader: &SegmentReader) -> tantivy::Result<BitSet> {
         let mut counts = vec![0_u16; reader.max_doc() as usize];
+        let mut steps = self.limit.steps();
         for term in &self.terms {
             let mut scorer = term.scorer(reader, 1.0)?;
-            while scorer.doc() != TERMINATED {
+            while scorer.doc() != TERMINATED && !steps.are_over() {
                 if let Some(count) = counts.get_mut(scorer.doc() as usize) {
                     *count = count.saturating_add(1);
                 }

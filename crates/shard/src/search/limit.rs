@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use es_exception::{Exception, ExceptionKind};
 use oplog::Clock;
+use tantivy::SegmentReader;
+use tantivy::query::{Scorer, Weight};
 
 /// Steps of a loop between two looks at the limit.
 const STEPS: u32 = 256;
@@ -75,11 +77,26 @@ impl SearchLimit {
         is_reached
     }
 
+    /// The documents of a segment that match; `None` if the limit was reached before they were known: what walked terms and was cut short, for instance
+    /// to leave documents out, does not know them.
+    pub(crate) fn scorer(
+        &self,
+        weight: &dyn Weight,
+        reader: &SegmentReader,
+    ) -> tantivy::Result<Option<Box<dyn Scorer>>> {
+        if self.is_reached() {
+            return Ok(None);
+        }
+        let scorer = weight.scorer(reader, 1.0)?;
+        Ok(Some(scorer).filter(|_| !self.is_reached()))
+    }
+
     /// For a loop of short steps, which does not look at the limit in each.
     pub(crate) const fn steps(&self) -> Steps<'_> {
         Steps {
             limit: self,
             taken: 0,
+            over: false,
         }
     }
 
@@ -98,12 +115,14 @@ impl SearchLimit {
 pub(crate) struct Steps<'l> {
     limit: &'l SearchLimit,
     taken: u32,
+    over: bool,
 }
 
 impl Steps<'_> {
-    /// Counts one step; whether it was the last.
+    /// Counts one step; whether it was the last, or comes after that: loops within loops may share their steps.
     pub(crate) fn are_over(&mut self) -> bool {
         self.taken = self.taken.wrapping_add(1);
-        self.taken.is_multiple_of(STEPS) && self.limit.is_reached()
+        self.over = self.over || (self.taken.is_multiple_of(STEPS) && self.limit.is_reached());
+        self.over
     }
 }

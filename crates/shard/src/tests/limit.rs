@@ -104,6 +104,9 @@ fn walks() -> Vec<Value> {
         json!({"query": {"match_all": {}}, "sort": "n"}),
         json!({"query": {"match": {"title": "fox"}}, "terminate_after": 2_900}),
         json!({"query": {"wildcard": {"tag": "*99"}}}),
+        json!({"query": {"prefix": {"tag": "t"}}}),
+        json!({"query": {"bool": {"must_not": {"wildcard": {"tag": "t*0"}}}}}),
+        json!({"query": {"terms_set": {"title": {"terms": ["fox", "fox", "fox"], "minimum_should_match_field": "n"}}}}),
         json!({"query": {"bool": {"filter": {"range": {"n": {"gte": 0}}}}}, "size": 0}),
         json!({"query": {"match_all": {}}, "aggs": {"sum": {"sum": {"field": "n"}}}}),
         json!({"query": {"match_all": {}}, "post_filter": {"exists": {"field": "n"}}, "aggs": {"sum": {"sum": {"field": "n"}}}}),
@@ -133,9 +136,17 @@ fn a_search_whose_time_is_over_answers_what_it_found_by_then() {
             let taken = clock.disarm();
             assert!(cut.timed_out, "{body}");
             assert!(taken < needed, "{body}: {taken:?} of {needed:?}");
+            // The look at which the time was over, and one each of those that go on from there.
+            assert!(taken <= Duration::from_millis(9), "{body}: {taken:?}");
             assert!(cut.total.unwrap() < whole.total.unwrap(), "{body}");
             assert_eq!(cut.total_relation, TotalRelation::GreaterOrEqual, "{body}");
         }
+        // What leaves documents out was not done when its time was over: nothing is known of the others either.
+        let all_but = json!({"query": {"bool": {"must_not": {"prefix": {"tag": "t"}}}}});
+        clock.arm(None);
+        let cut = shard.search(&with_timeout(&all_but, "4ms")).unwrap();
+        clock.disarm();
+        assert_eq!((cut.total, cut.timed_out, cut.hits.len()), (Some(0), true, 0));
         let none = shard.search(&with_timeout(&json!({}), "0")).unwrap();
         assert_eq!((none.total, none.timed_out, none.hits.len()), (Some(0), true, 0));
         let without_limit = shard.search(&with_timeout(&json!({}), "-1")).unwrap();
@@ -168,7 +179,9 @@ fn a_search_that_nobody_waits_for_ends_where_it_is() {
 }
 
 #[test]
-fn what_is_no_time_is_refused() {
+fn a_limit_is_a_time() {
+    let hour = SearchRequest::from_json(&json!({"timeout": "1H"})).unwrap();
+    assert_eq!(hour.timeout, Some(Duration::from_secs(3_600)));
     for timeout in [json!("soon"), json!(10), json!("10"), json!(null)] {
         let refused = SearchRequest::from_json(&json!({"timeout": timeout})).unwrap_err();
         assert_eq!(refused.kind(), ExceptionKind::IllegalArgument, "{timeout}");

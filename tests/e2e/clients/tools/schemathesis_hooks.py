@@ -8,18 +8,27 @@ import re
 
 import schemathesis
 
-# Parameters that say how long a request waits.
+# Parameters that say how long a request waits, and those that may be left out: then it waits for long.
 WAITS = ("timeout", "master_timeout", "wait_for_timeout")
-# What a valid one becomes; one that is not valid stays, and must be refused.
+LONG_BY_DEFAULT = ("timeout", "wait_for_timeout")
+# What a long one becomes; one that is not valid stays, and must be refused.
 SHORT = "1s"
-VALID = re.compile(r"-1|[0-9]+(nanos|micros|ms|s|m|h|d)", re.ASCII)
+LONG = re.compile(r"-1|[0-9]+(s|m|h|d)|[0-9]{4,}ms|[0-9]{7,}micros|[0-9]{10,}nanos", re.ASCII)
+# A request that writes what it finds waits between two batches, so that it handles no more documents a second.
+RATE = "requests_per_second"
+FAST = 1000
 
 
 @schemathesis.hook
 def map_query(context, query):
     taken = {parameter.name for parameter in context.operation.query}
     for name in WAITS:
-        value = query.get(name, SHORT)
-        if name in taken and isinstance(value, str) and VALID.fullmatch(value):
+        value = query.get(name)
+        is_long = isinstance(value, str) and LONG.fullmatch(value)
+        is_left_out = name in LONG_BY_DEFAULT and name in taken and value is None
+        if is_long or is_left_out:
             query[name] = SHORT
+    rate = query.get(RATE)
+    if isinstance(rate, (int, float)) and 0 < rate < FAST:
+        query[RATE] = FAST
     return query

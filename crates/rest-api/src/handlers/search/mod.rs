@@ -87,6 +87,9 @@ pub(crate) async fn search(call: Call) -> Result<Reply, Exception> {
         request.source = filter;
         request.check()?;
     }
+    if call.params.text("timeout").is_some() {
+        request.timeout = call.params.time_limit("timeout")?;
+    }
     request.typed_keys = call.params.flag("typed_keys", false)?;
     let shows = Shown::by(&request, as_int);
     let scroll = keep_alive(&call.params, "scroll")?;
@@ -255,9 +258,6 @@ fn overlay(params: &Params, body: &mut Map<String, Value>) -> Result<(), Excepti
         if params.get(name).is_some() {
             body.insert(name.to_owned(), params.flag(name, false)?.into());
         }
-    }
-    if let Some(text) = params.text("timeout") {
-        body.insert("timeout".to_owned(), text.into());
     }
     for name in ["docvalue_fields", "stored_fields"] {
         if params.text(name).is_some() {

@@ -70,10 +70,10 @@ pub(crate) async fn look_up_terms(
 type Visitor<'v> = dyn FnMut(&mut Value) -> Result<(), Exception> + 'v;
 
 fn visit_all(body: &mut Map<String, Value>, each: &mut Visitor<'_>) -> Result<(), Exception> {
-    let parts = body
+    let mut parts = body
         .iter_mut()
         .filter(|(key, _)| WITH_QUERIES.contains(&key.as_str()));
-    parts.map(|(_, part)| visit(part, each)).collect()
+    parts.try_for_each(|(_, part)| visit(part, each))
 }
 
 /// Shows the lookups in `value`, which is no deeper than a body may be.

@@ -99,7 +99,7 @@ pub(super) const REPLICATION: &[Api] = &[
         &["PUT /_ccr/auto_follow/{name}"],
         "Follows every index of a remote cluster that is made from now on and matches",
     )
-    .differs("`follow_existing_indices` takes those that are there too")
+    .differs("`follow_existing_indices` takes those that are there too; followers of indices of this cluster are passed over")
     .body(PATTERN_BODY)
     .shared_body(FOLLOW_PARAMETERS),
     Api::new(

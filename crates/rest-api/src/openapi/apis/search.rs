@@ -24,6 +24,7 @@ const SEARCH_BODY: &[Field] = &[
     Field("highlight", Kind::Object),
     Field("collapse", Kind::Object),
     Field("terminate_after", Kind::Count),
+    Field("timeout", Kind::Time),
     Field("pit", Kind::Object),
 ];
 

@@ -33,21 +33,21 @@ impl<'c, C: Collector> UpTo<'c, C> {
     }
 }
 
-/// What a segment found, and whether it was left early.
+/// What a segment found, nothing of one that the time did not do for, and whether it was left early.
 pub(in crate::search) struct UpToSegment<S> {
     inner: S,
     is_over: bool,
 }
 
 impl<S: SegmentCollector> SegmentCollector for UpToSegment<S> {
-    type Fruit = (S::Fruit, bool);
+    type Fruit = (Option<S::Fruit>, bool);
 
     fn collect(&mut self, doc: tantivy::DocId, score: tantivy::Score) {
         self.inner.collect(doc, score);
     }
 
     fn harvest(self) -> Self::Fruit {
-        (self.inner.harvest(), self.is_over)
+        (Some(self.inner.harvest()), self.is_over)
     }
 }
 
@@ -68,10 +68,10 @@ impl<C: Collector> Collector for UpTo<'_, C> {
 
     fn merge_fruits(
         &self,
-        segments: Vec<(<C::Child as SegmentCollector>::Fruit, bool)>,
+        segments: Vec<(Option<<C::Child as SegmentCollector>::Fruit>, bool)>,
     ) -> tantivy::Result<Self::Fruit> {
         let is_over = segments.iter().any(|(_, is_over)| *is_over);
-        let found = segments.into_iter().map(|(found, _)| found).collect();
+        let found = segments.into_iter().filter_map(|(found, _)| found).collect();
         Ok((self.inner.merge_fruits(found)?, is_over))
     }
 
@@ -82,12 +82,11 @@ impl<C: Collector> Collector for UpTo<'_, C> {
         ordinal: u32,
         reader: &SegmentReader,
     ) -> tantivy::Result<<Self::Child as SegmentCollector>::Fruit> {
+        let Some(mut scorer) = self.limit.scorer(weight, reader)? else {
+            return Ok((None, false));
+        };
         let mut segment = self.for_segment(ordinal, reader)?;
         let scoring = self.requires_scoring();
-        if self.limit.is_reached() {
-            return Ok(segment.harvest());
-        }
-        let mut scorer = weight.scorer(reader, 1.0)?;
         let mut steps = self.limit.steps();
         let mut doc = scorer.doc();
         while doc != TERMINATED {

@@ -3,7 +3,7 @@
 //! tantivy's own walk cannot be left, and hands documents over one by one where some of the segment's are deleted.
 
 use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::query::Weight;
+use tantivy::query::{Scorer, Weight};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet as _, SegmentOrdinal, SegmentReader, TERMINATED};
 
 use crate::search::limit::SearchLimit;
@@ -16,18 +16,22 @@ pub(in crate::search) struct Within<'c, C> {
 
 impl<C: Collector> Collector for Within<'_, C> {
     type Fruit = C::Fruit;
-    type Child = C::Child;
+    /// Nothing of a segment that the time did not do for.
+    type Child = Option<C::Child>;
 
-    fn for_segment(&self, ordinal: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<C::Child> {
-        self.inner.for_segment(ordinal, reader)
+    fn for_segment(&self, ordinal: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Self::Child> {
+        self.inner.for_segment(ordinal, reader).map(Some)
     }
 
     fn requires_scoring(&self) -> bool {
         self.inner.requires_scoring()
     }
 
-    fn merge_fruits(&self, fruits: Vec<<C::Child as SegmentCollector>::Fruit>) -> tantivy::Result<C::Fruit> {
-        self.inner.merge_fruits(fruits)
+    fn merge_fruits(
+        &self,
+        fruits: Vec<Option<<C::Child as SegmentCollector>::Fruit>>,
+    ) -> tantivy::Result<C::Fruit> {
+        self.inner.merge_fruits(fruits.into_iter().flatten().collect())
     }
 
     fn collect_segment(
@@ -35,26 +39,21 @@ impl<C: Collector> Collector for Within<'_, C> {
         weight: &dyn Weight,
         ordinal: SegmentOrdinal,
         reader: &SegmentReader,
-    ) -> tantivy::Result<<C::Child as SegmentCollector>::Fruit> {
-        let mut segment = self.for_segment(ordinal, reader)?;
-        if !self.limit.is_reached() {
-            match self.requires_scoring() {
-                true => self.collect_scored(&mut segment, weight, reader)?,
-                false => self.collect_blocks(&mut segment, weight, reader)?,
-            }
+    ) -> tantivy::Result<Option<<C::Child as SegmentCollector>::Fruit>> {
+        let Some(scorer) = self.limit.scorer(weight, reader)? else {
+            return Ok(None);
+        };
+        let mut segment = self.inner.for_segment(ordinal, reader)?;
+        match self.requires_scoring() {
+            true => self.collect_scored(&mut segment, scorer, reader),
+            false => self.collect_blocks(&mut segment, scorer, reader),
         }
-        Ok(segment.harvest())
+        Ok(Some(segment.harvest()))
     }
 }
 
 impl<C: Collector> Within<'_, C> {
-    fn collect_scored(
-        &self,
-        segment: &mut C::Child,
-        weight: &dyn Weight,
-        reader: &SegmentReader,
-    ) -> tantivy::Result<()> {
-        let mut scorer = weight.scorer(reader, 1.0)?;
+    fn collect_scored(&self, segment: &mut C::Child, mut scorer: Box<dyn Scorer>, reader: &SegmentReader) {
         let mut steps = self.limit.steps();
         let mut doc = scorer.doc();
         while doc != TERMINATED {
@@ -66,16 +65,9 @@ impl<C: Collector> Within<'_, C> {
             }
             doc = scorer.advance();
         }
-        Ok(())
     }
 
-    fn collect_blocks(
-        &self,
-        segment: &mut C::Child,
-        weight: &dyn Weight,
-        reader: &SegmentReader,
-    ) -> tantivy::Result<()> {
-        let mut docs = weight.scorer(reader, 1.0)?;
+    fn collect_blocks(&self, segment: &mut C::Child, mut docs: Box<dyn Scorer>, reader: &SegmentReader) {
         let mut block = [0; COLLECT_BLOCK_BUFFER_LEN];
         let mut kept: Vec<DocId> = Vec::with_capacity(COLLECT_BLOCK_BUFFER_LEN);
         loop {
@@ -88,7 +80,7 @@ impl<C: Collector> Within<'_, C> {
             }
             segment.collect_block(found);
             if filled < block.len() || self.limit.is_reached() {
-                return Ok(());
+                return;
             }
         }
     }
