@@ -49,7 +49,7 @@ pub(crate) enum SkipReason {
 impl fmt::Display for SkipReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Noted => formatter.write_str("it is followed already, was followed before, or existed before the pattern"),
+            Self::Noted => formatter.write_str("it is followed already, was followed before, existed before the pattern, or was a follower of an index of this cluster"),
             Self::Existing => formatter
                 .write_str("it exists already, and the pattern follows only indices that are created later; set [follow_existing_indices] to follow it"),
             Self::Excluded(pattern) => write!(formatter, "it is excluded by [{pattern}]"),

@@ -233,7 +233,9 @@ async fn terms_are_looked_up_in_a_document() {
     let valid = node.post("/people/_validate/query", &found).await.expect(200);
     assert_eq!(valid["valid"], true);
     let aggregated = json!({"size": 0, "aggs": {
-        "terms": {"filter": {"terms": {"user": named}}, "aggs": {"path": {"terms": {"field": "user", "order": {"_key": "desc"}}}}}
+        "terms": {"filter": {"terms": {"user": named}}, "aggs": {
+            "path": {"terms": {"field": "user", "order": {"_key": "desc"}}}, "id": {"value_count": {"field": "user"}}
+        }}
     }});
     let answer = node
         .post("/people/_search", &aggregated.to_string())

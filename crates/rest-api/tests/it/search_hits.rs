@@ -372,10 +372,23 @@ async fn a_search_whose_time_is_over_says_so_or_fails() {
         assert_eq!(answer["timed_out"], false, "{answer}");
         assert_eq!(answer["hits"]["total"]["value"], 20, "{answer}");
     }
-    let within = json!({"collapse": {"field": "tag", "inner_hits": {"name": "more"}}, "aggs": {"t": {"terms": {"field": "tag"},
-        "aggs": {"best": {"top_hits": {}}}}}});
+    let within = json!({"collapse": {"field": "tag", "inner_hits": {"name": "more"}}, "aggs": {
+        "best": {"top_hits": {}}, "tags": {"terms": {"field": "tag"}}, "all": {"composite": {"sources": [{"t": {"terms": {"field": "tag"}}}]}},
+        "p": {"percentiles": {"field": "n"}}, "r": {"range": {"field": "n", "ranges": [{"from": 3}]}}, "h": {"histogram": {"field": "n", "interval": 5}},
+        "f": {"filters": {"filters": {"a": {"match_all": {}}}}}, "d": {"date_histogram": {"field": "at", "fixed_interval": "1d"}}
+    }});
     let late = node.post("/books/_search?timeout=0", &within.to_string()).await;
-    assert_eq!(late.expect(200)["timed_out"], true);
+    let late = late.expect(200);
+    assert_eq!(late["timed_out"], true);
+    let found = &late["aggregations"];
+    assert_eq!(
+        found["best"]["hits"]["total"],
+        json!({"value": 0, "relation": "gte"})
+    );
+    assert_eq!(found["f"]["buckets"]["a"]["doc_count"], 0);
+    for without in ["tags", "all", "h", "d"] {
+        assert_eq!(found[without]["buckets"], json!([]), "{without}");
+    }
 
     // A point in time that is opened only whole may be searched in part; a scroll takes no limit.
     let opened = node.post("/books/_pit?keep_alive=1m", "").await.expect(200);

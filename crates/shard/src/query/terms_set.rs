@@ -161,6 +161,9 @@ impl EnoughWeight {
                 }
                 scorer.advance();
             }
+            if self.limit.is_reached() {
+                break;
+            }
         }
         let needed: Option<Column<i64>> = reader.fast_fields().column_opt(&self.column)?;
         let mut docs = BitSet::with_max_value(reader.max_doc());

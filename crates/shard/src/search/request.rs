@@ -313,7 +313,9 @@ impl SearchRequest {
 
 /// Source: -1 is no limit.
 fn parse_timeout(value: &Value) -> Result<Option<Duration>, Exception> {
-    let text = value.as_str().map(str::to_ascii_lowercase);
+    // Source: the unit of minutes is a small letter, and that of others either.
+    let text = value.as_str().filter(|text| !text.ends_with('M'));
+    let text = text.map(str::to_ascii_lowercase);
     let millis = text.as_deref().and_then(parse_time_millis).ok_or_else(|| {
         Exception::illegal_argument(format!(
             "failed to parse setting [timeout] with value [{value}] as a time value: it must be a number with a unit, for instance [10s]"

@@ -109,6 +109,7 @@ fn walks() -> Vec<Value> {
         json!({"query": {"terms_set": {"title": {"terms": ["fox", "fox", "fox"], "minimum_should_match_field": "n"}}}}),
         json!({"query": {"bool": {"filter": {"range": {"n": {"gte": 0}}}}}, "size": 0}),
         json!({"query": {"match_all": {}}, "aggs": {"sum": {"sum": {"field": "n"}}}}),
+        json!({"query": {"match_all": {}}, "aggs": {"f": {"filter": {"prefix": {"tag": "t"}}}}}),
         json!({"query": {"match_all": {}}, "post_filter": {"exists": {"field": "n"}}, "aggs": {"sum": {"sum": {"field": "n"}}}}),
     ]
 }
@@ -147,6 +148,13 @@ fn a_search_whose_time_is_over_answers_what_it_found_by_then() {
         let cut = shard.search(&with_timeout(&all_but, "4ms")).unwrap();
         clock.disarm();
         assert_eq!((cut.total, cut.timed_out, cut.hits.len()), (Some(0), true, 0));
+        // So it is with the documents that an aggregation is to leave out.
+        let filtered =
+            json!({"size": 0, "aggs": {"f": {"filter": {"bool": {"must_not": {"prefix": {"tag": "t"}}}}}}});
+        clock.arm(None);
+        let cut = shard.search(&with_timeout(&filtered, "6ms")).unwrap();
+        clock.disarm();
+        assert_eq!((cut.total, cut.timed_out), (Some(0), true));
         let none = shard.search(&with_timeout(&json!({}), "0")).unwrap();
         assert_eq!((none.total, none.timed_out, none.hits.len()), (Some(0), true, 0));
         let without_limit = shard.search(&with_timeout(&json!({}), "-1")).unwrap();
@@ -182,7 +190,7 @@ fn a_search_that_nobody_waits_for_ends_where_it_is() {
 fn a_limit_is_a_time() {
     let hour = SearchRequest::from_json(&json!({"timeout": "1H"})).unwrap();
     assert_eq!(hour.timeout, Some(Duration::from_secs(3_600)));
-    for timeout in [json!("soon"), json!(10), json!("10"), json!(null)] {
+    for timeout in [json!("soon"), json!(10), json!("10"), json!("1M"), json!(null)] {
         let refused = SearchRequest::from_json(&json!({"timeout": timeout})).unwrap_err();
         assert_eq!(refused.kind(), ExceptionKind::IllegalArgument, "{timeout}");
         assert!(refused.reason().contains("[timeout]"), "{refused}");

@@ -9,9 +9,18 @@ use indices::{GetOptions, IndicesService, MultiGetItem};
 use serde_json::{Map, Value};
 
 /// Parts of a body that have queries in them.
-const WITH_QUERIES: [&str; 5] = ["query", "post_filter", "aggs", "aggregations", "highlight"];
-/// Documents that one body may look up.
+const WITH_QUERIES: [&str; 6] = [
+    "query",
+    "post_filter",
+    "aggs",
+    "aggregations",
+    "highlight",
+    "collapse",
+];
+/// Lookups of one body.
 const MAX_LOOKUPS: usize = 1_000;
+/// Terms that they may find together. What one query may have is bounded by its indices.
+const MAX_TERMS: usize = 1 << 18;
 
 /// A document by its index, id and routing.
 type Named = (String, String, Option<String>);
@@ -19,18 +28,20 @@ type Named = (String, String, Option<String>);
 /// Puts terms in the place of each lookup of a `terms` query in `body`. A document that does not exist has none.
 ///
 /// # Errors
-/// Why a document cannot be read; `illegal_argument_exception` for what does not name one, and for more than 1,000 of them.
+/// Why a document cannot be read; `illegal_argument_exception` for what does not name one, and for more than 1,000 of them, or 262,144 terms in them.
 pub(crate) async fn look_up_terms(
     indices: &IndicesService,
     body: &mut Map<String, Value>,
 ) -> Result<(), Exception> {
     let mut sources: BTreeMap<Named, Value> = BTreeMap::new();
+    let mut lookups = 0;
     visit_all(body, &mut |lookup| {
         let (named, _) = read(lookup)?;
         sources.insert(named, Value::Null);
-        match sources.len() > MAX_LOOKUPS {
+        lookups += 1;
+        match lookups > MAX_LOOKUPS {
             true => Err(Exception::illegal_argument(format!(
-                "a request may look up the terms of at most [{MAX_LOOKUPS}] documents"
+                "a request may have at most [{MAX_LOOKUPS}] lookups of terms"
             ))),
             false => Ok(()),
         }
@@ -56,11 +67,18 @@ pub(crate) async fn look_up_terms(
             })?;
         }
     }
+    let mut placed = 0;
     visit_all(body, &mut |lookup| {
         let (named, path) = read(lookup)?;
         let mut terms = Vec::new();
         if let Some(source) = sources.get(&named) {
-            collect(source, &path.split('.').collect::<Vec<_>>(), &mut terms);
+            collect(source, Some(&path), &mut terms);
+        }
+        placed += terms.len();
+        if placed > MAX_TERMS {
+            return Err(Exception::illegal_argument(format!(
+                "the lookups of a request may find at most [{MAX_TERMS}] terms"
+            )));
         }
         *lookup = Value::Array(terms);
         Ok(())
@@ -86,7 +104,8 @@ fn visit(value: &mut Value, each: &mut Visitor<'_>) -> Result<(), Exception> {
                 ("terms", Value::Object(terms)) => terms.values_mut().try_for_each(|value| {
                     // Aggregations are called so, too, and some of them have a path or an order by one that is called so.
                     let has = |member| value.get(member).is_some();
-                    match has("path") && (has("index") || has("id")) {
+                    let has_path = value.get("path").is_some_and(Value::is_string);
+                    match has_path && (has("index") || has("id")) {
                         true => each(value),
                         false => visit(value, each),
                     }
@@ -105,6 +124,7 @@ fn read(lookup: &Value) -> Result<(Named, String), Exception> {
             Value::String(text) => text.clone(),
             // Source: an id may be a number.
             Value::Number(number) => number.to_string(),
+            Value::Null if key == "routing" => continue,
             _ => {
                 return Err(Exception::illegal_argument(format!(
                     "[terms] query expects a text for [{key}] within a lookup element, and got [{value}]"
@@ -131,16 +151,20 @@ fn read(lookup: &Value) -> Result<(Named, String), Exception> {
     }
 }
 
-/// All values below a path, of which each part may be the name of several members.
-fn collect(value: &Value, path: &[&str], found: &mut Vec<Value>) {
-    match value {
-        Value::Null => {}
-        Value::Array(values) => values.iter().for_each(|value| collect(value, path, found)),
-        _ if path.is_empty() => found.push(value.clone()),
-        Value::Object(object) => {
-            for parts in 1..=path.len() {
-                if let Some(member) = object.get(&path[..parts].join(".")) {
-                    collect(member, &path[parts..], found);
+/// All values below a path, parts of which may be one member's name; of nothing more below `None`.
+///
+/// Looks at each value of the document once at most, since the names on the way to it say how much of the path is left.
+fn collect(value: &Value, path: Option<&str>, found: &mut Vec<Value>) {
+    match (value, path) {
+        (Value::Null, _) => {}
+        (Value::Array(values), _) => values.iter().for_each(|value| collect(value, path, found)),
+        (_, None) => found.push(value.clone()),
+        (Value::Object(object), Some(path)) => {
+            for (name, member) in object {
+                match path.strip_prefix(name.as_str()) {
+                    Some("") => collect(member, None, found),
+                    Some(rest) if rest.starts_with('.') => collect(member, Some(&rest[1..]), found),
+                    Some(_) | None => {}
                 }
             }
         }
@@ -160,7 +184,7 @@ mod tests {
             "a": [{"b": {"c": [1, [2]]}}, {"b": 3}, {"b.c": "x"}, null], "a.b": {"c": true}, "b": {"c": 9}, "a.b.c": [null]
         });
         let mut found = Vec::new();
-        collect(&source, &["a", "b", "c"], &mut found);
+        collect(&source, Some("a.b.c"), &mut found);
         assert_eq!(Value::from(found), json!([1, 2, "x", true]));
     }
 }

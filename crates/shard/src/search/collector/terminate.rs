@@ -86,6 +86,10 @@ impl<C: Collector> Collector for UpTo<'_, C> {
             return Ok((None, false));
         };
         let mut segment = self.for_segment(ordinal, reader)?;
+        // As in a search without such a bound, filters of aggregations may have been cut short.
+        if self.limit.is_reached() {
+            return Ok((None, false));
+        }
         let scoring = self.requires_scoring();
         let mut steps = self.limit.steps();
         let mut doc = scorer.doc();

@@ -44,6 +44,10 @@ impl<C: Collector> Collector for Within<'_, C> {
             return Ok(None);
         };
         let mut segment = self.inner.for_segment(ordinal, reader)?;
+        // The filters of aggregations have been run over the segment, and may have been cut short as the scorer may.
+        if self.limit.is_reached() {
+            return Ok(None);
+        }
         match self.requires_scoring() {
             true => self.collect_scored(&mut segment, scorer, reader),
             false => self.collect_blocks(&mut segment, scorer, reader),
