@@ -1,6 +1,10 @@
 //! Searching and counting over the shards of indices.
 
+mod given_up;
 mod one_shard;
+mod partial;
+
+pub(crate) use partial::Partial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
@@ -12,8 +16,8 @@ use futures::stream::{self, StreamExt as _};
 use index_meta::AliasMetadata;
 use oplog::{ShardId, ShardNumber};
 use shard::{
-    Counting, MergedHit, MergedHits, PrintedAggregations, Query, SearchCancellation, SearchRequest,
-    SearchSnapshot, Shard, ShardAggregations, ShardHit, ShardHits, merge_top_hits,
+    Counting, MergedHit, MergedHits, PrintedAggregations, Query, SearchRequest, SearchSnapshot, Shard,
+    ShardAggregations, ShardHit, ShardHits, merge_top_hits,
 };
 
 use crate::get::check_restored;
@@ -22,6 +26,8 @@ use crate::resolve::{NamedBy, resolve_names};
 use crate::routing::shard_number;
 use crate::service::IndicesService;
 use crate::validate::SearchedShard;
+use given_up::GivenUp;
+use partial::{check_failures, check_time, time_exceeded};
 
 /// Shards of one search that are asked at the same time. Source: `max_concurrent_shard_requests`, 5 per node by default.
 const CONCURRENT_SHARDS: usize = 5;
@@ -82,49 +88,6 @@ impl Target {
         self.as_of
             .as_ref()
             .is_some_and(|as_of| as_of.shard.strong_count() == 0)
-    }
-}
-
-/// Which answers that are not whole are wanted.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Partial {
-    /// Those without shards that failed.
-    pub(crate) failures: bool,
-    /// Those with what was found until the time was over.
-    pub(crate) time: bool,
-}
-
-impl Partial {
-    /// Of a search within a search: a failure fails the whole, which decides on what was cut short.
-    pub(crate) const WITHIN: Self = Self {
-        failures: false,
-        time: true,
-    };
-}
-
-/// All or none of them, by `allow_partial_search_results`.
-impl From<bool> for Partial {
-    fn from(allow_partial_search_results: bool) -> Self {
-        Self {
-            failures: allow_partial_search_results,
-            time: allow_partial_search_results,
-        }
-    }
-}
-
-/// Has the shards end a search when it is dropped: its task was cancelled, its client is gone, or all have answered.
-#[derive(Debug, Default)]
-struct GivenUp(SearchCancellation);
-
-impl GivenUp {
-    fn cancelled(&self) -> SearchCancellation {
-        self.0.clone()
-    }
-}
-
-impl Drop for GivenUp {
-    fn drop(&mut self) {
-        self.0.cancel();
     }
 }
 
@@ -502,19 +465,6 @@ impl IndicesService {
     }
 }
 
-/// # Errors
-/// `search_timeout_exception` for what was found until the time was over, if only all of it is wanted.
-fn check_time(hits: &ShardHits, partial: Partial) -> Result<(), Exception> {
-    match hits.timed_out && !partial.time {
-        true => Err(time_exceeded()),
-        false => Ok(()),
-    }
-}
-
-fn time_exceeded() -> Exception {
-    Exception::new(ExceptionKind::SearchTimeout, "Time exceeded")
-}
-
 fn take_aggregations(shards: &mut [ShardHits]) -> Vec<ShardAggregations> {
     let found = shards.iter_mut().map(|hits| hits.aggregations.take());
     found.flatten().collect()
@@ -633,38 +583,6 @@ fn check_window(request: &SearchRequest, targets: &[Target]) -> Result<(), Excep
         }
     }
     Ok(())
-}
-
-/// Fails the request as a whole if nothing succeeded, or less than all and that is not wanted.
-fn check_failures(summary: &mut ShardSummary, allow_partial: bool) -> Result<(), Exception> {
-    summary
-        .failures
-        .sort_by(|left, right| (&left.index, left.shard).cmp(&(&right.index, right.shard)));
-    if summary.failures.is_empty() || allow_partial && summary.successful > 0 {
-        return Ok(());
-    }
-    Err(phase_failure(summary))
-}
-
-/// The failure of a search as a whole, of whose failures the first is told as the cause.
-fn phase_failure(summary: &ShardSummary) -> Exception {
-    // Source: the status of a failed search is that of its worst failure; requests at fault only if all failures say so.
-    let status = summary
-        .failures
-        .iter()
-        .map(|failure| failure.reason.status())
-        .max()
-        .unwrap_or(503);
-    let reason = if summary.successful == 0 {
-        "all shards failed"
-    } else {
-        "Partial shards failure"
-    };
-    let failed = Exception::new(ExceptionKind::SearchPhaseExecution, reason).with_status(status);
-    match summary.failures.first() {
-        Some(first) => failed.with_cause(first.reason.clone()),
-        None => failed,
-    }
 }
 
 fn failure(target: &Target, reason: Exception) -> ShardFailure {

@@ -10,10 +10,9 @@ use shard::{
     merge_top_hits,
 };
 
-use super::{
-    GivenUp, Page, Partial, Target, check_time, failure, finish_aggregations, phase_failure, request_of,
-    take_aggregations,
-};
+use super::given_up::GivenUp;
+use super::partial::{Partial, check_time, phase_failure};
+use super::{Page, Target, failure, finish_aggregations, request_of, take_aggregations};
 use crate::request::{SearchHit, ShardSummary};
 use crate::service::IndicesService;
 
