@@ -42,7 +42,10 @@ pub(super) fn check_time(hits: &ShardHits, partial: Partial) -> Result<(), Excep
 }
 
 pub(super) fn time_exceeded() -> Exception {
-    Exception::new(ExceptionKind::SearchTimeout, "Time exceeded")
+    Exception::new(
+        ExceptionKind::SearchTimeout,
+        "Time exceeded before all was found: give the search more [timeout], or set [allow_partial_search_results] to take what was found by then",
+    )
 }
 
 /// Fails the request as a whole if nothing succeeded, or less than all and that is not wanted.

@@ -9,7 +9,7 @@ use indices::{
     BulkAction, BulkItem, CreateIndex, GetOptions, IndicesConfig, IndicesService, ResolveOptions,
     SearchOptions, UnlimitedDiskSpace, UpdateRequest,
 };
-use oplog::{FsStorage, GroupCommitter, LogOptions, Storage, SystemClock};
+use oplog::{Clock, FsStorage, GroupCommitter, LogOptions, Storage, SystemClock};
 use serde_json::{Value, json};
 use shard::{SearchRequest, ShardServices, ViewPool, ViewPoolConfig, WritePrecondition};
 
@@ -38,6 +38,17 @@ impl Node {
         directory: &Path,
         config: IndicesConfig,
     ) -> Self {
+        Self::start_at(Arc::new(SystemClock), storage, log, directory, config).await
+    }
+
+    /// A node whose own clock, which is not that of its shards, is `clock`.
+    pub(crate) async fn start_at(
+        clock: Arc<dyn Clock>,
+        storage: Arc<dyn Storage>,
+        log: LogOptions,
+        directory: &Path,
+        config: IndicesConfig,
+    ) -> Self {
         let store = RedbStore::open(directory.join("state.redb")).unwrap();
         let local_node = LocalNode {
             id: None,
@@ -45,7 +56,6 @@ impl Node {
             cluster_name: "test".into(),
         };
         let cluster = ClusterService::open(Arc::new(store), local_node).await.unwrap();
-        let clock = Arc::new(SystemClock);
         let services = ShardServices {
             storage,
             committer: GroupCommitter::start(1),
@@ -53,7 +63,7 @@ impl Node {
                 threads: 1,
                 ..ViewPoolConfig::default()
             }),
-            clock: clock.clone(),
+            clock: Arc::new(SystemClock),
             log,
         };
         let indices = IndicesService::start(config, Arc::clone(&cluster), services, clock).unwrap();

@@ -1,13 +1,18 @@
 //! Searching over several shards and indices.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
 use cluster::change::AliasChange;
 use es_exception::ExceptionKind;
 use index_meta::AliasMetadata;
 use indices::{Origin, RefreshPolicy, ResolveOptions, SearchOptions};
+use oplog::{Clock, FsStorage, LogOptions, SystemClock, UnixMillis};
 use serde_json::{Value, json};
 use shard::{Counting, Query, SearchRequest};
 
-use crate::node::{Node, create, index, three_shards};
+use crate::node::{Node, create, index, on_unlimited_disk, three_shards};
 
 async fn node_with_documents(directory: &std::path::Path) -> Node {
     let node = Node::start(directory).await;
@@ -275,4 +280,76 @@ fn a_search_that_nobody_waits_for_is_not_made() {
         assert_eq!(whole.0, 50);
         node.stop().await;
     });
+}
+
+/// An hour passes between any two looks at the clock of the node; that of its shards goes on as it does.
+#[derive(Debug, Default)]
+struct Hours(AtomicU32);
+
+impl Clock for Hours {
+    fn now(&self) -> UnixMillis {
+        SystemClock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(3_600) * self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn searches_within_a_search_have_what_is_left_of_its_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = Node::start_at(
+        Arc::new(Hours::default()),
+        Arc::new(FsStorage),
+        LogOptions::default(),
+        directory.path(),
+        on_unlimited_disk(directory.path()),
+    )
+    .await;
+    node.create(
+        "orders",
+        three_shards(),
+        json!({"properties": {"kind": {"type": "keyword"}}}),
+    )
+    .await;
+    let items = (0..9).map(|n| index("orders", &n.to_string(), &json!({"kind": "even"})));
+    let written = node.indices.bulk(items.collect(), RefreshPolicy::Immediate).await;
+    assert!(!written.unwrap().errors());
+    let bodies = [
+        json!({"size": 0, "aggs": {"best": {"top_hits": {}}}}),
+        json!({"collapse": {"field": "kind", "inner_hits": {"name": "more"}}}),
+    ];
+    for mut body in bodies {
+        let all = SearchRequest::from_json(&body).unwrap();
+        let options = |allow_partial_search_results| SearchOptions {
+            allow_partial_search_results,
+            ..SearchOptions::default()
+        };
+        let answer = node.indices.search("orders", all, &options(false)).await.unwrap();
+        assert!(!answer.timed_out, "{body}");
+        body["timeout"] = json!("30m");
+        let limited = SearchRequest::from_json(&body).unwrap();
+        let answer = node
+            .indices
+            .search("orders", limited.clone(), &options(true))
+            .await
+            .unwrap();
+        assert_eq!((answer.total, answer.timed_out), (Some(9), true), "{body}");
+        let inner = answer.hits.iter().flat_map(|hit| &hit.inner_hits);
+        let best = answer.aggregations.iter().flat_map(|found| &found.top_hits);
+        let within: Vec<_> = inner
+            .map(|inner| inner.response.total)
+            .chain(best.map(|bucket| bucket.response.total))
+            .collect();
+        assert_eq!(within, [Some(0)], "{body}");
+        let refused = node.indices.search("orders", limited, &options(false)).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.status(), 429, "{refused}");
+        assert_eq!(
+            refused.caused_by().map(es_exception::Exception::kind),
+            Some(ExceptionKind::SearchTimeout)
+        );
+    }
+    node.stop().await;
 }
